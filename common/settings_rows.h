@@ -1,0 +1,78 @@
+#pragma once
+
+/* Every setting, one row: X(TYPE, name, default, min, max, unit, help).
+ * INT has a range; BOOL, STR and LIST ignore min and max. A LIST default is "" (empty) or "a,b". */
+
+#define DOMAIN_SETTINGS(X)                                                                         \
+    X(LIST, admins,       "",       0, 0, "JIDs",  "who may administer this domain from a client")   \
+    X(STR,  registration, "closed", 0, 0, "mode",  "in-band registration: closed, invite, review, open")
+
+#define ROOMS_SETTINGS(X)                                                                          \
+    X(LIST, admins,        "",      0, 0,       "JIDs",     "owners of every room")                \
+    X(STR,  create,        "local", 0, 0,       "who",      "who may create rooms: local, everybody, admins") \
+    X(INT,  history,       20,      0, 500,     "messages", "history sent to who enters")           \
+    X(INT,  occupants_max, 5000,    2, 100000,  "occupants", "in one room")
+
+#define COMPONENT_SETTINGS(X)                                                                      \
+    X(STR, secret_file, "", 0, 0, "path", "file with the shared secret of XEP-0114")
+
+#define DIR_SETTINGS(X)                                                                            \
+    X(STR, run,   "/run/zubr",           0, 0, "path", "sockets")                                  \
+    X(STR, data,  "/var/lib/zubr",       0, 0, "path", "LMDB environments")                        \
+    X(STR, certs, "/etc/zubr/certs",     0, 0, "path", "one directory a domain: fullchain.pem, privkey.pem")
+
+#define LISTEN_SETTINGS(X)                                                                         \
+    X(LIST, address,   "::", 0, 0,     "addresses", "where to listen (:: takes IPv4 as well)")      \
+    X(INT,  c2s,       5222, 0, 65535, "port", "clients, STARTTLS; 0 = off")                         \
+    X(INT,  c2s_tls,   5223, 0, 65535, "port", "clients, direct TLS (XEP-0368); 0 = off")            \
+    X(INT,  s2s,       5269, 0, 65535, "port", "other servers; 0 = off")                             \
+    X(INT,  component, 5347, 0, 65535, "port", "external components (XEP-0114); 0 = off")            \
+    X(INT,  http,      5280, 0, 65535, "port", "HTTP; 0 = off")
+
+#define INSTANCE_SETTINGS(X)                                                                       \
+    X(INT, c2s,     -1, -1, 65535, "port", "own client port of this instance; -1 = the common one")  \
+    X(INT, c2s_tls, -1, -1, 65535, "port", "own direct-TLS port; -1 = the common one")               \
+    X(INT, s2s,     -1, -1, 65535, "port", "own server port; -1 = the common one")
+
+#define INSTANCES_SETTINGS(X)                                                                      \
+    X(INT, sm,   1, 1, 64, "processes", "session managers")                                        \
+    X(INT, muc,  1, 1, 64, "processes", "group chat")                                              \
+    X(INT, c2sd, 1, 1, 64, "processes", "client connections")                                      \
+    X(INT, s2sd, 1, 1, 64, "processes", "federation")
+
+#define LIMITS_SETTINGS(X)                                                                         \
+    X(INT, stanza_max,          262144, 10000, 1048576, "bytes",   "largest stanza from a client or server") \
+    X(INT, stanza_max_early,     10000,  1000,  262144, "bytes",   "largest element before login")  \
+    X(INT, depth_max,               64,     8,    1000, "elements", "nesting inside a stanza")      \
+    X(INT, attributes_max,         128,     8,    1000, "attributes", "of one element")             \
+    X(INT, name_max,              1024,    64,    8192, "bytes",   "name of an element or attribute") \
+    X(INT, connections_max,      19000,     1,  200000, "streams", "held at once by one instance")  \
+    X(INT, connections_per_address, 100,    0,  100000, "streams", "from one address (/64 for IPv6); 0 = no limit") \
+    X(INT, connect_rate,            20,     0,  100000, "a second", "new streams from one address; 0 = no limit") \
+    X(INT, auth_failures_max,        5,     1,     100, "failures", "on one stream before it is closed") \
+    X(INT, stanza_rate,            100,     0, 1000000, "a second", "stanzas of one client, burst ten times that; 0 = no limit") \
+    X(INT, byte_rate,            65536,     0, 1000000000, "bytes a second", "read from one client, burst ten times that; 0 = no limit") \
+    X(INT, output_max,         4194304, 65536, 1073741824, "bytes", "waiting for a client or server that does not read") \
+    X(INT, idle_ping,              300,    10,   86400, "seconds", "of silence until a client is pinged; cut after as much again") \
+    X(INT, sessions_per_account,    20,     1,    1000, "sessions", "of one account")               \
+    X(INT, roster_items_max,      2000,     1,  100000, "items",   "of one roster")                 \
+    X(INT, offline_messages_max,  1000,     0, 1000000, "messages", "waiting for one account")      \
+    X(INT, offline_bytes_max,  4194304,     0, 1073741824, "bytes", "waiting for one account")      \
+    X(INT, vcard_max,           131072,  1000, 1048576, "bytes",   "of one vCard")                  \
+    X(INT, private_max,         131072,  1000, 1048576, "bytes",   "of one private XML element")    \
+    X(INT, private_items_max,       50,     1,   10000, "items",   "private XML elements of one account") \
+    X(INT, registrations_per_hour,  10,     0, 1000000, "accounts", "from one address in-band; 0 = no limit") \
+    X(INT, s2s_queue_bytes,    1048576,  1000, 1073741824, "bytes", "waiting for one remote domain") \
+    X(INT, s2s_queue_seconds,       60,     5,    3600, "seconds", "a stanza waits for a remote domain before it is returned") \
+    X(INT, rooms_max,            10000,     1, 10000000, "rooms",  "kept by one service")           \
+    X(INT, router_queue_bytes, 16777216, 65536, 1073741824, "bytes", "waiting between two daemons") \
+    X(INT, disk_floor_mb,          200,     0, 1000000, "MB",      "free disk below which the archive and offline storage refuse")
+
+#define SERVER_SETTINGS(X)                                                                         \
+    X(BOOL, require_tls,     true,  0, 0, "",     "no login before TLS")                            \
+    X(STR,  redis,           "off", 0, 0, "unix:PATH, HOST:PORT or off", "presence bus between instances") \
+    X(STR,  resolver,        "",    0, 0, "ADDR:PORT", "DNS server that s2sd asks; empty = the system's") \
+    X(STR,  log,             "info", 0, 0, "level", "error, warn, info, debug")                     \
+    X(BOOL, archive,         true,  0, 0, "",     "keep an archive of messages")                    \
+    X(INT,  scram_iterations, 10000, 4096, 10000000, "rounds", "of PBKDF2 for new passwords")        \
+    X(STR,  admin_group,     "zubr-admin", 0, 0, "group", "whose members may use the control sockets")

@@ -1,0 +1,74 @@
+#pragma once
+
+/* LMDB environments (DESIGN.md 6). A write batch is data; one writer thread a process commits; a
+ * commit's callback runs on the loop. Handlers never touch LMDB.
+ *
+ * Keys begin with the owner's slot (u16 big-endian), so that everything one slot owns is a
+ * contiguous range of each table: build them with store_key(). Values carry a format byte of their
+ * own as the first byte (the owner module's business). */
+
+#include "buf.h"
+#include "err.h"
+#include "loop.h"
+#include "slice.h"
+
+struct store;
+struct store_view;
+struct store_batch;
+
+struct store_spec {
+    const char *path;              /* directory */
+    const char *const *tables;     /* NULL-ended; a table's number is its place here */
+    uint32_t schema;               /* version of the layout; newer on disk: refused */
+    bool     synced;               /* false: MDB_NOSYNC live environment, stamped with the boot id */
+    size_t   map_bytes;            /* 0: 16 GiB */
+    long     disk_floor_mb;        /* free space below which store_low is true */
+};
+
+/* Opens (makes) it, starts the writer thread. Checks free space before it opens (a full disk is
+ * SIGBUS for LMDB). Runs mdb_reader_check each second. NULL: logged why. */
+struct store *store_open(struct loop *loop, const struct store_spec *spec);
+/* Waits for the batches handed in, then closes. */
+void store_close(struct store **store);
+/* Free disk below the floor: writers of archive and offline data must refuse with ZE_FULL. */
+bool store_low(const struct store *store);
+
+/* ---- reading: the snapshot plus the pending batches of this process. Values borrowed until the
+ * view is closed, and views end within the loop turn. ---- */
+struct store_view *store_view(struct store *store);
+void               store_view_end(struct store_view **view);
+/* Empty slice with p == NULL: no such key. (An empty value has p != NULL.) */
+struct slice store_get(struct store_view *view, unsigned table, struct slice key);
+/* Calls each() for the keys from `from` on (inclusive) that begin with `prefix`, in key order (or
+ * backwards from below `from` when `backwards`; an empty `from` = the respective end of the prefix).
+ * Stops at its first non-zero and returns that; else 0 or ZE_STORE. */
+int store_each(struct store_view *view, unsigned table, struct slice prefix, struct slice from,
+               bool backwards, int (*each)(void *arg, struct slice key, struct slice value), void *arg);
+
+/* ---- writing ---- */
+/* `owner`: the bare JID (or room) on whose behalf: when one batch of an owner fails, that owner's
+ * batches already handed in behind it fail too (ZE_CONFLICT or ZE_STORE). Copied. */
+struct store_batch *store_batch(struct slice owner);
+void store_put(struct store_batch *b, unsigned table, struct slice key, struct slice value);
+void store_delete(struct store_batch *b, unsigned table, struct slice key);
+/* Preconditions, checked inside the transaction: the key is absent / has exactly this value. */
+void store_expect_absent(struct store_batch *b, unsigned table, struct slice key);
+void store_expect_value(struct store_batch *b, unsigned table, struct slice key, struct slice value);
+bool store_batch_empty(const struct store_batch *b);
+void store_batch_free(struct store_batch **b);
+/* The encoded batch (operations in order): what replication will ship. Borrowed. */
+struct slice store_batch_bytes(const struct store_batch *b);
+
+/* Takes the batch (the pointer is cleared). From now on this process's views see it. Once it is
+ * durable (synced) done(arg, ZE_OK) runs on the loop; if it failed done(arg, ZE_CONFLICT) for a
+ * precondition, ZE_FULL for disk or map full, ZE_STORE else, and its effects vanish from the views.
+ * Callbacks of one store run in the order of the commits. There is no way to wait. */
+void store_commit(struct store *store, struct store_batch **b, void (*done)(void *arg, enum zerr err),
+                  void *arg);
+
+/* Owner's slot in two bytes big-endian, then `rest` as given. Appends to `out`. */
+void store_key(struct buf *out, unsigned slot, struct slice rest);
+
+/* Counters for stats: commits, batches, bytes, map use. */
+struct store_figures { uint64_t commits, batches, failed, map_used, map_bytes, pending_batches, pending_bytes; };
+void store_figures(const struct store *store, struct store_figures *out);

@@ -1,0 +1,56 @@
+#pragma once
+
+/* The one main() (DESIGN.md 1, STYLE.md C22): settings, sockets from systemd, privileges, link to
+ * routerd, control socket, READY, loop, drain on TERM. The same order in all five.
+ *
+ * Command line: zubr-<role> --config FILE [--instance NAME] [--set section.key=value]...
+ *               [--help] [--version] [--print-config] [--print-control]
+ * Exit status: 0 stopped, 78 bad configuration, 1 anything else. */
+
+#include "ctl.h"
+#include "link.h"
+#include "loop.h"
+#include "settings.h"
+#include "stats.h"
+
+/* What every daemon gets; lives as long as the process. */
+struct daemon {
+    struct loop           *loop;
+    const struct settings *settings;
+    struct link           *link;          /* NULL in routerd */
+    const char            *instance;      /* "sm-1" */
+    struct arena          *arena;         /* reset by the link after each frame handled */
+    void                  *self;          /* what start() returned */
+    bool                   draining;
+};
+
+struct daemon_spec {
+    const char           *name;           /* "sm" */
+    unsigned              role;
+    frame_handler *const *handlers;       /* by kind; called with daemon->self; NULL in routerd */
+    const struct ctl_verb *verbs;         /* ended by { 0 }; run with daemon->self */
+    /* Opens what needs the network or the store. Returns the daemon's self, or NULL (it logged why;
+     * exit 1). The link exists but has not said HELLO yet. */
+    void *(*start)(struct daemon *d);
+    /* Stop taking new work and finish: call daemon_drained when done (at the latest after 5 s the
+     * process ends anyway). NULL: nothing to do. `message`: the operator's text for users, or NULL. */
+    void (*drain)(void *self, const char *message);
+    /* Settings were reloaded (d->settings is the new struct). NULL: nothing to do. Says in `answer`
+     * lines "applied X" / "needs a restart: X". */
+    void (*reload)(void *self, struct ctl_reply *answer);
+    /* Fields of its own in `status` beyond name role pid state uptime. May be NULL. */
+    void (*status)(void *self, struct ctl_reply *r);
+    void (*on_routes)(void *self, const struct routes *routes);
+    void (*on_peer_lost)(void *self, const struct address *life);
+    /* Frees everything (leak checks run in the test build). */
+    void (*stop)(void *self);
+};
+
+int  daemon_main(int argc, char **argv, const struct daemon_spec *spec);
+void daemon_drained(struct daemon *d);
+/* Begins the orderly end, as TERM does. */
+void daemon_stop(struct daemon *d, const char *message);
+
+/* A listening stream socket handed over by systemd whose name (FileDescriptorName=) is `name`:
+ * descriptor or -1. Each is handed out once. */
+int daemon_socket(const char *name);

@@ -1,0 +1,44 @@
+#pragma once
+
+/* Every namespace, with its document. */
+
+#define NS_CLIENT       "jabber:client"                             /* RFC 6120 */
+#define NS_SERVER       "jabber:server"                             /* RFC 6120 */
+#define NS_STREAM       "http://etherx.jabber.org/streams"          /* RFC 6120 4.8 */
+#define NS_STREAMS      "urn:ietf:params:xml:ns:xmpp-streams"       /* RFC 6120 4.9 */
+#define NS_STANZAS      "urn:ietf:params:xml:ns:xmpp-stanzas"       /* RFC 6120 8.3 */
+#define NS_TLS          "urn:ietf:params:xml:ns:xmpp-tls"           /* RFC 6120 5 */
+#define NS_SASL         "urn:ietf:params:xml:ns:xmpp-sasl"          /* RFC 6120 6 */
+#define NS_BIND         "urn:ietf:params:xml:ns:xmpp-bind"          /* RFC 6120 7 */
+#define NS_SESSION      "urn:ietf:params:xml:ns:xmpp-session"       /* RFC 3921 3 */
+#define NS_ROSTER       "jabber:iq:roster"                          /* RFC 6121 2 */
+#define NS_ROSTERVER    "urn:xmpp:features:rosterver"               /* RFC 6121 2.6 */
+#define NS_PREAPPROVAL  "urn:xmpp:features:pre-approval"            /* RFC 6121 3.4 */
+#define NS_DISCO_INFO   "http://jabber.org/protocol/disco#info"     /* XEP-0030 */
+#define NS_DISCO_ITEMS  "http://jabber.org/protocol/disco#items"    /* XEP-0030 */
+#define NS_MUC          "http://jabber.org/protocol/muc"            /* XEP-0045 */
+#define NS_MUC_USER     "http://jabber.org/protocol/muc#user"       /* XEP-0045 */
+#define NS_MUC_ADMIN    "http://jabber.org/protocol/muc#admin"      /* XEP-0045 */
+#define NS_MUC_OWNER    "http://jabber.org/protocol/muc#owner"      /* XEP-0045 */
+#define NS_DATA         "jabber:x:data"                             /* XEP-0004 */
+#define NS_PRIVATE      "jabber:iq:private"                         /* XEP-0049 */
+#define NS_VCARD        "vcard-temp"                                /* XEP-0054 */
+#define NS_REGISTER     "jabber:iq:register"                        /* XEP-0077 */
+#define NS_REGISTER_F   "http://jabber.org/features/iq-register"    /* XEP-0077 8 */
+#define NS_CHATSTATES   "http://jabber.org/protocol/chatstates"     /* XEP-0085 */
+#define NS_VERSION      "jabber:iq:version"                         /* XEP-0092 */
+#define NS_COMPONENT    "jabber:component:accept"                   /* XEP-0114 */
+#define NS_CAPS         "http://jabber.org/protocol/caps"           /* XEP-0115 */
+#define NS_OFFLINE_F    "msgoffline"                                /* XEP-0160 */
+#define NS_RECEIPTS     "urn:xmpp:receipts"                         /* XEP-0184 */
+#define NS_PING         "urn:xmpp:ping"                             /* XEP-0199 */
+#define NS_TIME         "urn:xmpp:time"                             /* XEP-0202 */
+#define NS_DELAY        "urn:xmpp:delay"                            /* XEP-0203 */
+#define NS_DIALBACK     "jabber:server:dialback"                    /* XEP-0220 */
+#define NS_DIALBACK_F   "urn:xmpp:features:dialback"                /* XEP-0220 */
+#define NS_CARBONS      "urn:xmpp:carbons:2"                        /* XEP-0280 */
+#define NS_MARKERS      "urn:xmpp:chat-markers:0"                   /* XEP-0333 */
+#define NS_HINTS        "urn:xmpp:hints"                            /* XEP-0334 */
+#define NS_SID          "urn:xmpp:sid:0"                            /* XEP-0359 */
+#define NS_EME          "urn:xmpp:eme:0"                            /* XEP-0380 */
+#define NS_OMEMO        "eu.siacs.conversations.axolotl"            /* XEP-0384 0.3 */

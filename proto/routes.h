@@ -1,0 +1,58 @@
+#pragma once
+
+/* The route table that routerd publishes to every daemon (DESIGN.md 2.1, 2.3), and the one function
+ * that says where a JID lives. Recorded members of sm and muc own slots whether they are up or not;
+ * "up" only says whether frames for them can be passed on now.
+ *
+ * ROUTES body: u32 generation, u64 routerd incarnation, u16 instances { u8 role, u32 key, u64
+ * incarnation (0 = never seen), u8 up, sized name }, u16 domains { u8 role, u32 instance key (0 = by
+ * slot or any), sized domain }. */
+
+#include "buf.h"
+#include "err.h"
+#include "frame.h"
+
+enum { SLOTS = 4096 };
+
+struct route_instance {
+    char     name[64];
+    uint8_t  role;
+    uint32_t key;
+    uint64_t incarnation;
+    bool     up;
+};
+
+struct routes;
+
+/* Slot of a bare JID (or a bare domain): on-disk format. XXH64-like quality is not needed, stability
+ * is: FNV-1a 64 of the canonical bare JID, folded: (h ^ h >> 32) % 4096. Test vectors in docs/design.md. */
+unsigned slot_of(struct slice bare_jid);
+
+struct routes *routes_new(void);
+void           routes_free(struct routes **r);
+/* routerd builds: */
+void routes_add_instance(struct routes *r, const char *name);                 /* recorded, down */
+void routes_set_up(struct routes *r, uint32_t key, uint64_t incarnation, bool up);
+enum zerr routes_add_domain(struct routes *r, struct slice domain, unsigned role, uint32_t instance);
+void routes_remove_domain(struct routes *r, struct slice domain);
+void routes_set_generation(struct routes *r, uint32_t generation);
+void routes_encode(const struct routes *r, struct buf *body);
+/* everybody else reads: ZE_PROTOCOL leaves *r as it was. */
+enum zerr routes_decode(struct routes *r, struct slice body);
+
+uint32_t routes_generation(const struct routes *r);
+/* NULL: no such instance. */
+const struct route_instance *routes_instance(const struct routes *r, uint32_t key);
+/* The i-th instance, NULL at the end. */
+const struct route_instance *routes_at(const struct routes *r, size_t i);
+/* The recorded member of `role` (ROLE_SM or ROLE_MUC) that owns the slot, by rendezvous hash; NULL: no member. */
+const struct route_instance *routes_slot_owner(const struct routes *r, unsigned role, unsigned slot);
+/* Role that serves the domain: ROLE_SM, ROLE_MUC, ROLE_S2SD for a bound component; ROLE_NONE: nobody
+ * here, that is a remote domain. */
+unsigned routes_domain_role(const struct routes *r, struct slice domain);
+/* Where a stanza for `jid` (canonical, bare, full or domain) goes: its owner's instance; for remote
+ * domains an s2sd chosen by hash of the domain among those up (else among recorded). Fills dest
+ * (incarnation 0) and generation. ZE_NO_ROUTE: nobody. */
+enum zerr routes_find(const struct routes *r, struct slice jid, struct address *dest, uint32_t *generation);
+/* Any instance of the role that is up, else a recorded one; `hash` spreads. NULL: none. */
+const struct route_instance *routes_any(const struct routes *r, unsigned role, uint64_t hash);

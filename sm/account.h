@@ -1,0 +1,45 @@
+#pragma once
+
+/* Accounts and their credentials: the only reader and writer of T_ACCOUNT and T_CREDENTIALS.
+ * jid is always the canonical bare JID; domains are checked by the caller. Passwords are prepared
+ * with SASLprep-like OpaqueString (RFC 8265 4.2) before use. */
+
+#include "err.h"
+#include "sm_store.h"
+
+struct account_info {
+    uint64_t created_us;
+    bool     disabled;
+};
+
+/* False: no such account. */
+bool account_get(struct store_view *view, struct slice jid, struct account_info *out);
+/* Calls each() with every account (all domains) in key order; stops at its first non-zero. */
+int account_each(struct store_view *view, int (*each)(void *arg, struct slice jid, const struct account_info *info),
+                 void *arg);
+
+typedef void account_done(void *arg, enum zerr err);
+
+/* The keys are derived on the thread pool, then one batch is committed; done runs after the commit.
+ * ZE_CONFLICT: exists already (create). ZE_NOT_FOUND: does not exist (set password).
+ * ZE_NOT_ACCEPTABLE: empty, over 1023 bytes or not preparable password. ZE_FULL: the pool's queue is
+ * full. The password is copied and wiped. */
+void account_create(struct sm_store *s, struct loop *loop, struct slice jid, struct slice password, long iterations,
+                    account_done *done, void *arg);
+void account_set_password(struct sm_store *s, struct loop *loop, struct slice jid, struct slice password,
+                          long iterations, account_done *done, void *arg);
+/* Adds to `batch` the removal of account and credentials (the features add theirs). */
+void account_remove(struct store_batch *batch, struct slice jid);
+
+/* One mechanism's stored keys (RFC 5802 3). */
+struct scram_keys {
+    uint32_t iterations;
+    uint8_t  salt[32];
+    size_t   salt_len;
+    uint8_t  stored_key[32], server_key[32];
+    size_t   key_len;               /* 20 or 32 */
+};
+enum scram_hash { SCRAM_SHA_1, SCRAM_SHA_256 };
+/* ZE_NOT_FOUND for an unknown account: then `out` holds plausible keys made from the server's secret,
+ * the same each time (existence must not show). */
+enum zerr credentials_get(struct store_view *view, struct slice jid, enum scram_hash hash, struct scram_keys *out);
