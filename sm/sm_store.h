@@ -39,4 +39,6 @@ enum archive_table {
 struct sm_store {
     struct store *accounts;
     struct store *archive;
+    uint64_t      ledger_last_us;      /* sm/ledger.c: the id given out last in this process */
+    uint16_t      ledger_last_tie;
 };
