@@ -5,7 +5,7 @@
  * The event is a constant noun_verbed that grep finds. Field names are fixed: trace conn peer
  * instance jid domain kind state from to bytes count ms err why (add only what none of them says).
  * Never a stanza body, a password, a SASL byte or a certificate. WARN lines of one event are
- * limited to 20 a minute; what was left out is counted in the next one. */
+ * limited to 20 a minute; what was left out is counted in the next one (skipped=N). Any thread. */
 
 #include "slice.h"
 
@@ -32,5 +32,6 @@ const char *log_num(int64_t n);
 const char *log_hex(uint64_t n);
 const char *log_slice(struct slice s);
 
-/* Our own mistake or an environment we cannot work in: logs and exits 1 (78 for configuration). */
+/* Our own mistake or an environment we cannot work in: logs and exits 1 (78 when the event begins
+ * with "config_"). */
 void fatal(const char *event, ...) __attribute__((sentinel, noreturn));

@@ -22,11 +22,14 @@ size_t table_size(const struct table *t);
 /* Walks all entries in no order. Removing the entry just returned is allowed, adding is not.
  *     for (struct table_iter i = { 0 }; table_next(t, &i);) use(i.key, i.value); */
 struct table_iter {
-    size_t       place;
-    struct slice key;
-    void        *value;
+    size_t              place;
+    struct table_entry *next;
+    struct slice        key;
+    void               *value;
 };
 bool table_next(const struct table *t, struct table_iter *i);
 
 /* The keyed 64-bit hash used by the table (process-local: never on disk, never on the wire). */
 uint64_t hash_bytes(struct slice s);
+/* The same with a key of one's own: SipHash-2-4. */
+uint64_t hash_keyed(const uint8_t key[16], struct slice s);
