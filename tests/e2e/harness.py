@@ -74,6 +74,7 @@ class Server:
         self.args = list(args)
         self.env = env or {}
         self.lines = []
+        self.checked = 0       # lines of the log that were looked at
         self.announced = []
         self.process = None
         self.stopped = False
@@ -141,8 +142,10 @@ class Server:
         self.announced.append(event)
 
     def check_log(self):
+        """Fails on what was logged since the last check and not announced."""
         bad = []
-        for line in list(self.lines):
+        lines, self.checked = self.lines[self.checked:], len(self.lines)
+        for line in lines:
             m = LOG_LINE.match(line)
             if m and m.group(1) in ("error", "warn") and m.group(3) not in self.announced:
                 bad.append(line)
