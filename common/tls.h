@@ -17,16 +17,32 @@ struct tls_certs *tls_certs_load(const char *dir, const char *default_domain);
 enum zerr tls_certs_reload(struct tls_certs *certs);
 void      tls_certs_free(struct tls_certs **certs);
 size_t    tls_certs_count(const struct tls_certs *certs);
+/* Roots that tls_peer_is trusts instead of the system's: a PEM file (a private federation, tests).
+ * Call before the first session. */
+void      tls_certs_trust(struct tls_certs *certs, const char *pem_file);
+
+/* One usable certificate. Borrowed during the call. */
+struct tls_cert_info {
+    const char *directory;         /* the domain it was put there for */
+    const char *names;             /* DNS names, a blank between */
+    int64_t     expires;           /* seconds since 1970 */
+    unsigned    chain;             /* certificates in the file */
+};
+void      tls_certs_each(const struct tls_certs *certs,
+                         void (*each)(void *arg, const struct tls_cert_info *info), void *arg);
 
 enum tls_side { TLS_SERVER, TLS_CLIENT };
 enum tls_use  { TLS_FOR_C2S, TLS_FOR_S2S };   /* S2S asks the peer for a certificate, does not require it */
 
 struct tls;
-/* `server_name`: for TLS_CLIENT the SNI to send (A-label form), else NULL. `alpn`: "xmpp-client",
+/* `certs` may be NULL for a TLS_CLIENT that shows none and trusts the system's roots. `server_name`: for TLS_CLIENT the SNI to send (A-label form), else NULL. `alpn`: "xmpp-client",
  * "xmpp-server" or NULL. TLS 1.2 and 1.3, forward secrecy only, no compression, no renegotiation. */
 struct tls *tls_new(struct tls_certs *certs, enum tls_side side, enum tls_use use,
                     const char *server_name, const char *alpn);
 void tls_free(struct tls **tls);
+/* Which of our certificates a client side shows when it is asked for one: the one of this domain
+ * (else the default). Before the handshake. */
+void tls_show(struct tls *tls, const char *own_domain);
 
 /* Handshake and records: `in` is ciphertext from the socket (consumed as far as possible, the rest is
  * kept inside), plaintext is appended to `plain`, ciphertext to send is appended to `out`.
