@@ -33,14 +33,18 @@ void           routes_free(struct routes **r);
 /* routerd builds: */
 void routes_add_instance(struct routes *r, const char *name);                 /* recorded, down */
 void routes_set_up(struct routes *r, uint32_t key, uint64_t incarnation, bool up);
+/* ZE_CONFLICT: served by somebody else. Saying the same again is fine. */
 enum zerr routes_add_domain(struct routes *r, struct slice domain, unsigned role, uint32_t instance);
 void routes_remove_domain(struct routes *r, struct slice domain);
 void routes_set_generation(struct routes *r, uint32_t generation);
+void routes_set_router(struct routes *r, uint64_t incarnation);
 void routes_encode(const struct routes *r, struct buf *body);
 /* everybody else reads: ZE_PROTOCOL leaves *r as it was. */
 enum zerr routes_decode(struct routes *r, struct slice body);
 
 uint32_t routes_generation(const struct routes *r);
+/* Incarnation of the routerd that published it; 0 before the first table. */
+uint64_t routes_router(const struct routes *r);
 /* NULL: no such instance. */
 const struct route_instance *routes_instance(const struct routes *r, uint32_t key);
 /* The i-th instance, NULL at the end. */
@@ -56,3 +60,6 @@ unsigned routes_domain_role(const struct routes *r, struct slice domain);
 enum zerr routes_find(const struct routes *r, struct slice jid, struct address *dest, uint32_t *generation);
 /* Any instance of the role that is up, else a recorded one; `hash` spreads. NULL: none. */
 const struct route_instance *routes_any(const struct routes *r, unsigned role, uint64_t hash);
+/* The i-th domain in byte order; instance 0 = by slot. False at the end. `domain` is borrowed until
+ * the table changes. */
+bool routes_domain_at(const struct routes *r, size_t i, struct slice *domain, unsigned *role, uint32_t *instance);

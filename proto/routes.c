@@ -1,0 +1,407 @@
+/* The route table (routes.h, DESIGN.md 2.1 and 2.3): instances, domains and who owns which slot.
+ * routerd builds and publishes it, everybody else decodes it; all ask it by the same functions. */
+
+#include "routes.h"
+
+#include <stdlib.h>
+
+#include "cursor.h"
+#include "jid.h"
+#include "mem.h"
+
+enum { INSTANCES_MAX = 1024, NOBODY = 0xffff };
+
+struct route_domain {
+    char    *name;
+    size_t   len;
+    uint8_t  role;
+    uint32_t instance;
+};
+
+struct routes {
+    uint32_t               generation;
+    uint64_t               router;          /* incarnation of routerd */
+    struct route_instance *instances;
+    size_t                 instance_count;
+    struct route_domain   *domains;         /* ordered by name */
+    size_t                 domain_count;
+    uint16_t               owners[2][SLOTS];    /* [sm, muc]: place in instances, or NOBODY */
+};
+
+/* FNV-1a 64: slow and plain, but it is on-disk format and will never need a second look. */
+static uint64_t fnv64(struct slice s)
+{
+    uint64_t hash = 14695981039346656037u;
+
+    for (size_t i = 0; i < s.len; i++)
+        hash = (hash ^ s.p[i]) * 1099511628211u;
+    return hash;
+}
+
+unsigned slot_of(struct slice bare_jid)
+{
+    uint64_t hash = fnv64(bare_jid);
+
+    return (unsigned)((hash ^ hash >> 32) % SLOTS);
+}
+
+/* Rendezvous score (highest wins): the finaliser of splitmix64 over member and what is asked for. */
+static uint64_t score(uint32_t key, uint64_t what)
+{
+    uint64_t x = ((uint64_t)key << 32 ^ what) + 0x9e3779b97f4a7c15u;
+
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+struct routes *routes_new(void)
+{
+    struct routes *r = xcalloc(1, sizeof(*r));
+
+    memset(r->owners, 0xff, sizeof(r->owners));
+    return r;
+}
+
+static void domains_free(struct routes *r)
+{
+    for (size_t i = 0; i < r->domain_count; i++)
+        free(r->domains[i].name);
+    free(r->domains);
+}
+
+void routes_free(struct routes **r)
+{
+    if (!*r)
+        return;
+    domains_free(*r);
+    free((*r)->instances);
+    free(*r);
+    *r = NULL;
+}
+
+static uint16_t best_owner(const struct routes *r, unsigned role, unsigned slot)
+{
+    uint16_t owner = NOBODY;
+    uint64_t best = 0;
+
+    for (size_t i = 0; i < r->instance_count; i++) {
+        const struct route_instance *it = &r->instances[i];
+        uint64_t s = it->role == role ? score(it->key, slot) : 0;
+        if (it->role == role && (owner == NOBODY || s > best)) {
+            owner = (uint16_t)i;
+            best = s;
+        }
+    }
+    return owner;
+}
+
+static void deal_slots(struct routes *r, unsigned role)
+{
+    uint16_t *owners = r->owners[role == ROLE_MUC];
+
+    if (role == ROLE_SM || role == ROLE_MUC)
+        for (unsigned slot = 0; slot < SLOTS; slot++)
+            owners[slot] = best_owner(r, role, slot);
+}
+
+static struct route_instance *append_instance(struct routes *r, const char *name, size_t len)
+{
+    r->instances = xrealloc(r->instances, (r->instance_count + 1) * sizeof(*r->instances));
+    struct route_instance *it = &r->instances[r->instance_count++];
+    *it = (struct route_instance){ 0 };
+    memcpy(it->name, name, len);
+    it->key = instance_key(it->name);
+    it->role = (uint8_t)role_of_instance(it->name);
+    return it;
+}
+
+void routes_add_instance(struct routes *r, const char *name)
+{
+    struct route_instance *it;
+
+    if (strlen(name) >= sizeof(it->name) || routes_instance(r, instance_key(name)) || r->instance_count >= INSTANCES_MAX)
+        return;
+    it = append_instance(r, name, strlen(name));
+    deal_slots(r, it->role);
+}
+
+static struct route_instance *find_instance(const struct routes *r, uint32_t key)
+{
+    for (size_t i = 0; i < r->instance_count; i++)
+        if (r->instances[i].key == key)
+            return &r->instances[i];
+    return NULL;
+}
+
+void routes_set_up(struct routes *r, uint32_t key, uint64_t incarnation, bool up)
+{
+    struct route_instance *it = find_instance(r, key);
+
+    if (!it)
+        return;
+    it->incarnation = incarnation;
+    it->up = up;
+}
+
+/* Place of the domain, or where it would be put (then *found is false). */
+static size_t domain_place(const struct routes *r, struct slice domain, bool *found)
+{
+    size_t low = 0, high = r->domain_count;
+
+    *found = false;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        int order = slice_cmp(domain, slice_of(r->domains[mid].name, r->domains[mid].len));
+        if (order == 0) {
+            *found = true;
+            return mid;
+        }
+        if (order < 0)
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    return low;
+}
+
+static bool role_serves_domains(unsigned role)
+{
+    return role == ROLE_SM || role == ROLE_MUC || role == ROLE_S2SD;
+}
+
+enum zerr routes_add_domain(struct routes *r, struct slice domain, unsigned role, uint32_t instance)
+{
+    bool found;
+
+    if (domain.len == 0 || domain.len > JID_PART_MAX || !role_serves_domains(role))
+        return ZE_BAD_REQUEST;
+    size_t at = domain_place(r, domain, &found);
+    if (found)
+        return r->domains[at].role == role && r->domains[at].instance == instance ? ZE_OK : ZE_CONFLICT;
+    if (r->domain_count == UINT16_MAX)
+        return ZE_FULL;
+    r->domains = xrealloc(r->domains, (r->domain_count + 1) * sizeof(*r->domains));
+    memmove(r->domains + at + 1, r->domains + at, (r->domain_count - at) * sizeof(*r->domains));
+    r->domains[at] = (struct route_domain){ xstrndup(domain), domain.len, (uint8_t)role, instance };
+    r->domain_count++;
+    return ZE_OK;
+}
+
+void routes_remove_domain(struct routes *r, struct slice domain)
+{
+    bool found;
+    size_t at = domain_place(r, domain, &found);
+
+    if (!found)
+        return;
+    free(r->domains[at].name);
+    r->domain_count--;
+    memmove(r->domains + at, r->domains + at + 1, (r->domain_count - at) * sizeof(*r->domains));
+}
+
+void routes_set_generation(struct routes *r, uint32_t generation)
+{
+    r->generation = generation;
+}
+
+void routes_set_router(struct routes *r, uint64_t incarnation)
+{
+    r->router = incarnation;
+}
+
+uint64_t routes_router(const struct routes *r)
+{
+    return r->router;
+}
+
+void routes_encode(const struct routes *r, struct buf *body)
+{
+    buf_put_u32(body, r->generation);
+    buf_put_u64(body, r->router);
+    buf_put_u16(body, (uint16_t)r->instance_count);
+    for (size_t i = 0; i < r->instance_count; i++) {
+        const struct route_instance *it = &r->instances[i];
+        buf_put_u8(body, it->role);
+        buf_put_u32(body, it->key);
+        buf_put_u64(body, it->incarnation);
+        buf_put_u8(body, it->up);
+        buf_put_sized(body, slice_str(it->name));
+    }
+    buf_put_u16(body, (uint16_t)r->domain_count);
+    for (size_t i = 0; i < r->domain_count; i++) {
+        const struct route_domain *d = &r->domains[i];
+        buf_put_u8(body, d->role);
+        buf_put_u32(body, d->instance);
+        buf_put_sized(body, slice_of(d->name, d->len));
+    }
+}
+
+/* What the name says must agree with the role and key beside it: nobody may be listed as another. */
+static bool take_instance(struct cursor *c, struct routes *r)
+{
+    unsigned role = take_u8(c);
+    uint32_t key = take_u32(c);
+    uint64_t incarnation = take_u64(c);
+    unsigned up = take_u8(c);
+    struct slice name = take_sized(c);
+
+    if (c->bad || name.len == 0 || name.len >= sizeof(((struct route_instance *)0)->name) || up > 1
+        || memchr(name.p, 0, name.len))
+        return false;
+    struct route_instance *it = append_instance(r, (const char *)name.p, name.len);
+    it->incarnation = incarnation;
+    it->up = up;
+    return it->role == role && it->role != ROLE_NONE && it->key == key && find_instance(r, key) == it;
+}
+
+static bool take_domain(struct cursor *c, struct routes *r)
+{
+    unsigned role = take_u8(c);
+    uint32_t instance = take_u32(c);
+    struct slice name = take_sized(c);
+    bool found;
+
+    if (c->bad || (instance && !find_instance(r, instance)))
+        return false;
+    domain_place(r, name, &found);
+    return !found && routes_add_domain(r, name, role, instance) == ZE_OK;
+}
+
+static bool take_table(struct cursor *c, struct routes *r)
+{
+    r->generation = take_u32(c);
+    r->router = take_u64(c);
+    unsigned instances = take_u16(c);
+    if (instances > INSTANCES_MAX)
+        return false;
+    for (unsigned i = 0; i < instances; i++)
+        if (!take_instance(c, r))
+            return false;
+    unsigned domains = take_u16(c);
+    for (unsigned i = 0; i < domains; i++)
+        if (!take_domain(c, r))
+            return false;
+    return cursor_done(c);
+}
+
+/* Dealing 4,096 slots is needless when only somebody went up or down. */
+static bool same_members(const struct routes *a, const struct routes *b)
+{
+    if (a->instance_count != b->instance_count)
+        return false;
+    for (size_t i = 0; i < a->instance_count; i++)
+        if (a->instances[i].key != b->instances[i].key)
+            return false;
+    return true;
+}
+
+enum zerr routes_decode(struct routes *r, struct slice body)
+{
+    struct cursor c = { body, false };
+    struct routes *fresh = routes_new();
+
+    if (!take_table(&c, fresh)) {
+        routes_free(&fresh);
+        return ZE_PROTOCOL;
+    }
+    if (same_members(r, fresh)) {
+        memcpy(fresh->owners, r->owners, sizeof(r->owners));
+    } else {
+        deal_slots(fresh, ROLE_SM);
+        deal_slots(fresh, ROLE_MUC);
+    }
+    struct routes old = *r;
+    *r = *fresh;
+    *fresh = old;
+    routes_free(&fresh);
+    return ZE_OK;
+}
+
+uint32_t routes_generation(const struct routes *r)
+{
+    return r->generation;
+}
+
+const struct route_instance *routes_instance(const struct routes *r, uint32_t key)
+{
+    return find_instance(r, key);
+}
+
+const struct route_instance *routes_at(const struct routes *r, size_t i)
+{
+    return i < r->instance_count ? &r->instances[i] : NULL;
+}
+
+const struct route_instance *routes_slot_owner(const struct routes *r, unsigned role, unsigned slot)
+{
+    if ((role != ROLE_SM && role != ROLE_MUC) || slot >= SLOTS)
+        return NULL;
+    uint16_t owner = r->owners[role == ROLE_MUC][slot];
+    return owner == NOBODY ? NULL : &r->instances[owner];
+}
+
+static const struct route_domain *find_domain(const struct routes *r, struct slice domain)
+{
+    bool found;
+    size_t at = domain_place(r, domain, &found);
+
+    return found ? &r->domains[at] : NULL;
+}
+
+unsigned routes_domain_role(const struct routes *r, struct slice domain)
+{
+    const struct route_domain *d = find_domain(r, domain);
+
+    return d ? d->role : ROLE_NONE;
+}
+
+bool routes_domain_at(const struct routes *r, size_t i, struct slice *domain, unsigned *role, uint32_t *instance)
+{
+    if (i >= r->domain_count)
+        return false;
+    *domain = slice_of(r->domains[i].name, r->domains[i].len);
+    *role = r->domains[i].role;
+    *instance = r->domains[i].instance;
+    return true;
+}
+
+enum zerr routes_find(const struct routes *r, struct slice jid, struct address *dest, uint32_t *generation)
+{
+    struct slice domain = jid_domain(jid);
+    const struct route_domain *d = find_domain(r, domain);
+    const struct route_instance *it;
+
+    if (domain.len == 0)
+        return ZE_NO_ROUTE;
+    if (d && d->instance)
+        it = find_instance(r, d->instance);
+    else if (d && d->role != ROLE_S2SD)
+        it = routes_slot_owner(r, d->role, slot_of(jid_bare(jid)));
+    else
+        it = routes_any(r, ROLE_S2SD, fnv64(domain));
+    if (!it)
+        return ZE_NO_ROUTE;
+    *dest = (struct address){ .role = it->role, .instance = it->key };
+    *generation = r->generation;
+    return ZE_OK;
+}
+
+/* Rendezvous here too, so that one s2sd that leaves moves only its own domains. */
+const struct route_instance *routes_any(const struct routes *r, unsigned role, uint64_t hash)
+{
+    const struct route_instance *best = NULL;
+    uint64_t best_score = 0;
+
+    for (size_t i = 0; i < r->instance_count; i++) {
+        const struct route_instance *it = &r->instances[i];
+        uint64_t s = score(it->key, hash);
+        if (it->role != role || (best && best->up && !it->up))
+            continue;
+        if (!best || (it->up && !best->up) || s > best_score) {
+            best = it;
+            best_score = s;
+        }
+    }
+    return best;
+}

@@ -1,0 +1,131 @@
+/* proto/login.c: bodies of the login frames, round trip and cut at every byte. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "login.h"
+
+static void auth_start_returns(void **state)
+{
+    (void)state;
+    struct auth_start got, sent = { SLICE("localhost"), SLICE("SCRAM-SHA-256-PLUS"), SLICE("tls-exporter"),
+        SLICE("\1\2\3"), true, true, true, SLICE("p=..."), SLICE("::1") };
+    struct buf b = { 0 };
+
+    auth_start_put(&b, &sent);
+    assert_int_equal(auth_start_take(buf_slice(&b), &got), ZE_OK);
+    assert_true(slice_eq(got.domain, sent.domain) && slice_eq(got.mechanism, sent.mechanism));
+    assert_true(slice_eq(got.binding_name, sent.binding_name) && slice_eq(got.binding_data, sent.binding_data));
+    assert_true(got.plus_offered && got.secure && got.has_initial);
+    assert_true(slice_eq(got.initial, sent.initial) && slice_eq(got.address, sent.address));
+    for (size_t n = 0; n < buf_len(&b); n++)
+        assert_int_equal(auth_start_take(slice_of(buf_slice(&b).p, n), &got), ZE_PROTOCOL);
+    buf_put_u8(&b, 0);
+    assert_int_equal(auth_start_take(buf_slice(&b), &got), ZE_PROTOCOL);
+    buf_free(&b);
+}
+
+static void auth_done_returns(void **state)
+{
+    (void)state;
+    struct auth_done got, sent = { true, SLICE("a@b"), SLICE("ticket"), true, SLICE("v=x"), { 0 }, { 0 } };
+    struct auth_done failed = { false, { 0 }, { 0 }, false, { 0 }, SLICE("not-authorized"), SLICE("no") };
+    struct buf b = { 0 };
+
+    auth_done_put(&b, &sent);
+    assert_int_equal(auth_done_take(buf_slice(&b), &got), ZE_OK);
+    assert_true(got.ok && got.has_data && slice_is(got.jid, "a@b") && slice_is(got.ticket, "ticket"));
+    assert_true(slice_is(got.data, "v=x"));
+    for (size_t n = 0; n < buf_len(&b); n++)
+        assert_int_equal(auth_done_take(slice_of(buf_slice(&b).p, n), &got), ZE_PROTOCOL);
+    b.bytes[b.start] = 2;
+    assert_int_equal(auth_done_take(buf_slice(&b), &got), ZE_PROTOCOL);
+    buf_reset(&b, 0);
+    auth_done_put(&b, &failed);
+    assert_int_equal(auth_done_take(buf_slice(&b), &got), ZE_OK);
+    assert_true(!got.ok && slice_is(got.condition, "not-authorized") && slice_is(got.text, "no"));
+    b.bytes[b.start] = 1;       /* success without a JID */
+    assert_int_equal(auth_done_take(buf_slice(&b), &got), ZE_PROTOCOL);
+    buf_free(&b);
+}
+
+static void bind_request_returns(void **state)
+{
+    (void)state;
+    struct bind_request got, sent = { SLICE("ticket"), SLICE("balcony"), SLICE("127.0.0.1"), true };
+    struct buf b = { 0 };
+
+    bind_request_put(&b, &sent);
+    assert_int_equal(bind_request_take(buf_slice(&b), &got), ZE_OK);
+    assert_true(slice_is(got.ticket, "ticket") && slice_is(got.resource, "balcony") && got.secure);
+    assert_true(slice_is(got.address, "127.0.0.1"));
+    for (size_t n = 0; n < buf_len(&b); n++)
+        assert_int_equal(bind_request_take(slice_of(buf_slice(&b).p, n), &got), ZE_PROTOCOL);
+    buf_free(&b);
+}
+
+static void a_resource_of_2000_bytes_is_refused(void **state)
+{
+    (void)state;
+    uint8_t long_one[2000] = { 'x' };
+    struct bind_request got, sent = { SLICE("t"), slice_of(long_one, sizeof(long_one)), { 0 }, true };
+    struct buf b = { 0 };
+
+    bind_request_put(&b, &sent);
+    assert_int_equal(bind_request_take(buf_slice(&b), &got), ZE_PROTOCOL);
+    buf_free(&b);
+}
+
+static void bound_returns(void **state)
+{
+    (void)state;
+    struct bound got, sent = { ZE_OK, SLICE("a@b/c"), SLICE("0123456789abcdef") };
+    struct buf b = { 0 };
+
+    bound_put(&b, &sent);
+    assert_int_equal(bound_take(buf_slice(&b), &got), ZE_OK);
+    assert_true(got.err == ZE_OK && slice_is(got.jid, "a@b/c") && slice_is(got.secret, "0123456789abcdef"));
+    for (size_t n = 0; n < buf_len(&b); n++)
+        assert_int_equal(bound_take(slice_of(buf_slice(&b).p, n), &got), ZE_PROTOCOL);
+    buf_reset(&b, 0);
+    bound_put(&b, &(struct bound){ .err = ZE_CONFLICT });
+    assert_int_equal(bound_take(buf_slice(&b), &got), ZE_OK);
+    assert_int_equal(got.err, ZE_CONFLICT);
+    b.bytes[b.start] = 1;
+    b.bytes[b.start + 1] = b.bytes[b.start + 2] = b.bytes[b.start + 3] = 0;
+    assert_int_equal(bound_take(buf_slice(&b), &got), ZE_PROTOCOL);     /* no error has that number */
+    buf_free(&b);
+}
+
+static void session_end_returns(void **state)
+{
+    (void)state;
+    struct session_end got, sent = { SLICE("system-shutdown"), SLICE("back at noon") };
+    struct buf b = { 0 };
+
+    session_end_put(&b, &sent);
+    assert_int_equal(session_end_take(buf_slice(&b), &got), ZE_OK);
+    assert_true(slice_is(got.condition, "system-shutdown") && slice_is(got.text, "back at noon"));
+    for (size_t n = 0; n < buf_len(&b); n++)
+        assert_int_equal(session_end_take(slice_of(buf_slice(&b).p, n), &got), ZE_PROTOCOL);
+    buf_free(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(auth_start_returns),
+        cmocka_unit_test(auth_done_returns),
+        cmocka_unit_test(bind_request_returns),
+        cmocka_unit_test(a_resource_of_2000_bytes_is_refused),
+        cmocka_unit_test(bound_returns),
+        cmocka_unit_test(session_end_returns),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
