@@ -1,0 +1,155 @@
+#pragma once
+
+/* What the files of the store share (store.h is the outside). Threads: everything belongs to the
+ * loop's thread but the members of struct writer below `mutex`, and the LMDB write transaction, which
+ * belongs to the writer. */
+
+#include <lmdb.h>
+#include <pthread.h>
+
+#include "list.h"
+#include "store.h"
+
+enum { STORE_KEY_MAX = 511, STORE_TABLES_MAX = 64 };
+
+/* ---- keys (store_key.c) ----
+ * LMDB takes keys of 511 bytes; a bare JID may have 2,047. A key is two bytes of slot, then at most
+ * five runs parted by NUL. A run longer than FOLD_ABOVE is kept on disk as its first FOLD_KEEP bytes,
+ * 0xFF, and the SHA-256 of the whole run in hexadecimal: FOLD_LEN bytes, a length no run kept as it is
+ * has. So folding is one to one, a prefix that ends with NUL stays a prefix, and everything of one
+ * owner stays together. The value of such a row begins with the sized whole key. Order within a table
+ * is the order of folded keys. */
+enum { FOLD_KEEP = 32, FOLD_LEN = FOLD_KEEP + 1 + 64, FOLD_ABOVE = FOLD_LEN - 1 };
+
+struct folded {
+    size_t  len;
+    uint8_t bytes[STORE_KEY_MAX];
+};
+
+/* False: no way to keep such a key (empty, or too many long runs). */
+bool fold_key(struct slice key, struct folded *out);
+/* The part of the folded form that all keys with this prefix have in common. True in *exact when
+ * every key that begins with it also begins with `prefix`. */
+bool fold_prefix(struct slice prefix, struct folded *out, bool *exact);
+/* A stored row as its writer gave it. False: the row is damaged. */
+bool unfold(struct slice disk_key, struct slice disk_value, struct slice *key, struct slice *value);
+bool is_folded(struct slice disk_key);
+
+/* ---- batches (store_batch.c) ---- */
+enum store_op_kind { OP_PUT = 1, OP_DELETE = 2, OP_ABSENT = 3, OP_VALUE = 4 };
+
+struct pending_key;
+
+struct store_op {
+    uint8_t             kind;
+    uint8_t             table;
+    struct slice        key, value;    /* in the batch's bytes */
+    struct slice        disk_key;      /* = key, or in `folded` */
+    struct folded      *folded;        /* own; NULL: key is stored as it is */
+    struct list         link;          /* in its pending_key's ops, while pending */
+    struct pending_key *pending;
+};
+
+struct store_batch {
+    struct buf           bytes;        /* u8 format 1, sized owner, then ops: u8 kind, u8 table, sized key[, sized value] */
+    size_t               op_count, writes;
+    /* From store_commit on: */
+    struct store_op     *ops;
+    struct slice         owner;        /* in bytes */
+    bool                 bad;          /* cannot be written at all: a table or key out of range */
+    uint64_t             seq;          /* order of handing in, from 1 */
+    enum zerr            err;          /* outcome, set by the writer */
+    int                  code;         /* LMDB's or errno, for the log; 0: none */
+    void               (*done)(void *arg, enum zerr err);
+    void                *arg;
+    struct store_batch  *next;
+};
+
+/* Decodes the ops for overlay and writer. */
+void batch_seal(struct store_batch *b, size_t table_count);
+
+/* ---- overlay (store_overlay.c): pending writes by (table, disk key), in order ---- */
+struct pending_key {
+    struct pending_key *prev;          /* NULL: the first */
+    struct list         ops;           /* in order of handing in; the last one counts */
+    uint8_t             table, levels;
+    struct slice        key;           /* own copy behind next[] */
+    struct pending_key *next[];
+};
+
+struct overlay;
+
+struct overlay *overlay_new(void);
+void            overlay_free(struct overlay **o);
+bool            overlay_empty(const struct overlay *o);
+void            overlay_add(struct overlay *o, struct store_batch *b);
+void            overlay_remove(struct overlay *o, struct store_batch *b);
+const struct store_op *overlay_get(const struct overlay *o, unsigned table, struct slice disk_key);
+/* First of the table at or behind the key; NULL. */
+struct pending_key *overlay_from(const struct overlay *o, unsigned table, struct slice disk_key);
+/* Last of the table before the key (key.p NULL: of the whole table); NULL. */
+struct pending_key *overlay_below(const struct overlay *o, unsigned table, struct slice disk_key);
+/* The one that counts. */
+const struct store_op *pending_latest(const struct pending_key *key);
+
+/* ---- views (store_view.c) ---- */
+struct store_view {
+    struct store *store;
+    unsigned      depth;
+    MDB_txn      *txn;
+};
+
+void view_close(struct store_view *view);
+
+/* ---- writer (store_writer.c) ---- */
+/* An owner of failed batches: his others fail as well while a callback of those has yet to run
+ * (untold), and up to seq `until`, those handed in before the last such callback. */
+struct failed_owner {
+    struct list  link;
+    unsigned     untold;
+    uint64_t     until;
+    struct slice owner;                /* own copy behind */
+};
+
+struct writer {
+    pthread_t           thread;
+    bool                started;
+    uv_async_t         *async;         /* freed by its close callback */
+    pthread_mutex_t     mutex;
+    pthread_cond_t      wake;
+    bool                stopping;
+    struct store_batch *queue, **queue_end;
+    struct store_batch *finished, **finished_end;
+    struct list         failed;        /* struct failed_owner */
+    uint64_t            seen_seq;      /* highest seq decided */
+    uint64_t            commits;
+};
+
+bool writer_start(struct store *store);
+/* Writes what was handed in, ends the thread, runs the callbacks. */
+void writer_stop(struct store *store);
+
+struct store {
+    struct loop       *loop;
+    char              *path;
+    MDB_env           *env;
+    MDB_dbi            tables[STORE_TABLES_MAX];
+    size_t             table_count;
+    int                lock_fd;
+    long               disk_floor_mb;
+    bool               low, closing;
+    struct timer       readers_timer, disk_timer;
+    /* Growing the map moves it, which no open transaction of this process survives. A view holds
+     * `gate` while it is open, the writer `txn_gate` during its transaction; who grows takes both, in
+     * this order. */
+    pthread_mutex_t    gate, txn_gate;
+    struct store_view  view;
+    struct overlay    *overlay;
+    struct writer      writer;
+    uint64_t           seq;            /* given out last */
+    uint64_t           batches, failed, pending_batches, pending_bytes;
+};
+
+/* Takes the size another process gave the map; `at_least` 0, or makes it that large. Caller: no open
+ * transaction of its own, neither gate held. */
+int store_remap(struct store *store, size_t at_least);
