@@ -41,5 +41,6 @@ void xml_escape(struct buf *out, struct slice text);       /* for text and '-quo
  * end tag. `to`: the receiver's own JID when it differs from s->to (p NULL: s->to). No xmlns is
  * written: the stream declares it. */
 void stanza_write(struct buf *out, const struct stanza *s, struct slice to);
-/* The start tag without `to`, for fan-out: bytes before and after the place of ` to='...'`. */
+/* The whole stanza without `to`, for fan-out: bytes before and after the place of ` to='...'`, so that
+ * before + " to='" + escaped JID + "'" + after is what stanza_write gives. */
 void stanza_write_split(struct buf *before, struct buf *after, const struct stanza *s);
