@@ -184,15 +184,18 @@ static enum zerr encode(const struct text *t, char *out, size_t *len)
     return utf8 && utf8 == (uint8_t *)out && *len > 0 ? ZE_OK : ZE_BAD_JID;
 }
 
-/* Takes over a result of libunistring: false when it did not fit. */
-static bool taken(struct text *to, uint32_t *result, size_t len)
+/* libunistring allocates what did not fit: false. */
+static bool fitted(const struct text *to, uint32_t *result)
 {
-    if (result != to->cp) {
+    if (result != to->cp)
         free(result);
-        return false;
-    }
-    to->len = len;
-    return true;
+    return result == to->cp;
+}
+
+static bool nfc(const struct text *from, struct text *to)
+{
+    to->len = ROOM;
+    return fitted(to, u32_normalize(UNINORM_NFC, from->cp, from->len, to->cp, &to->len));
 }
 
 /* Only U+3000 and the block U+FF00 have a <wide> or <narrow> decomposition, each of one code point. */
@@ -210,23 +213,20 @@ static void map_width(struct text *t)
 static bool map_username(struct text *t)
 {
     struct text lower;
-    size_t      len = ROOM;
 
+    lower.len = ROOM;
     map_width(t);
-    if (!taken(&lower, u32_tolower(t->cp, t->len, NULL, NULL, lower.cp, &len), len))
-        return false;
-    len = ROOM;
-    return taken(t, u32_normalize(UNINORM_NFC, lower.cp, lower.len, t->cp, &len), len);
+    return fitted(&lower, u32_tolower(t->cp, t->len, NULL, NULL, lower.cp, &lower.len)) && nfc(&lower, t);
 }
 
 static bool map_opaque(struct text *t)
 {
-    struct text from = { .len = t->len };
-    size_t      len = ROOM;
+    struct text from;
 
+    from.len = t->len;
     for (size_t i = 0; i < t->len; i++)
         from.cp[i] = uc_is_general_category_withtable(t->cp[i], UC_CATEGORY_MASK_Zs) ? ' ' : t->cp[i];
-    return taken(t, u32_normalize(UNINORM_NFC, from.cp, from.len, t->cp, &len), len);
+    return nfc(&from, t);
 }
 
 /* Rules are applied until the string is stable (RFC 8264 7); one that never settles is refused. */

@@ -11,7 +11,7 @@
 enum { PLAIN, ESCAPE, BLANK, DROP, MULTIBYTE };
 
 static const uint8_t byte_class[256] = {
-    [0 ... 31] = DROP, ['\t'] = BLANK, ['\n'] = BLANK, ['\r'] = ESCAPE,
+    [0 ... 8] = DROP, ['\t'] = BLANK, ['\n'] = BLANK, [11 ... 12] = DROP, ['\r'] = ESCAPE, [14 ... 31] = DROP,
     ['&'] = ESCAPE, ['<'] = ESCAPE, ['>'] = ESCAPE, ['\''] = ESCAPE, ['"'] = ESCAPE,
     [128 ... 255] = MULTIBYTE,
 };
