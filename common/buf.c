@@ -100,10 +100,11 @@ void buf_put_sized(struct buf *b, struct slice s)
 void buf_printf(struct buf *b, const char *format, ...)
 {
     va_list args, again;
+    char    probe[1];
 
     va_start(args, format);
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
+    int len = vsnprintf(probe, sizeof(probe), format, args);
     va_end(args);
     if (len > 0) {
         vsnprintf((char *)buf_reserve(b, (size_t)len + 1), (size_t)len + 1, format, again);
