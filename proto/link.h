@@ -3,6 +3,7 @@
 /* A daemon's link to routerd: HELLO, incarnation, numbering, byte-bounded queue, PAUSE, non-blocking
  * reconnect, one output buffer flushed once a loop turn. Never stops reading. */
 
+#include "bounce.h"
 #include "frame.h"
 #include "loop.h"
 #include "routes.h"
@@ -17,7 +18,8 @@ struct link_spec {
     const char          *instance;        /* "sm-1" */
     frame_handler *const *handlers;       /* by kind; a missing one is refused and logged */
     void                *daemon;
-    long                 queue_bytes;     /* limit per destination and for the whole link */
+    long                 queue_bytes;     /* limit of the wire and of what waits for each destination that cannot take
+                                             it now; four times that for all these together */
     /* May be NULL. The table changed (also the first one). */
     void (*on_routes)(void *daemon, const struct routes *routes);
     /* May be NULL. An instance's earlier life is over for good: it came back with another
@@ -25,6 +27,7 @@ struct link_spec {
     void (*on_peer_lost)(void *daemon, const struct address *life);
 };
 
+/* Connects in the next loop turn. NULL: the path is too long for a socket (logged). */
 struct link *link_new(struct loop *loop, const struct link_spec *spec);
 void         link_free(struct link **link);
 bool         link_up(const struct link *link);              /* HELLO answered by a table */
@@ -33,15 +36,14 @@ const struct routes *link_routes(const struct link *link);  /* never NULL; empty
 
 /* Sends f to f->dest (role, instance, maybe incarnation); fills origin and number; a trace of 0 is
  * replaced by a new one. Copies everything. ZE_FULL: the queue is at its limit. ZE_NO_ROUTE: no such
- * instance in the table. While routerd is away frames wait in the queue. A frame sent by an old
+ * instance in the table, or that life of it is over. ZE_TIMEOUT: an IQ get or set for an instance that
+ * has been away for 10 s (what else is sent to it waits, within the limit). While routerd is away frames wait in the queue. A frame sent by an old
  * generation that comes back ZE_STALE is routed again here, once, by its stanza's `to`. */
 enum zerr link_send(struct link *link, struct frame *f);
 /* Finds the destination by f->stanza.to (routes_find) and sends. */
 enum zerr link_route(struct link *link, struct frame *f);
 /* Sends `why` and the frame back to its origin as BOUNCE; nothing for a BOUNCE (never bounce a bounce). */
 void link_bounce(struct link *link, const struct frame *f, enum zerr why);
-/* For a received BOUNCE: the reason and the original frame (slices borrow from f). ZE_PROTOCOL. */
-enum zerr bounce_decode(const struct frame *f, enum zerr *why, struct frame *original);
 
 /* LINK kinds: tell routerd that this daemon serves a domain (said again after each reconnect). */
 void link_bind_domain(struct link *link, struct slice domain);
