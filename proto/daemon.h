@@ -4,7 +4,7 @@
  * routerd, control socket, READY, loop, drain on TERM. The same order in all five.
  *
  * Command line: zubr-<role> --config FILE [--instance NAME] [--set section.key=value]...
- *               [--help] [--version] [--print-config] [--print-control]
+ *               [--help] [--version] [--print-config] [--print-control] [--print-instances]
  * Exit status: 0 stopped, 78 bad configuration, 1 anything else. */
 
 #include "ctl.h"
@@ -19,7 +19,7 @@ struct daemon {
     const struct settings *settings;
     struct link           *link;          /* NULL in routerd */
     const char            *instance;      /* "sm-1" */
-    struct arena          *arena;         /* reset by the link after each frame handled */
+    struct arena          *arena;         /* reset after each frame handled */
     void                  *self;          /* what start() returned */
     bool                   draining;
 };
@@ -35,8 +35,9 @@ struct daemon_spec {
     /* Stop taking new work and finish: call daemon_drained when done (at the latest after 5 s the
      * process ends anyway). NULL: nothing to do. `message`: the operator's text for users, or NULL. */
     void (*drain)(void *self, const char *message);
-    /* Settings were reloaded (d->settings is the new struct). NULL: nothing to do. Says in `answer`
-     * lines "applied X" / "needs a restart: X". */
+    /* Settings were reloaded (d->settings is the new struct; what was borrowed from the old one stays
+     * good until the process ends). NULL: nothing to do. Says in `answer` rows with a field `applied`
+     * or `needs_restart`; answer is NULL when SIGHUP asked. */
     void (*reload)(void *self, struct ctl_reply *answer);
     /* Fields of its own in `status` beyond name role pid state uptime. May be NULL. */
     void (*status)(void *self, struct ctl_reply *r);
