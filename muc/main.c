@@ -1,0 +1,174 @@
+/* zubr-muc: rooms (XEP-0045).
+ * Holds: the rooms environment, who is in which room, the rooms' last messages.
+ * Never: opens a network socket, reads an account, a password or a roster, speaks for an account or for a
+ * domain that is no room service of the configuration. If it is taken over, the attacker owns the rooms and
+ * what is said in them, and no account. */
+
+#include <stdlib.h>
+
+#include "daemon.h"
+#include "log.h"
+#include "muc.h"
+
+struct self {
+    struct muc      *muc;
+    struct daemon   *daemon;
+    struct stat_row *rows;
+};
+
+static int send_frame(void *arg, struct frame *f)
+{
+    return link_send(((struct daemon *)arg)->link, f);
+}
+
+static const struct routes *routes(void *arg)
+{
+    return link_routes(((struct daemon *)arg)->link);
+}
+
+/* ---- stats ---- */
+
+#define FIGURES(X)                                                          \
+    X(messages, "messages taken for all occupants")                         \
+    X(private_messages, "private messages between occupants")               \
+    X(presences, "presences taken")                                         \
+    X(entered, "clients that entered a room")                               \
+    X(left, "clients that left a room, by themselves or not")               \
+    X(refused, "stanzas answered with an error")                            \
+    X(ghosts, "clients removed because they could not be reached")          \
+    X(fanouts, "fan-out frames sent")                                       \
+    X(recipients, "recipients in them")                                     \
+    X(commits_failed, "store batches that failed")                          \
+    X(bad_origin, "stanzas with a from their daemon may not use")           \
+    X(bad_content, "stanzas whose content was not well-formed")             \
+    X(no_route, "stanzas to a domain nobody serves")
+
+static struct stat_row *stat_rows(struct muc *m)
+{
+#define X(name, help) + 1
+    enum { COUNT = 0 FIGURES(X) };
+#undef X
+    struct stat_row *rows = xcalloc(COUNT + 1, sizeof(*rows));
+    size_t           i = 0;
+
+#define X(name, help) rows[i++] = (struct stat_row){ #name, help, &m->figures.name };
+    FIGURES(X)
+#undef X
+    return rows;
+}
+
+/* ---- the daemon ---- */
+
+static void on_stanza(void *daemon, const struct frame *f)
+{
+    struct self *self = daemon;
+
+    self->muc->now_us = wall_us();
+    self->muc->now_ms = loop_now_ms(self->daemon->loop);
+    muc_on_stanza(self->muc, f);
+}
+
+static void on_bounce(void *daemon, const struct frame *f)
+{
+    struct self *self = daemon;
+    struct frame original;
+    enum zerr    why;
+
+    self->muc->now_us = wall_us();
+    self->muc->now_ms = loop_now_ms(self->daemon->loop);
+    if (bounce_decode(f, &why, &original))
+        log_warn("bounce_unreadable", "trace", log_hex(f->trace), NULL);
+    else
+        muc_on_bounce(self->muc, &original, why);
+}
+
+static void on_peer_lost(void *daemon, const struct address *life)
+{
+    struct self *self = daemon;
+
+    self->muc->now_us = wall_us();
+    self->muc->now_ms = loop_now_ms(self->daemon->loop);
+    muc_on_peer_lost(self->muc, life);
+}
+
+static struct store *open_rooms(struct daemon *d)
+{
+    char              *path = xprintf("%s/rooms", d->settings->dir.data);
+    struct store_spec  spec = { .path = path, .tables = room_tables, .schema = ROOMS_SCHEMA, .synced = true,
+                                .disk_floor_mb = d->settings->limits.disk_floor_mb };
+    struct store      *store = store_open(d->loop, &spec);
+
+    free(path);
+    return store;
+}
+
+static void *start(struct daemon *d)
+{
+    struct outlet outlet = { d, send_frame, routes };
+    struct store *store = open_rooms(d);
+    struct self  *self;
+
+    if (!store)
+        return NULL;
+    self = xcalloc(1, sizeof(*self));
+    self->daemon = d;
+    self->muc = muc_new(d->loop, d->settings, store, d->arena, outlet);
+    self->rows = stat_rows(self->muc);
+    stats_register(self->rows);
+    for (size_t i = 0; i < d->settings->rooms_count; i++)
+        link_bind_domain(d->link, slice_str(d->settings->rooms[i].name));
+    return self;
+}
+
+static void drain(void *daemon, const char *message)
+{
+    struct self *self = daemon;
+
+    (void)message;                     /* users are told by their session; rooms say 332 */
+    self->muc->now_us = wall_us();
+    muc_say_goodbye(self->muc);
+    daemon_drained(self->daemon);
+}
+
+static void reload(void *daemon, struct ctl_reply *answer)
+{
+    struct self *self = daemon;
+
+    muc_settings(self->muc, self->daemon->settings);
+    ctl_row(answer);
+    ctl_str(answer, "applied", "rooms, limits (new room services need a restart)");
+}
+
+static void status(void *daemon, struct ctl_reply *r)
+{
+    const struct muc *m = ((struct self *)daemon)->muc;
+    struct muc_census census = muc_census(m);
+
+    ctl_int(r, "rooms", (int64_t)census.rooms);
+    ctl_int(r, "occupants", (int64_t)census.occupants);
+    ctl_int(r, "questions", (int64_t)table_count(m->questions));
+}
+
+static void stop(void *daemon)
+{
+    struct self *self = daemon;
+
+    muc_free(&self->muc);
+    free(self->rows);
+    free(self);
+}
+
+static frame_handler *const handlers[FRAME_KIND_MAX] = {
+    [FRAME_STANZA] = on_stanza,
+    [FRAME_BOUNCE] = on_bounce,
+};
+
+static const struct daemon_spec spec = {
+    .name = "muc", .role = ROLE_MUC, .handlers = handlers, .verbs = muc_verbs, .start = start, .drain = drain,
+    .reload = reload, .status = status, .on_peer_lost = on_peer_lost, .stop = stop,
+};
+
+int main(int argc, char **argv)
+{
+    return daemon_main(argc, argv, &spec);
+}

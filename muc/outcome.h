@@ -1,0 +1,39 @@
+#pragma once
+
+/* What handling one frame leads to: frames and a store batch. Nothing leaves before the batch is
+ * committed (DESIGN.md 2.6), and the outcomes of one room leave in the order in which they were made,
+ * so that all occupants see the same order. When a commit fails the frames are dropped, who asked is
+ * told, and the room is read anew from the store. */
+
+#include "muc.h"
+#include "stanza.h"
+
+struct room;
+
+struct outcome {
+    struct list         link;              /* room->outcomes */
+    struct muc         *muc;
+    struct room        *room;              /* NULL: nothing of a room */
+    struct buf          frames;            /* encoded, one after the other */
+    struct store_batch *batch;             /* NULL: nothing to write */
+    struct buf          asked;             /* encoded header of the stanza that asked; may be empty */
+    uint64_t            trace;
+    bool                waiting;           /* for its commit */
+    enum zerr           failed;
+};
+
+struct outcome *outcome_begin(struct muc *m, struct room *room, uint64_t trace);
+/* Who gets an error when the commit fails. */
+void outcome_asked(struct outcome *o, const struct stanza *s);
+/* The batch of this outcome; made when there is none. Only with a room. */
+struct store_batch *outcome_batch(struct outcome *o);
+/* To s->to, by the route table. False: no route (nothing is queued). */
+bool outcome_send(struct outcome *o, const struct stanza *s);
+void outcome_frame(struct outcome *o, const struct frame *f);
+/* Commits and sends as soon as it may; *o is NULL afterwards. The room may be gone too when nobody is
+ * left in it. */
+void outcome_end(struct outcome **o);
+
+/* Queues the error reply to s (none for errors and results). `by`: who made it. echo: the payload of s
+ * is known to be well-formed. */
+void outcome_error(struct outcome *o, const struct stanza *s, enum zerr err, const char *text, bool echo);

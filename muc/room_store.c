@@ -1,0 +1,238 @@
+/* Rows of a persistent room.
+ * ROOM: u8 format (1), configuration (config_encode), sized creator, u64 created_us, sized subject, sized
+ *   subject nick, u64 subject_us.
+ * AFFILIATION: u8 format (1), u8 affiliation (place in its list), sized reason. */
+
+#include <stdlib.h>
+
+#include "cursor.h"
+#include "jid.h"
+#include "log.h"
+#include "room.h"
+
+enum { ROOM_FORMAT = 1, AFFILIATION_FORMAT = 1 };
+
+static void room_key(struct buf *key, const struct room *room)
+{
+    store_key(key, room->slot, room->jid);
+}
+
+static void affiliation_key(struct buf *key, const struct room *room, struct slice jid)
+{
+    history_prefix(key, room);                         /* slot, room NUL: the same beginning */
+    buf_put_slice(key, jid);
+}
+
+void room_save(struct room *room, struct outcome *o)
+{
+    struct buf key = { 0 }, value = { 0 };
+
+    room_key(&key, room);
+    buf_put_u8(&value, ROOM_FORMAT);
+    config_encode(&room->config, &value);
+    buf_put_sized(&value, room->creator);
+    buf_put_u64(&value, room->created_us);
+    buf_put_sized(&value, room->subject);
+    buf_put_sized(&value, room->subject_nick);
+    buf_put_u64(&value, room->subject_us);
+    store_put(outcome_batch(o), R_ROOM, buf_slice(&key), buf_slice(&value));
+    buf_free(&key);
+    buf_free(&value);
+}
+
+void room_save_affiliation(struct room *room, struct outcome *o, const struct affiliated *a)
+{
+    struct buf key = { 0 }, value = { 0 };
+
+    affiliation_key(&key, room, a->jid);
+    buf_put_u8(&value, AFFILIATION_FORMAT);
+    buf_put_u8(&value, (uint8_t)a->affiliation);
+    buf_put_sized(&value, a->reason);
+    if (a->affiliation == AFF_NONE)
+        store_delete(outcome_batch(o), R_AFFILIATION, buf_slice(&key));
+    else
+        store_put(outcome_batch(o), R_AFFILIATION, buf_slice(&key), buf_slice(&value));
+    buf_free(&key);
+    buf_free(&value);
+}
+
+void room_store_all(struct room *room, struct outcome *o)
+{
+    room->stored = true;
+    room_save(room, o);
+    for (struct table_iter i = { 0 }; table_next(room->affiliations, &i);)
+        room_save_affiliation(room, o, i.value);
+    history_store_all(room, o);
+    if (room->muc->stored_rooms >= 0)
+        room->muc->stored_rooms++;
+}
+
+struct removal {
+    struct store_batch *batch;
+    unsigned            table;
+};
+
+static int remove_row(void *arg, struct slice key, struct slice value)
+{
+    struct removal *removal = arg;
+
+    (void)value;
+    store_delete(removal->batch, removal->table, key);
+    return 0;
+}
+
+void room_unstore(struct room *room, struct outcome *o)
+{
+    static const unsigned tables[] = { R_AFFILIATION, R_HISTORY };
+    struct store_view    *view = store_view(room->muc->store);
+    struct buf            key = { 0 }, prefix = { 0 };
+
+    room->stored = false;
+    room_key(&key, room);
+    history_prefix(&prefix, room);
+    store_delete(outcome_batch(o), R_ROOM, buf_slice(&key));
+    for (size_t i = 0; i < COUNT_OF(tables); i++) {
+        struct removal removal = { outcome_batch(o), tables[i] };
+        store_each(view, tables[i], buf_slice(&prefix), (struct slice){ 0 }, false, remove_row, &removal);
+    }
+    store_view_end(&view);
+    buf_free(&key);
+    buf_free(&prefix);
+    if (room->muc->stored_rooms > 0)
+        room->muc->stored_rooms--;
+}
+
+static enum zerr decode_room(struct room *room, struct slice value)
+{
+    struct cursor c = { value, false };
+
+    if (take_u8(&c) != ROOM_FORMAT || config_decode(&room->config, &c))
+        return ZE_STORE;
+
+    struct slice creator = take_sized(&c);
+    uint64_t     created_us = take_u64(&c);
+    struct slice subject = take_sized(&c), nick = take_sized(&c);
+    uint64_t     subject_us = take_u64(&c);
+
+    if (!cursor_done(&c))
+        return ZE_STORE;
+    slice_own(&room->creator, creator);
+    slice_own(&room->subject, subject);
+    slice_own(&room->subject_nick, nick);
+    room->created_us = created_us;
+    room->subject_us = subject_us;
+    return ZE_OK;
+}
+
+static int load_affiliation(void *arg, struct slice key, struct slice value)
+{
+    struct room  *room = arg;
+    struct cursor c = { value, false };
+    uint8_t       format = take_u8(&c), affiliation = take_u8(&c);
+    struct slice  reason = take_sized(&c);
+    size_t        before = 2 + room->jid.len + 1;      /* slot, room JID, NUL */
+
+    if (!cursor_done(&c) || format != AFFILIATION_FORMAT || affiliation >= AFFILIATIONS || key.len <= before) {
+        log_warn("affiliation_row_unreadable", "jid", log_slice(room->jid), NULL);
+        return 0;
+    }
+    room_set_affiliation(room, NULL, slice_cut(key, before, key.len), (enum affiliation)affiliation, reason);
+    return 0;
+}
+
+/* False: the store does not have it, or not in a shape we can read. */
+static bool fill(struct room *room, struct store_view *view)
+{
+    struct buf   key = { 0 }, prefix = { 0 };
+    struct slice value;
+    enum zerr    err;
+
+    room_key(&key, room);
+    value = store_get(view, R_ROOM, buf_slice(&key));
+    buf_free(&key);
+    if (!value.p)
+        return false;
+    err = decode_room(room, value);
+    if (err) {
+        log_error("room_unreadable", "jid", log_slice(room->jid), NULL);
+        return false;
+    }
+    history_prefix(&prefix, room);
+    room->stored = false;                              /* rows read are not to be written again */
+    store_each(view, R_AFFILIATION, buf_slice(&prefix), (struct slice){ 0 }, false, load_affiliation, room);
+    buf_free(&prefix);
+    history_load(room, view);
+    room->stored = true;
+    return true;
+}
+
+struct room *room_load(struct muc *m, struct slice bare_jid, const char *service)
+{
+    struct room       *room = room_new(m, bare_jid, service);
+    struct store_view *view = store_view(m->store);
+    bool               found = fill(room, view);
+
+    store_view_end(&view);
+    if (!found)
+        room_free(&room);
+    return room;
+}
+
+void room_reload(struct room *room)
+{
+    struct store_view *view = store_view(room->muc->store);
+    struct slice       jids[64];
+    size_t             count;
+
+    do {                                               /* forget what memory says; occupants stay */
+        count = 0;
+        for (struct table_iter i = { 0 }; count < COUNT_OF(jids) && table_next(room->affiliations, &i);)
+            jids[count++] = ((struct affiliated *)i.value)->jid;
+        room->stored = false;
+        for (size_t i = 0; i < count; i++)
+            room_set_affiliation(room, NULL, jids[i], AFF_NONE, (struct slice){ 0 });
+    } while (count == COUNT_OF(jids));
+    if (!fill(room, view))
+        log_warn("room_not_stored", "jid", log_slice(room->jid), NULL);
+    store_view_end(&view);
+    LIST_EACH(&room->occupants, node) {
+        struct occupant *who = LIST_OWNER(node, struct occupant, link);
+        who->affiliation = room_affiliation(room, who->bare);
+    }
+}
+
+struct walk {
+    struct muc *muc;
+    int (*each)(void *arg, struct slice jid, const struct config *config);
+    void *arg;
+};
+
+static int visit(void *arg, struct slice key, struct slice value)
+{
+    struct walk  *walk = arg;
+    struct cursor c = { value, false };
+    struct config config;
+    struct slice  jid = slice_cut(key, 2, key.len);
+    int           stop = 0;
+
+    const struct settings_rooms *service = muc_service(walk->muc, jid_domain(jid));
+
+    if (!service || take_u8(&c) != ROOM_FORMAT)
+        return 0;
+    config_init(&config, service);
+    if (!config_decode(&config, &c))
+        stop = walk->each(walk->arg, jid, &config);
+    config_free(&config);
+    return stop;
+}
+
+int rooms_each_stored(struct muc *m, int (*each)(void *arg, struct slice jid, const struct config *config),
+                      void *arg)
+{
+    struct store_view *view = store_view(m->store);
+    struct walk        walk = { m, each, arg };
+    int                stop = store_each(view, R_ROOM, (struct slice){ 0 }, (struct slice){ 0 }, false, visit, &walk);
+
+    store_view_end(&view);
+    return stop;
+}
