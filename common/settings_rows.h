@@ -65,6 +65,13 @@
     X(INT, s2s_queue_bytes,    1048576,  1000, 1073741824, "bytes", "waiting for one remote domain") \
     X(INT, s2s_queue_seconds,       60,     5,    3600, "seconds", "a stanza waits for a remote domain before it is returned") \
     X(INT, rooms_max,            10000,     1, 10000000, "rooms",  "kept by one service")           \
+    X(INT, rooms_per_creator,      100,     0, 10000000, "rooms",  "in memory made by one account; 0 = no limit") \
+    X(INT, nick_max,               128,     8,    1023, "bytes",   "of a nick in a room")           \
+    X(INT, subject_max,           4096,    64,   65536, "bytes",   "of a room's subject, or of a reason given") \
+    X(INT, room_message_rate,       10,     0,  100000, "a second", "messages and presences of one occupant, burst ten times that; 0 = no limit") \
+    X(INT, room_presence_max,     8192,   256,  262144, "bytes",   "of an occupant's presence")     \
+    X(INT, room_history_bytes, 1048576,     0, 1073741824, "bytes", "of history kept by one room")  \
+    X(INT, room_affiliations_max, 10000,   10, 1000000, "JIDs",    "with an affiliation to one room") \
     X(INT, router_queue_bytes, 16777216, 65536, 1073741824, "bytes", "waiting between two daemons") \
     X(INT, disk_floor_mb,          200,     0, 1000000, "MB",      "free disk below which the archive and offline storage refuse")
 

@@ -193,8 +193,11 @@ static bool concerns(const struct room *room, const struct change *c, const stru
 
 static size_t effects_of(struct request *r, const struct change *c, struct effect *effects)
 {
-    size_t count = 0;
+    struct slice actor = { 0 };
+    size_t       count = 0;
 
+    if (r->session)                    /* a copy: he may be the one who goes */
+        actor = arena_copy(r->muc->arena, r->session->occupant->nick);
     LIST_EACH(&r->room->occupants, node) {
         struct occupant *who = LIST_OWNER(node, struct occupant, link);
 
@@ -204,7 +207,7 @@ static size_t effects_of(struct request *r, const struct change *c, struct effec
 
         e->who = who;
         e->notice = notice_now(who);
-        e->notice.actor = r->session ? r->session->occupant->nick : (struct slice){ 0 };
+        e->notice.actor = actor;
         e->notice.reason = c->reason;
         (c->of_role ? change_role : change_affiliation)(e, c);
     }
@@ -242,17 +245,21 @@ static void apply(struct request *r, const struct change *c, bool last)
     for (size_t i = 0; i < count; i++) {
         struct effect *e = &effects[i];
 
-        if (r->session && e->notice.type == TYPE_UNAVAILABLE && r->session->occupant == e->who) {
-            e->notice.actor = arena_copy(r->muc->arena, e->notice.actor);   /* he kicked himself */
-            r->session = NULL;
-        }
         if (e->notice.type == TYPE_UNAVAILABLE) {
+            if (r->session && r->session->occupant == e->who)
+                r->session = NULL;
             leave_tell_others(r->out, e->who, &e->notice);
             continue;
         }
         notice_to_others(r->out, e->who, &e->notice);
         notice_to_self(r->out, e->who, &e->notice, NULL);
     }
+}
+
+/* The same one twice, or roles and affiliations in one request: the second could mean somebody gone. */
+static bool clash(const struct change *a, const struct change *b)
+{
+    return a->of_role != b->of_role || (a->who == b->who && slice_eq(jid_slice(&a->jid), jid_slice(&b->jid)));
 }
 
 static enum zerr set(struct request *r, const struct element *query)
@@ -277,9 +284,8 @@ static enum zerr set(struct request *r, const struct element *query)
         err = read_item(r, i, c);
         if (!err)
             err = check(r, c);
-        for (size_t before = 0; !err && before + 1 < count; before++)   /* the same one twice */
-            if (changes[before].of_role == c->of_role && changes[before].who == c->who &&
-                slice_eq(jid_slice(&changes[before].jid), jid_slice(&c->jid)))
+        for (size_t before = 0; !err && before + 1 < count; before++)
+            if (clash(&changes[before], c))
                 err = ZE_BAD_REQUEST;
         if (err)
             return err;

@@ -56,8 +56,8 @@ static void remember(struct room *room, struct slice bare_jid)
 }
 
 /* <x><invite from=''><reason/></invite><password/></x>, or the same with decline. */
-static void send(struct room *room, struct outcome *o, const char *what, struct slice from, struct slice to,
-                 struct slice reason)
+static void say(struct room *room, struct outcome *o, const char *what, struct slice from, struct slice to,
+                struct slice reason)
 {
     struct buf        content = { 0 };
     struct xml_writer w;
@@ -82,7 +82,7 @@ static void send(struct room *room, struct outcome *o, const char *what, struct 
 void invite_send(struct room *room, struct outcome *o, struct slice invitee, struct slice inviter, struct slice reason)
 {
     remember(room, jid_bare(invitee));
-    send(room, o, "invite", inviter, invitee, reason);
+    say(room, o, "invite", inviter, invitee, reason);
 }
 
 /* 9.5: in a members-only room an invitation makes a member, so it needs the right to. */
@@ -150,7 +150,7 @@ static enum zerr decline(struct request *r, const struct element *e)
     if ((long)reason.len > r->muc->settings->limits.subject_max)
         return ZE_NOT_ACCEPTABLE;
     invited_free(r->room, i);
-    send(r->room, r->out, "decline", r->sender, who->main->jid, reason);
+    say(r->room, r->out, "decline", r->sender, who->main->jid, reason);
     return ZE_OK;
 }
 

@@ -10,12 +10,6 @@
 #include "log.h"
 #include "muc.h"
 
-struct self {
-    struct muc      *muc;
-    struct daemon   *daemon;
-    struct stat_row *rows;
-};
-
 static int send_frame(void *arg, struct frame *f)
 {
     return link_send(((struct daemon *)arg)->link, f);
@@ -59,36 +53,39 @@ static struct stat_row *stat_rows(struct muc *m)
 
 /* ---- the daemon ---- */
 
+static void set_clock(struct muc *m)
+{
+    m->now_us = wall_us();
+    m->now_ms = loop_now_ms(m->loop);
+}
+
 static void on_stanza(void *daemon, const struct frame *f)
 {
-    struct self *self = daemon;
+    struct muc *m = daemon;
 
-    self->muc->now_us = wall_us();
-    self->muc->now_ms = loop_now_ms(self->daemon->loop);
-    muc_on_stanza(self->muc, f);
+    set_clock(m);
+    muc_on_stanza(m, f);
 }
 
 static void on_bounce(void *daemon, const struct frame *f)
 {
-    struct self *self = daemon;
+    struct muc  *m = daemon;
     struct frame original;
     enum zerr    why;
 
-    self->muc->now_us = wall_us();
-    self->muc->now_ms = loop_now_ms(self->daemon->loop);
+    set_clock(m);
     if (bounce_decode(f, &why, &original))
         log_warn("bounce_unreadable", "trace", log_hex(f->trace), NULL);
     else
-        muc_on_bounce(self->muc, &original, why);
+        muc_on_bounce(m, &original, why);
 }
 
 static void on_peer_lost(void *daemon, const struct address *life)
 {
-    struct self *self = daemon;
+    struct muc *m = daemon;
 
-    self->muc->now_us = wall_us();
-    self->muc->now_ms = loop_now_ms(self->daemon->loop);
-    muc_on_peer_lost(self->muc, life);
+    set_clock(m);
+    muc_on_peer_lost(m, life);
 }
 
 static struct store *open_rooms(struct daemon *d)
@@ -106,42 +103,41 @@ static void *start(struct daemon *d)
 {
     struct outlet outlet = { d, send_frame, routes };
     struct store *store = open_rooms(d);
-    struct self  *self;
+    struct muc   *m;
 
     if (!store)
         return NULL;
-    self = xcalloc(1, sizeof(*self));
-    self->daemon = d;
-    self->muc = muc_new(d->loop, d->settings, store, d->arena, outlet);
-    self->rows = stat_rows(self->muc);
-    stats_register(self->rows);
+    m = muc_new(d->loop, d->settings, store, d->arena, outlet);
+    m->daemon = d;
+    m->stats = stat_rows(m);
+    stats_register(m->stats);
     for (size_t i = 0; i < d->settings->rooms_count; i++)
         link_bind_domain(d->link, slice_str(d->settings->rooms[i].name));
-    return self;
+    return m;
 }
 
 static void drain(void *daemon, const char *message)
 {
-    struct self *self = daemon;
+    struct muc *m = daemon;
 
     (void)message;                     /* users are told by their session; rooms say 332 */
-    self->muc->now_us = wall_us();
-    muc_say_goodbye(self->muc);
-    daemon_drained(self->daemon);
+    set_clock(m);
+    muc_say_goodbye(m);
+    daemon_drained(m->daemon);
 }
 
 static void reload(void *daemon, struct ctl_reply *answer)
 {
-    struct self *self = daemon;
+    struct muc *m = daemon;
 
-    muc_settings(self->muc, self->daemon->settings);
+    muc_settings(m, m->daemon->settings);
     ctl_row(answer);
     ctl_str(answer, "applied", "rooms, limits (new room services need a restart)");
 }
 
 static void status(void *daemon, struct ctl_reply *r)
 {
-    const struct muc *m = ((struct self *)daemon)->muc;
+    const struct muc *m = daemon;
     struct muc_census census = muc_census(m);
 
     ctl_int(r, "rooms", (int64_t)census.rooms);
@@ -151,11 +147,11 @@ static void status(void *daemon, struct ctl_reply *r)
 
 static void stop(void *daemon)
 {
-    struct self *self = daemon;
+    struct muc      *m = daemon;
+    struct stat_row *rows = m->stats;
 
-    muc_free(&self->muc);
-    free(self->rows);
-    free(self);
+    muc_free(&m);
+    free(rows);
 }
 
 static frame_handler *const handlers[FRAME_KIND_MAX] = {

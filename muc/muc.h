@@ -3,6 +3,7 @@
 /* The instance: what every file of muc/ works on. Time is an argument here: now_us and now_ms are set
  * by whoever hands a frame in. */
 
+#include "ctl.h"
 #include "frame.h"
 #include "loop.h"
 #include "mem.h"
@@ -41,6 +42,8 @@ struct muc_figures {
 };
 
 struct muc {
+    struct daemon         *daemon;         /* NULL in tests */
+    struct stat_row       *stats;          /* of main.c */
     const struct settings *settings;
     struct outlet          outlet;
     struct loop           *loop;
