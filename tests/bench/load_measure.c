@@ -1,0 +1,122 @@
+/* What a server cost, read from /proc; latencies. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "load.h"
+
+enum { PIDS_MAX = 64, LATENCY_MAX = 8000000 };
+
+static long   pids[PIDS_MAX];
+static size_t pid_count;
+
+void measure_pids(char *list)
+{
+    for (char *p = list; *p && pid_count < PIDS_MAX;) {
+        char *end;
+        long  pid = strtol(p, &end, 10);
+
+        if (end == p) {
+            p++;
+            continue;
+        }
+        pids[pid_count++] = pid;
+        p = end;
+    }
+}
+
+bool measure_has_pids(void)
+{
+    return pid_count > 0;
+}
+
+static uint64_t cpu_of(long pid)
+{
+    char          path[64], text[1024];
+    unsigned long user = 0, system = 0;
+
+    snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return 0;
+    size_t n = fread(text, 1, sizeof(text) - 1, f);
+    fclose(f);
+    text[n] = 0;
+    char *after = strrchr(text, ')');
+    if (after)
+        sscanf(after + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
+    return (user + system) * (1000000u / (unsigned long)sysconf(_SC_CLK_TCK));
+}
+
+uint64_t measure_cpu_us(void)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < pid_count; i++)
+        sum += cpu_of(pids[i]);
+    return sum;
+}
+
+uint64_t measure_pss_kb(void)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < pid_count; i++) {
+        char path[64], line[256];
+
+        snprintf(path, sizeof(path), "/proc/%ld/smaps_rollup", pids[i]);
+        FILE *f = fopen(path, "r");
+        if (!f)
+            continue;
+        while (fgets(line, sizeof(line), f)) {
+            unsigned long kb;
+            if (sscanf(line, "Pss: %lu kB", &kb) == 1) {
+                sum += kb;
+                break;
+            }
+        }
+        fclose(f);
+    }
+    return sum;
+}
+
+uint64_t measure_own_cpu_us(void)
+{
+    struct rusage r;
+
+    getrusage(RUSAGE_SELF, &r);
+    return (uint64_t)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000000u +
+           (uint64_t)(r.ru_utime.tv_usec + r.ru_stime.tv_usec);
+}
+
+void measure_latency(uint64_t ns)
+{
+    uint64_t us = ns / 1000;
+
+    if (!fig.latency_us) {
+        fig.latency_room = LATENCY_MAX;
+        fig.latency_us = malloc(fig.latency_room * sizeof(*fig.latency_us));
+        if (!fig.latency_us)
+            die("no memory");
+    }
+    if (fig.latencies < fig.latency_room)
+        fig.latency_us[fig.latencies++] = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+uint32_t measure_percentile(double p)
+{
+    if (!fig.latencies)
+        return 0;
+    qsort(fig.latency_us, fig.latencies, sizeof(*fig.latency_us), by_value);
+    return fig.latency_us[(size_t)(p * (double)(fig.latencies - 1))];
+}
