@@ -10,7 +10,10 @@ struct sasl;             /* all exchanges of this sm */
 struct sasl_exchange;
 
 struct sasl *sasl_new(struct sm_store *s, struct loop *loop);
+/* Exchanges that still run end without a callback. */
 void         sasl_free(struct sasl **sasl);
+/* PLAIN without TLS is refused (encryption-required) unless this was said (server.require_tls = false). */
+void         sasl_allow_clear(struct sasl *sasl, bool allow);
 
 enum sasl_outcome { SASL_CONTINUE, SASL_OK, SASL_FAILED };
 
