@@ -1,0 +1,245 @@
+/* SASL exchanges: the list of mechanisms, begin, step, end (sasl.h). What one mechanism does with a
+ * message is in sasl_scram.c and sasl_plain.c. */
+
+#include "sasl_inner.h"
+
+#include <stdlib.h>
+#include <unistr.h>
+
+#include "log.h"
+#include "mem.h"
+#include "secrets.h"
+
+/* Strongest first. GNU SASL's own list is never offered (it has DIGEST-MD5, CRAM-MD5, LOGIN...). */
+static const struct sasl_mechanism mechanisms[] = {
+    { "SCRAM-SHA-256-PLUS", true, false, SCRAM_SHA_256, scram_take },
+    { "SCRAM-SHA-1-PLUS", true, false, SCRAM_SHA_1, scram_take },
+    { "SCRAM-SHA-256", false, false, SCRAM_SHA_256, scram_take },
+    { "SCRAM-SHA-1", false, false, SCRAM_SHA_1, scram_take },
+    { "PLAIN", false, true, SCRAM_SHA_256, plain_take },
+};
+
+const char *const sasl_mechanisms[] = {
+    "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", NULL,
+};
+
+struct sasl *sasl_new(struct sm_store *s, struct loop *loop)
+{
+    struct sasl *sasl = xcalloc(1, sizeof *sasl);
+    uint8_t      secret[SECRET_BYTES];
+
+    sasl->store = s;
+    sasl->loop = loop;
+    list_init(&sasl->exchanges);
+    int rc = gsasl_init(&sasl->gsasl);
+    if (rc != GSASL_OK)
+        fatal("sasl_failed", "why", gsasl_strerror(rc), NULL);
+    gsasl_callback_set(sasl->gsasl, scram_property);
+    secret_get(s, SECRET_UNKNOWN, secret);       /* made now, so that credentials_get finds it */
+    wipe(secret, sizeof secret);
+    return sasl;
+}
+
+void sasl_allow_clear(struct sasl *sasl, bool allow)
+{
+    sasl->allow_clear = allow;
+}
+
+static const struct sasl_mechanism *mechanism_find(struct slice name)
+{
+    for (size_t i = 0; i < COUNT_OF(mechanisms); i++)
+        if (slice_is(name, mechanisms[i].name))
+            return &mechanisms[i];
+    return NULL;
+}
+
+/* ---- the end of an exchange ---- */
+
+/* From here on nothing answers any more; memory goes when the callback has run. */
+static void exchange_close(struct sasl_exchange *x)
+{
+    x->over = true;
+    list_remove(&x->link);
+    x->sasl->count--;
+    timer_disarm(&x->patience);
+    derive_forget(&x->derivation);
+    if (x->ended)
+        *x->ended = true;
+}
+
+static void exchange_free(struct sasl_exchange *x)
+{
+    if (x->session)
+        gsasl_finish(x->session);
+    buf_free(&x->domain);
+    buf_free(&x->binding_name);
+    buf_free(&x->binding);
+    buf_free(&x->header);
+    wipe(&x->keys, sizeof x->keys);
+    free(x);
+}
+
+static void exchange_end(struct sasl_exchange *x, const struct sasl_answer *answer)
+{
+    exchange_close(x);
+    x->answer(x->arg, answer);
+    exchange_free(x);
+}
+
+void exchange_fail(struct sasl_exchange *x, const char *condition)
+{
+    struct sasl_answer answer = { .outcome = SASL_FAILED, .condition = condition };
+
+    log_info("login_refused", "jid", log_slice(jid_slice(&x->jid)), "kind", x->mechanism->name, "why", condition,
+             NULL);
+    exchange_end(x, &answer);
+}
+
+void exchange_succeed(struct sasl_exchange *x, struct slice data)
+{
+    struct store_view  *view = store_view(x->sasl->store->accounts);
+    struct account_info info;
+    bool                there = x->known && account_get(view, jid_slice(&x->jid), &info);
+    struct sasl_answer  answer = { .outcome = SASL_OK, .bytes = data, .jid = jid_slice(&x->jid) };
+
+    store_view_end(&view);
+    if (!there)
+        exchange_fail(x, "not-authorized");
+    else if (info.disabled)
+        exchange_fail(x, "account-disabled");
+    else
+        exchange_end(x, &answer);
+}
+
+void exchange_continue(struct sasl_exchange *x, struct slice challenge)
+{
+    struct sasl_answer answer = { .outcome = SASL_CONTINUE, .bytes = challenge };
+
+    x->answer(x->arg, &answer);
+}
+
+static void patience_over(void *arg)
+{
+    exchange_fail(arg, "temporary-auth-failure");
+}
+
+/* ---- who it is ---- */
+
+void exchange_user(struct sasl_exchange *x, struct slice name)
+{
+    struct store_view *view = store_view(x->sasl->store->accounts);
+    struct slice       domain = buf_slice(&x->domain);
+
+    /* A name that no account can have gets plausible keys like any other unknown one. */
+    if (name.len == 0 || jid_make(name, domain, SLICE(""), &x->jid) != ZE_OK)
+        x->jid.len = 0;
+    x->known = credentials_get(view, x->jid.len ? jid_slice(&x->jid) : name, x->mechanism->hash, &x->keys) == ZE_OK &&
+               x->jid.len > 0;
+    store_view_end(&view);
+}
+
+bool authzid_ok(const struct sasl_exchange *x, struct slice authzid)
+{
+    struct jid other;
+
+    if (authzid.len == 0)
+        return true;
+    return jid_parse(authzid, &other) == ZE_OK && x->jid.len > 0 && slice_eq(jid_slice(&other), jid_slice(&x->jid));
+}
+
+/* ---- begin, step, abort ---- */
+
+static void take(struct sasl_exchange *x, struct slice bytes)
+{
+    if (bytes.len > SASL_BYTES_MAX || (bytes.len && u8_check(bytes.p, bytes.len)))
+        exchange_fail(x, "malformed-request");
+    else
+        x->mechanism->take(x, bytes);
+}
+
+static struct sasl_exchange *exchange_new(struct sasl *sasl, const struct auth_start *start,
+                                          const struct sasl_mechanism *mechanism, sasl_answer_fn *answer, void *arg)
+{
+    struct sasl_exchange *x = xcalloc(1, sizeof *x);
+
+    x->sasl = sasl;
+    x->mechanism = mechanism;
+    x->answer = answer;
+    x->arg = arg;
+    x->plus_offered = start->plus_offered;
+    buf_put_slice(&x->domain, start->domain);
+    buf_put_slice(&x->binding_name, start->binding_name);
+    buf_put_slice(&x->binding, start->binding_data);
+    x->patience = (struct timer){ .fire = patience_over, .arg = x };
+    timer_arm(sasl->loop, &x->patience, SASL_PATIENCE_MS);
+    list_append(&sasl->exchanges, &x->link);
+    sasl->count++;
+    return x;
+}
+
+/* NULL: it may begin. */
+static const char *refusal(const struct sasl *sasl, const struct auth_start *start,
+                           const struct sasl_mechanism *mechanism)
+{
+    if (!mechanism || (mechanism->plus && (start->binding_name.len == 0 || start->binding_data.len == 0)))
+        return "invalid-mechanism";
+    if (mechanism->clear && !start->secure && !sasl->allow_clear)
+        return "encryption-required";
+    return sasl->count >= SASL_EXCHANGES_MAX ? "temporary-auth-failure" : NULL;
+}
+
+struct sasl_exchange *sasl_begin(struct sasl *sasl, const struct auth_start *start, sasl_answer_fn *answer, void *arg)
+{
+    const struct sasl_mechanism *mechanism = mechanism_find(start->mechanism);
+    struct sasl_answer           refused = { .outcome = SASL_FAILED, .condition = refusal(sasl, start, mechanism) };
+    bool                         ended = false;
+
+    if (refused.condition) {
+        answer(arg, &refused);
+        return NULL;
+    }
+    struct sasl_exchange *x = exchange_new(sasl, start, mechanism, answer, arg);
+    if (!mechanism->clear && gsasl_server_start(sasl->gsasl, mechanism->name, &x->session) != GSASL_OK)
+        fatal("sasl_failed", "kind", mechanism->name, NULL);
+    if (x->session)
+        gsasl_session_hook_set(x->session, x);
+    x->ended = &ended;
+    if (start->has_initial)
+        take(x, start->initial);
+    else
+        exchange_continue(x, SLICE(""));       /* RFC 6120 6.4.2: the client goes first, ask for it */
+    if (ended)
+        return NULL;
+    x->ended = NULL;
+    return x;
+}
+
+void sasl_step(struct sasl_exchange *x, struct slice bytes)
+{
+    if (!x->over)
+        take(x, bytes);
+}
+
+void sasl_abort(struct sasl_exchange **x)
+{
+    struct sasl_exchange *gone = *x;
+
+    *x = NULL;
+    if (!gone || gone->over)
+        return;
+    exchange_close(gone);
+    exchange_free(gone);
+}
+
+void sasl_free(struct sasl **sasl)
+{
+    if (!*sasl)
+        return;
+    LIST_EACH(&(*sasl)->exchanges, node) {
+        struct sasl_exchange *x = LIST_OWNER(node, struct sasl_exchange, link);
+        sasl_abort(&x);
+    }
+    gsasl_done((*sasl)->gsasl);
+    free(*sasl);
+    *sasl = NULL;
+}

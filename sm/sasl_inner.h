@@ -1,0 +1,62 @@
+#pragma once
+
+/* What the files of SASL share (sasl.h is the outside). */
+
+#include <gsasl.h>
+
+#include "credentials.h"
+#include "jid.h"
+#include "list.h"
+#include "sasl.h"
+
+enum { SASL_BYTES_MAX = 8192, SASL_EXCHANGES_MAX = 10000, SASL_PATIENCE_MS = 60000 };
+
+struct sasl {
+    struct sm_store *store;
+    struct loop     *loop;
+    Gsasl           *gsasl;
+    struct list      exchanges;
+    unsigned         count;
+    bool             allow_clear;
+};
+
+struct sasl_mechanism {
+    const char     *name;
+    bool            plus, clear;         /* binds to the channel; carries the password itself */
+    enum scram_hash hash;
+    /* Takes one message of the client. Answers by exchange_continue or exchange_end, or later. */
+    void          (*take)(struct sasl_exchange *x, struct slice bytes);
+};
+
+struct sasl_exchange {
+    struct list                  link;
+    struct sasl                 *sasl;
+    const struct sasl_mechanism *mechanism;
+    Gsasl_session               *session;      /* SCRAM only */
+    struct timer                 patience;
+    sasl_answer_fn              *answer;
+    void                        *arg;
+    bool                        *ended;        /* set when it ends inside sasl_begin */
+    bool                         over, plus_offered;
+    struct buf                   domain, binding_name, binding;
+    struct buf                   header;       /* the GS2 header of the first message (RFC 5802 7) */
+    struct jid                   jid;          /* len 0: no name that could be an account's */
+    bool                         known;        /* keys are an account's, not plausible ones */
+    struct scram_keys            keys;
+    struct derivation           *derivation;   /* PLAIN only */
+};
+
+void exchange_continue(struct sasl_exchange *x, struct slice challenge);
+/* Frees x. */
+void exchange_fail(struct sasl_exchange *x, const char *condition);
+/* The client proved that it knows the password: the account decides the rest. Frees x. */
+void exchange_succeed(struct sasl_exchange *x, struct slice data);
+
+/* Sets x->jid, keys and known for this name. */
+void exchange_user(struct sasl_exchange *x, struct slice name);
+/* Empty, or the user himself (RFC 6120 6.3.8). */
+bool authzid_ok(const struct sasl_exchange *x, struct slice authzid);
+
+void scram_take(struct sasl_exchange *x, struct slice bytes);      /* sasl_scram.c */
+int  scram_property(Gsasl *gsasl, Gsasl_session *session, Gsasl_property property);
+void plain_take(struct sasl_exchange *x, struct slice bytes);      /* sasl_plain.c */
