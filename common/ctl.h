@@ -6,6 +6,7 @@
  * is refused. Access by SO_PEERCRED: root, the daemon's own user, members of server.admin_group.
  * Verbs are rows; `help` and docs/control.md are printed from them. */
 
+#include "buf.h"
 #include "err.h"
 #include "loop.h"
 #include "slice.h"
@@ -19,8 +20,9 @@ struct ctl_verb {
     const char *fields;    /* JSON fields of one output object: "jid resource priority" */
     const char *errors;    /* codes it can give: "not_found conflict" */
     int         argc_min, argc_max;
-    /* argv[0..argc-1] are the arguments, terminated UTF-8 without control bytes. Returns ZE_OK, an
-     * error, or LATER: then ctl_finish must be called once, now or later. */
+    /* argv[0..argc-1] are the arguments, terminated UTF-8 without control bytes, good until the
+     * request ends. Returns ZE_OK, an error, or LATER: then ctl_finish must be called once, now or
+     * later. */
     int (*run)(void *daemon, int argc, char **argv, struct ctl_reply *r);
 };
 
@@ -37,9 +39,14 @@ void ctl_reason(struct ctl_reply *r, const char *format, ...) __attribute__((for
  * answer is dropped, but r stays valid until this call. */
 void ctl_finish(struct ctl_reply *r, int err);
 
+/* Writes one argument of a request line, quoted when it must be. */
+void ctl_quote(struct buf *out, const char *arg);
+
 struct ctl_server;
 /* Listens on `path` (mode 0660, stale file replaced; a path over 107 bytes is refused). `tables`:
- * NULL-ended list of verb arrays, each ended by { 0 }; `daemon` is handed to run(). */
+ * NULL-ended list of verb arrays, each ended by { 0 }; `daemon` is handed to run(). `help` is answered here, from
+ * the rows. At most 64 askers at once; one who sends half a line, or does not read, for 30 s is cut
+ * off. NULL: logged why. */
 struct ctl_server *ctl_listen(struct loop *loop, const char *path, const char *admin_group,
                               const struct ctl_verb *const *tables, void *daemon);
 void               ctl_close(struct ctl_server **server);

@@ -2,6 +2,7 @@
 
 #include "loop.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -63,6 +64,7 @@ struct loop *loop_new(void)
 {
     struct loop *loop = xcalloc(1, sizeof(*loop));
 
+    signal(SIGPIPE, SIG_IGN);       /* a peer that hung up is an error of write, nothing more */
     int err = uv_loop_init(&loop->uv);
     if (err)
         fatal("loop_failed", "err", uv_strerror(err), NULL);
