@@ -1,6 +1,7 @@
 /* common/ctl*.c: request lines, answers, and askers who do not behave. The daemon is a forked process. */
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -311,7 +312,7 @@ static void strangers_are_refused(void **state)
     if (pid == 0) {
         if (setuid(65534) < 0)
             _exit(1);
-        const char *answer = ask("echo x\n");
+        const char *answer = rest_of(dial());          /* refused before it says anything */
         _exit(write(fds[1], answer, strlen(answer)) < 0);
     }
     waitpid(pid, NULL, 0);
@@ -365,6 +366,7 @@ static void the_daemon_ends_clean(void **state)
     (void)state;
     ask("quit\n");
     assert_int_equal(waitpid(daemon_pid, &status, 0), daemon_pid);
+    daemon_pid = 0;
     assert_int_equal(status, 0);
     assert_int_equal(access(path, F_OK), -1);
     close(left);
@@ -397,6 +399,9 @@ int main(void)
     if (daemon_pid == 0)
         exit(daemon_main());
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    if (daemon_pid > 0)
+        kill(daemon_pid, SIGKILL);       /* when a failed test left it */
+    unlink(path);
     *slash = '\0';
     rmdir(path);
     return failed;
