@@ -65,7 +65,6 @@ struct ledger {
     struct slice       owner;          /* bare JID */
     unsigned           slot;
     uint32_t           owner_id;       /* 0: this owner has no records yet */
-    bool               interned;       /* its new id was put into the batch */
     bool               sum_expected;   /* the old sum was put into the batch as a precondition */
     uint32_t           offline_count;  /* messages waiting, batches handed in included */
     uint64_t           offline_bytes;
