@@ -3,8 +3,6 @@
 /* One whole element or content through a pooled libxml2 SAX2 context. What the framer has measured
  * is parsed here; what the parser sees must end exactly where the framer said. */
 
-#include <libxml/parser.h>
-
 #include "xml_framer.h"
 #include "xml_stream.h"
 
@@ -35,7 +33,7 @@ struct xml_job {
     struct element   *root;
     struct xml_open   open;         /* JOB_HEADER */
     struct slice      extra;        /* JOB_HEADER: declarations of other prefixes, as they go into a tag */
-    const xmlChar    *last_uri;     /* interned: saves copies */
+    const uint8_t    *last_uri;     /* interned by libxml2: saves copies */
     struct slice      last_ns;
     struct buf        text;         /* character data not yet in the tree */
 
@@ -54,8 +52,10 @@ bool xml_job_run(struct xml_job *job, enum xml_prime prime, struct slice root, c
                  size_t count);
 
 /* The SAX side (xml_sax.c). `user` of the callbacks points to a struct xml_user. */
+struct _xmlParserCtxt;
+struct _xmlSAXHandler;
 struct xml_user {
-    xmlParserCtxtPtr context;
-    struct xml_job  *job;           /* NULL: being primed */
+    struct _xmlParserCtxt *context;
+    struct xml_job        *job;     /* NULL: being primed */
 };
-extern const xmlSAXHandler xml_sax_handler;
+extern const struct _xmlSAXHandler xml_sax_handler;

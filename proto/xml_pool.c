@@ -5,6 +5,7 @@
 
 #include "xml_parse.h"
 
+#include <libxml/parser.h>
 #include <limits.h>
 #include <stddef.h>
 

@@ -3,6 +3,7 @@
 
 #include "xml_parse.h"
 
+#include <libxml/parser.h>
 #include <libxml/xmlerror.h>
 
 #include "ns.h"
