@@ -250,17 +250,19 @@ static void on_refused(struct link *l, const struct frame *f)
 
 /* ---- frames for us ---- */
 
-/* Sent by an old table: once more by the one we have now. True: it is on its way again. */
+/* Sent by an old table: once more by the one we have now (a fan-out, which is to no single JID, to the
+ * same instance: it was down). True: it is on its way again. */
 static bool sent_again(struct link *l, const struct frame *f)
 {
     struct frame again;
     enum zerr    why;
 
     if (f->kind != FRAME_BOUNCE || f->origin.role != ROLE_ROUTERD || bounce_decode(f, &why, &again)
-        || why != ZE_STALE || !again.generation || again.flags & FRAME_REROUTED || !again.stanza.to.len)
+        || why != ZE_STALE || !again.generation || again.flags & FRAME_REROUTED)
         return false;
     again.flags |= FRAME_REROUTED;
-    return link_route(l, &again) == ZE_OK;
+    again.generation = routes_generation(l->routes);
+    return (again.stanza.to.len ? link_route(l, &again) : link_send(l, &again)) == ZE_OK;
 }
 
 /* A life of ours that is over may still be meant: what it bound is gone, so nobody here may answer

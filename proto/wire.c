@@ -139,6 +139,8 @@ static void forget_sent(struct wire *w)
 
 void wire_flush(struct wire *w)
 {
+    size_t before = wire_waiting(w);
+
     while (!w->down && !w->broken && wire_waiting(w) > 0) {
         ssize_t n = send(w->fd, buf_slice(&w->out).p + w->sent, wire_waiting(w), MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
@@ -151,6 +153,8 @@ void wire_flush(struct wire *w)
         forget_sent(w);
     }
     watch(w, wire_waiting(w) && !w->broken ? UV_READABLE | UV_WRITABLE : UV_READABLE);
+    if (w->events->on_written && wire_waiting(w) < before)
+        w->events->on_written(w->owner);
 }
 
 static void flush_deferred(void *arg)

@@ -18,6 +18,8 @@ struct wire_events {
     /* The other side went away (ZE_GONE) or broke the protocol (ZE_PROTOCOL). Runs at most once; the
      * owner still calls wire_free. */
     void (*on_down)(void *owner, enum zerr why);
+    /* May be NULL. Something left: less is waiting. Not for wire_free. */
+    void (*on_written)(void *owner);
 };
 
 /* Takes the descriptor, a connected stream socket. */

@@ -1,0 +1,47 @@
+#pragma once
+
+/* What the parts of routerd share. One struct router a process. */
+
+#include "daemon.h"
+#include "routes.h"
+
+enum { LISTENERS = 4, PEER_INDEX = 1024 };
+
+struct peer;
+struct listener;
+
+struct router_counts {
+    uint64_t frames, bytes;         /* passed on */
+    uint64_t refused, bounced;      /* frames */
+    uint64_t dropped;               /* bounces that could not be delivered either */
+};
+
+struct router {
+    struct daemon       *d;
+    struct address       self;
+    struct routes       *routes;
+    struct list          peers;                 /* every connection, greeted or not */
+    struct peer         *index[PEER_INDEX];     /* greeted ones by instance key, open addressing */
+    struct listener     *listeners[LISTENERS];
+    struct deferred      publish;               /* the table changed in this turn */
+    size_t               queue_max;             /* bytes waiting for one peer */
+    struct router_counts counts;
+};
+
+/* ---- route_table.c: what is recorded and who is there ---- */
+/* Builds the table from the settings, keeping who is up and which components are bound. */
+void route_table_build(struct router *r);
+/* The table is sent to all at the end of this turn; or now, before something that relies on it. */
+void route_table_changed(struct router *r);
+void route_table_publish(struct router *r);
+/* Domains of ROUTE_BIND. ZE_FORBIDDEN: not this daemon's by the configuration; ZE_CONFLICT: bound by another. */
+enum zerr route_table_bind(struct router *r, const struct peer *p, struct slice domain);
+void      route_table_unbind(struct router *r, const struct peer *p, struct slice domain);
+void      route_table_unbind_all(struct router *r, const struct peer *p);
+/* True: a component of the configuration, bound or not. */
+bool route_table_is_component(const struct router *r, struct slice domain);
+
+/* ---- verbs.c ---- */
+extern const struct ctl_verb router_verbs[];
+void router_status(void *self, struct ctl_reply *reply);
+void router_register_stats(struct router *r);
