@@ -244,9 +244,10 @@ static bool start(struct runtime *rt)
     rt->d.self = rt->spec->start(&rt->d);
     if (!rt->d.self)
         return false;
-    const struct ctl_verb *const tables[] = { daemon_verbs, rt->spec->verbs, NULL };
+    rt->tables[0] = daemon_verbs;
+    rt->tables[1] = rt->spec->verbs;
     char *path = xprintf("%s/ctl/%s.sock", rt->d.settings->dir.run, rt->d.instance);
-    rt->ctl = ctl_listen(rt->d.loop, path, rt->d.settings->server.admin_group, tables, rt->d.self);
+    rt->ctl = ctl_listen(rt->d.loop, path, rt->d.settings->server.admin_group, rt->tables, rt->d.self);
     free(path);
     if (!rt->ctl)
         return false;

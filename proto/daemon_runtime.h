@@ -30,6 +30,7 @@ struct runtime {
     uint64_t                  watchdog_ms;
     uv_signal_t               signals[3];
     struct ctl_server        *ctl;
+    const struct ctl_verb    *tables[3];    /* ours, the daemon's, NULL */
     frame_handler            *handlers[FRAME_KIND_MAX];
 };
 
