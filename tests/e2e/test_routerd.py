@@ -144,7 +144,7 @@ component "icq.example.org" {{ secret_file = "{dir}/secret" }}
 dir {{ run = "{dir}/run" data = "{dir}/data" certs = "{dir}/certs" }}
 instances {{ sm = 2 muc = 1 c2sd = 2 s2sd = 2 }}
 limits {{ router_queue_bytes = 262144 }}
-server {{ admin_group = "" }}
+admin_group = "nogroup"
 """
 
 
