@@ -16,9 +16,10 @@
 /* RFC 7590 3.1, RFC 9325 4.2: AEAD and ephemeral key exchange only; AES-128 first, since it is the
  * cheapest of them on any server with AES instructions; our order decides. */
 static const char priorities[] =
-    "NONE:+VERS-TLS1.3:+VERS-TLS1.2:+ECDHE-ECDSA:+ECDHE-RSA:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:+AEAD:"
-    "+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+SIGN-ALL:-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1:-SIGN-DSA-SHA1:"
-    "+COMP-NULL:+CTYPE-X509:%SERVER_PRECEDENCE:%SAFE_RENEGOTIATION";
+    "NONE:+VERS-TLS1.3:+VERS-TLS1.2:+ECDHE-ECDSA:+ECDHE-RSA:"
+    "+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:+AEAD:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:"
+    "+SIGN-ALL:-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1:-SIGN-DSA-SHA1:+COMP-NULL:"
+    "+CTYPE-X509:%SERVER_PRECEDENCE:%SAFE_RENEGOTIATION";
 
 enum { RECORD_MAX = 16384, WARNINGS_MAX = 8 };
 
@@ -278,7 +279,8 @@ const char *tls_last_error(const struct tls *tls)
 
 const char *tls_version(const struct tls *tls)
 {
-    const char *name = tls->ready ? gnutls_protocol_get_name(gnutls_protocol_get_version(tls->session)) : NULL;
+    gnutls_protocol_t version = gnutls_protocol_get_version(tls->session);
+    const char       *name = tls->ready ? gnutls_protocol_get_name(version) : NULL;
 
     return name ? name : "-";
 }

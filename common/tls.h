@@ -35,8 +35,9 @@ enum tls_side { TLS_SERVER, TLS_CLIENT };
 enum tls_use  { TLS_FOR_C2S, TLS_FOR_S2S };   /* S2S asks the peer for a certificate, does not require it */
 
 struct tls;
-/* `certs` may be NULL for a TLS_CLIENT that shows none and trusts the system's roots. `server_name`: for TLS_CLIENT the SNI to send (A-label form), else NULL. `alpn`: "xmpp-client",
- * "xmpp-server" or NULL. TLS 1.2 and 1.3, forward secrecy only, no compression, no renegotiation. */
+/* `server_name`: for TLS_CLIENT the SNI to send (A-label form), else NULL. `alpn`: "xmpp-client",
+ * "xmpp-server" or NULL. `certs` may be NULL for a TLS_CLIENT that shows none and trusts the system's
+ * roots. TLS 1.2 and 1.3, forward secrecy only, no compression, no renegotiation. */
 struct tls *tls_new(struct tls_certs *certs, enum tls_side side, enum tls_use use,
                     const char *server_name, const char *alpn);
 void tls_free(struct tls **tls);

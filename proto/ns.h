@@ -41,4 +41,5 @@
 #define NS_HINTS        "urn:xmpp:hints"                            /* XEP-0334 */
 #define NS_SID          "urn:xmpp:sid:0"                            /* XEP-0359 */
 #define NS_EME          "urn:xmpp:eme:0"                            /* XEP-0380 */
+#define NS_SASL_CB      "urn:xmpp:sasl-cb:0"                        /* XEP-0440 */
 #define NS_OMEMO        "eu.siacs.conversations.axolotl"            /* XEP-0384 0.3 */

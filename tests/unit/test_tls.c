@@ -40,7 +40,8 @@ static void put_certificate(const char *domain, const char *const *names, time_t
     gnutls_datum_t        pem;
 
     gnutls_x509_privkey_init(&key);
-    gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0);
+    gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
+                                 GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0);
     gnutls_x509_crt_init(&crt);
     gnutls_x509_crt_set_version(crt, 3);
     gnutls_x509_crt_set_serial(crt, "\1", 1);
@@ -77,7 +78,8 @@ static int remove_certificates(void **state)
 {
     static const char *const files[] = { "a.example/fullchain.pem", "a.example/privkey.pem", "a.example",
                                          "b.example/fullchain.pem", "b.example/privkey.pem", "b.example",
-                                         "bad.example/fullchain.pem", "bad.example/privkey.pem", "bad.example" };
+                                         "bad.example/fullchain.pem", "bad.example/privkey.pem",
+                                         "bad.example" };
     (void)state;
     tls_certs_free(&certs);
     for (size_t i = 0; i < COUNT_OF(files); i++) {
@@ -288,14 +290,16 @@ static void a_cut_record_waits_for_the_rest(void **state)
         assert_int_equal(tls_feed(p.server, slice_cut(all, n, n + 1), &p.server_got, &p.to_client), ZE_OK);
         assert_int_equal(buf_len(&p.server_got), 0);
     }
-    assert_int_equal(tls_feed(p.server, slice_cut(all, all.len - 1, all.len), &p.server_got, &p.to_client), ZE_OK);
+    struct slice last = slice_cut(all, all.len - 1, all.len);
+    assert_int_equal(tls_feed(p.server, last, &p.server_got, &p.to_client), ZE_OK);
     assert_true(slice_is(buf_slice(&p.server_got), "hello"));
     pair_free(&p);
 }
 
 static void old_versions_and_static_rsa_are_refused(void **state)
 {
-    static const char *const bad[] = { "NORMAL:-VERS-ALL:+VERS-TLS1.1", "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+RSA",
+    static const char *const bad[] = { "NORMAL:-VERS-ALL:+VERS-TLS1.1",
+                                       "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+RSA",
                                        "NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-CBC" };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
@@ -381,7 +385,8 @@ static void a_key_of_another_certificate_is_refused(void **state)
 
 static void a_reload_leaves_running_sessions_alone(void **state)
 {
-    struct pair up = pair_new(TLS_FOR_C2S, "a.example", false), half = pair_new(TLS_FOR_C2S, "a.example", false);
+    struct pair up = pair_new(TLS_FOR_C2S, "a.example", false);
+    struct pair half = pair_new(TLS_FOR_C2S, "a.example", false);
 
     (void)state;
     pump(&up, 0);

@@ -1,0 +1,453 @@
+/* A client's stream from accept to close (conn.h): RFC 6120 4.3 as edges, patience by state.
+ * Quiet clients are not cut: a phone may be silent for hours. After limits.idle_ping of silence they
+ * get white space (RFC 6120 4.6.1), and TCP_USER_TIMEOUT of the same length ends the connection when
+ * the kernel gets no acknowledgement for it: dead peers go, living ones need not answer. */
+
+#include "conn.h"
+
+#include <stdlib.h>
+
+#include "bind.h"
+#include "encode.h"
+#include "log.h"
+#include "login.h"
+#include "negotiate.h"
+#include "ns.h"
+#include "register.h"
+#include "sasl.h"
+#include "stanzas.h"
+#include "xml_write.h"
+
+enum { LINGER_MS = 2000, DRAIN_LINGER_MS = 500, SLOWED_TICK_MS = 100 };
+
+static const unsigned conn_edges[CONN_STATES] = {
+    [CONN_OPENING]  = S(CONN_FEATURES) | S(CONN_CLOSED),
+    [CONN_FEATURES] = S(CONN_TLS) | S(CONN_SASL) | S(CONN_BINDING) | S(CONN_CLOSED),
+    [CONN_TLS]      = S(CONN_OPENING) | S(CONN_CLOSED),
+    [CONN_SASL]     = S(CONN_FEATURES) | S(CONN_OPENING) | S(CONN_CLOSED),
+    [CONN_BINDING]  = S(CONN_ACTIVE) | S(CONN_FEATURES) | S(CONN_CLOSED),
+    [CONN_ACTIVE]   = S(CONN_CLOSED),
+};
+
+/* 0: the idle ping instead. */
+static const unsigned patience_ms[CONN_STATES] = {
+    [CONN_OPENING] = 15000, [CONN_FEATURES] = 60000, [CONN_TLS] = 15000,
+    [CONN_SASL] = 60000, [CONN_BINDING] = ANSWER_MS, [CONN_CLOSED] = LINGER_MS,
+};
+
+static const char *const state_names[CONN_STATES] = {
+    "opening", "features", "tls", "sasl", "binding", "active", "closed",
+};
+
+const char *conn_state_name(enum conn_state state)
+{
+    return state < CONN_STATES ? state_names[state] : "unknown";
+}
+
+bool conn_may_enter(enum conn_state from, enum conn_state to)
+{
+    return conn_edges[from] & S(to);
+}
+
+unsigned conn_patience(const struct conn *c)
+{
+    unsigned ms = patience_ms[c->state];
+
+    if (c->state == CONN_CLOSED && c->c2sd->draining)
+        return DRAIN_LINGER_MS;
+    return ms ? ms : (unsigned)c2sd_settings(c->c2sd)->limits.idle_ping * 1000;
+}
+
+void conn_enter(struct conn *c, enum conn_state next)
+{
+    if (!conn_may_enter(c->state, next))
+        fatal("conn_bad_edge", "from", conn_state_name(c->state), "to", conn_state_name(next), NULL);
+    log_debug("conn_entered", "conn", log_hex(c->handle), "from", conn_state_name(c->state), "to",
+              conn_state_name(next), NULL);
+    c->state = (uint8_t)next;
+    if (next == CONN_OPENING)
+        c->header_sent = false;         /* a new stream: the answer needs its own header */
+    timer_arm(c->c2sd->daemon->loop, &c->patience, conn_patience(c));
+}
+
+void conn_wait(struct conn *c)
+{
+    c->waiting = true;
+    transport_pause(&c->transport, PAUSE_ANSWER);
+    timer_arm(c->c2sd->daemon->loop, &c->patience, ANSWER_MS);
+}
+
+void conn_answered(struct conn *c)
+{
+    if (!c->waiting)
+        return;
+    c->waiting = false;
+    transport_resume(&c->transport, PAUSE_ANSWER);
+    timer_arm(c->c2sd->daemon->loop, &c->patience, conn_patience(c));
+}
+
+/* ---- handles ---- */
+
+void conn_take_handle(struct c2sd *s, struct conn *c)
+{
+    size_t i = 0;
+
+    if (s->slots_used * 4 >= s->slots_room * 3) {      /* so that a free one is near */
+        size_t room = s->slots_room ? s->slots_room * 2 : 64;
+        s->slots = xrealloc(s->slots, room * sizeof(*s->slots));
+        memset(s->slots + s->slots_room, 0, (room - s->slots_room) * sizeof(*s->slots));
+        i = s->slots_room;
+        s->slots_room = room;
+    } else {
+        i = (size_t)(s->serial % s->slots_room);
+        while (s->slots[i])
+            i = (i + 1) % s->slots_room;
+    }
+    s->slots[i] = c;
+    s->slots_used++;
+    c->handle = ++s->serial << HANDLE_BITS | i;
+}
+
+static void slot_leave(struct c2sd *s, struct conn *c)
+{
+    size_t i = c->handle & ((1u << HANDLE_BITS) - 1);
+
+    if (i < s->slots_room && s->slots[i] == c) {
+        s->slots[i] = NULL;
+        s->slots_used--;
+    }
+}
+
+struct conn *conn_find(struct c2sd *s, uint64_t handle)
+{
+    size_t       i = handle & ((1u << HANDLE_BITS) - 1);
+    struct conn *c = i < s->slots_room ? s->slots[i] : NULL;
+
+    return c && c->handle == handle && c->state != CONN_CLOSED ? c : NULL;
+}
+
+struct conn *conn_next(struct c2sd *s, size_t *i)
+{
+    while (*i < s->slots_room) {
+        struct conn *c = s->slots[(*i)++];
+        if (c)
+            return c;
+    }
+    return NULL;
+}
+
+/* ---- what others ask ---- */
+
+const char *conn_address(const struct conn *c, char out[ADDRESS_MAX])
+{
+    static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+    bool                 v4 = memcmp(c->ip.bytes, mapped, sizeof(mapped)) == 0;
+
+    if (uv_inet_ntop(v4 ? AF_INET : AF_INET6, c->ip.bytes + (v4 ? 12 : 0), out, ADDRESS_MAX) < 0)
+        out[0] = 0;
+    return out;
+}
+
+struct slice conn_jid(const struct conn *c)
+{
+    return slice_str(c->jid);
+}
+
+struct xml_limits conn_limits(const struct conn *c)
+{
+    const struct settings *s = c2sd_settings(c->c2sd);
+
+    return (struct xml_limits){
+        .element_max = (size_t)(c->authenticated ? s->limits.stanza_max : s->limits.stanza_max_early),
+        .depth_max = (size_t)s->limits.depth_max,
+        .attributes_max = (size_t)s->limits.attributes_max,
+        .name_max = (size_t)s->limits.name_max,
+    };
+}
+
+struct buf *conn_out(struct conn *c)
+{
+    return transport_out(&c->transport);
+}
+
+enum zerr conn_send_frame(struct conn *c, struct frame *f)
+{
+    f->sender = c->handle;
+    return link_send(c->c2sd->daemon->link, f);
+}
+
+static void put_attribute(struct buf *out, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    buf_printf(out, " %s='", name);
+    xml_escape(out, slice_str(value));
+    buf_put_str(out, "'");
+}
+
+/* RFC 6120 4.7: `to` is the peer when it said who it is. */
+void conn_send_header(struct conn *c)
+{
+    struct buf *out = conn_out(c);
+    char        id[RANDOM_ID];
+
+    random_id(id);
+    c->header_sent = true;
+    buf_put_str(out, "<?xml version='1.0'?><stream:stream xmlns='" NS_CLIENT "' xmlns:stream='" NS_STREAM
+                     "'");
+    put_attribute(out, "id", id);
+    put_attribute(out, "from", c->domain ? c->domain : c2sd_settings(c->c2sd)->domain[0].name);
+    put_attribute(out, "to", c->jid ? c->jid : c->login ? c->login->hint : NULL);
+    buf_put_str(out, " version='1.0' xml:lang='en'>");
+}
+
+/* ---- the end ---- */
+
+static void tell_sm(struct conn *c, const char *condition, const char *text)
+{
+    struct session_end end = { slice_str(condition), slice_str(text) };
+    struct frame       f = frame_make(FRAME_SESSION_END);
+    struct buf         body = { 0 };
+
+    if (!c->session)
+        return;
+    session_end_put(&body, &end);
+    f.dest = c->owner;
+    f.handle = c->session;
+    f.body = buf_slice(&body);
+    enum zerr err = conn_send_frame(c, &f);
+    if (err)
+        log_warn("session_end_unsent", "conn", log_hex(c->handle), "err", err_name(err), NULL);
+    buf_free(&body);
+    c->session = 0;
+}
+
+void conn_login_done(struct conn *c)
+{
+    if (!c->login)
+        return;
+    free(c->login->hint);
+    if (buf_len(&c->login->ticket))
+        wipe(c->login->ticket.bytes, c->login->ticket.room);
+    buf_free(&c->login->ticket);
+    buf_free(&c->login->iq_id);
+    free(c->login);
+    c->login = NULL;
+}
+
+static void leave(struct conn *c, const char *condition, const char *why)
+{
+    char ip[ADDRESS_MAX];
+
+    if (c->state == CONN_SASL)
+        sasl_forget(c);
+    tell_sm(c, condition, why);
+    log_info(c->state == CONN_ACTIVE ? "session_closed" : "stream_closed", "conn", log_hex(c->handle), "peer",
+             conn_address(c, ip), "jid", c->jid, "state", conn_state_name(c->state), "kind", condition,
+             "why", why, NULL);
+    c->waiting = false;
+    conn_enter(c, CONN_CLOSED);
+    transport_end(&c->transport);
+    list_remove(&c->slowed);
+}
+
+void conn_fail(struct conn *c, enum stream_error error, const char *text)
+{
+    if (c->state == CONN_CLOSED)
+        return;
+    if (!c->header_sent)
+        conn_send_header(c);
+    stream_error_write(conn_out(c), error, text);
+    leave(c, stream_error_name(error), text);
+}
+
+void conn_close(struct conn *c, const char *why)
+{
+    if (c->state == CONN_CLOSED)
+        return;
+    if (c->header_sent)
+        buf_put_str(conn_out(c), "</stream:stream>");
+    leave(c, "", why);
+}
+
+/* ---- time ---- */
+
+static void unanswered(struct conn *c)
+{
+    if (c->state == CONN_SASL)
+        sasl_unanswered(c);
+    else if (c->state == CONN_BINDING)
+        bind_unanswered(c, ZE_TIMEOUT);
+    else
+        register_unanswered(c, ZE_TIMEOUT);
+}
+
+static void ping_idle(struct conn *c)
+{
+    uint64_t silent = c2sd_now(c->c2sd) - c->heard_ms;
+    uint64_t patience = conn_patience(c);
+
+    if (silent >= patience) {
+        buf_put_str(conn_out(c), " ");
+        silent = 0;
+    }
+    timer_arm(c->c2sd->daemon->loop, &c->patience, patience - silent);
+}
+
+void conn_patience_ended(void *arg)
+{
+    struct conn *c = arg;
+
+    if (c->state == CONN_CLOSED)
+        transport_kill(&c->transport);
+    else if (c->waiting)
+        unanswered(c);
+    else if (c->state == CONN_ACTIVE)
+        ping_idle(c);
+    else
+        conn_fail(c, SE_CONNECTION_TIMEOUT, NULL);
+}
+
+static void slowed_tick(void *arg)
+{
+    struct c2sd *s = arg;
+    uint64_t     now = c2sd_now(s);
+
+    LIST_EACH(&s->slowed, node) {
+        struct conn *c = LIST_OWNER(node, struct conn, slowed);
+
+        if (now < c->slowed_until_ms || (c->session && link_congested(s->daemon->link, c->owner.instance)))
+            continue;
+        list_remove(node);
+        transport_resume(&c->transport, PAUSE_RATE);
+    }
+    if (!list_empty(&s->slowed))
+        timer_arm(s->daemon->loop, &s->slowed_timer, SLOWED_TICK_MS);
+}
+
+void conn_slow(struct conn *c, uint64_t ms)
+{
+    struct c2sd *s = c->c2sd;
+    uint64_t     until = c2sd_now(s) + ms;
+
+    if (until > c->slowed_until_ms)
+        c->slowed_until_ms = until;
+    if (c->slowed.next || c->state == CONN_CLOSED)
+        return;
+    list_append(&s->slowed, &c->slowed);
+    transport_pause(&c->transport, PAUSE_RATE);
+    s->slowed_timer.fire = slowed_tick;
+    s->slowed_timer.arg = s;
+    if (!timer_armed(&s->slowed_timer))
+        timer_arm(s->daemon->loop, &s->slowed_timer, SLOWED_TICK_MS);
+}
+
+/* ---- what the transport says ---- */
+
+static void on_event(struct conn *c, enum xml_event event, struct xml_item *item)
+{
+    switch (event) {
+    case XML_OPEN:    negotiate_open(c, &item->open); break;
+    case XML_ELEMENT: negotiate_element(c, item->element); break;
+    case XML_CLOSE:   conn_close(c, "closed by the client"); break;
+    case XML_ERROR:   conn_fail(c, item->error, NULL); break;
+    case XML_STANZA:
+        if (negotiate_stanza(c, &item->stanza))
+            break;
+        if (c->state == CONN_ACTIVE)
+            stanzas_from_client(c, item);
+        else    /* RFC 6120 4.9.3.12: a stanza before login */
+            conn_fail(c, SE_NOT_AUTHORIZED, NULL);
+        break;
+    case XML_MORE: break;
+    }
+}
+
+static void on_bytes(struct transport *t, struct slice *in)
+{
+    struct conn *c = LIST_OWNER(t, struct conn, transport);
+
+    while (in->len && !c->waiting && c->state != CONN_CLOSED && c->state != CONN_TLS) {
+        struct xml_item item = { 0 };
+
+        arena_reset(c->c2sd->arena);
+        enum xml_event event = xml_stream_feed(c->xml, c->c2sd->arena, in, &item);
+        if (event == XML_MORE)
+            break;
+        on_event(c, event, &item);
+    }
+}
+
+static void on_charged(struct transport *t, size_t bytes)
+{
+    struct conn           *c = LIST_OWNER(t, struct conn, transport);
+    const struct settings *s = c2sd_settings(c->c2sd);
+    uint64_t               now = c2sd_now(c->c2sd);
+    double                 rate = (double)s->limits.byte_rate;
+
+    c->heard_ms = now;
+    uint64_t ms = bucket_charge(&c->bytes, now, (double)bytes, rate, rate * 10);
+    if (ms)
+        conn_slow(c, ms);
+    if (c->session && link_congested(c->c2sd->daemon->link, c->owner.instance))
+        conn_slow(c, SLOWED_TICK_MS);
+}
+
+static void on_secured(struct transport *t)
+{
+    struct conn *c = LIST_OWNER(t, struct conn, transport);
+
+    c->secure = true;
+    c->c2sd->counters.handshakes++;
+    log_debug("tls_ready", "conn", log_hex(c->handle), "kind", tls_version(t->tls), NULL);
+    xml_stream_restart(c->xml);
+    conn_enter(c, CONN_OPENING);
+}
+
+static void on_lost(struct transport *t, const char *why)
+{
+    struct conn *c = LIST_OWNER(t, struct conn, transport);
+
+    if (c->state == CONN_CLOSED)
+        return;
+    if (c->state == CONN_TLS)
+        c->c2sd->counters.handshakes_failed++;
+    leave(c, "remote-connection-failed", why);
+}
+
+static void on_closed(struct transport *t)
+{
+    struct conn *c = LIST_OWNER(t, struct conn, transport);
+    struct c2sd *s = c->c2sd;
+
+    timer_disarm(&c->patience);
+    list_remove(&c->slowed);
+    slot_leave(s, c);
+    if (c->counted) {
+        limits_release(s->limits, &c->ip, c2sd_now(s));
+        s->counters.connections--;
+    }
+    xml_stream_free(&c->xml);
+    conn_login_done(c);
+    free(c->domain);
+    free(c->jid);
+    free(c);
+    if (s->draining && s->slots_used == 0)
+        daemon_drained(s->daemon);
+}
+
+const struct transport_events conn_events = {
+    .bytes = on_bytes, .charged = on_charged, .secured = on_secured, .lost = on_lost, .closed = on_closed,
+};
+
+bool conn_start_tls(struct conn *c)
+{
+    if (!c->c2sd->certs) {
+        conn_close(c, "no certificate");
+        return false;
+    }
+    /* XEP-0368 names the protocol by ALPN; after STARTTLS there is nothing to choose. */
+    transport_secure(&c->transport, tls_new(c->c2sd->certs, TLS_SERVER, TLS_FOR_C2S, NULL,
+                                            c->direct_tls ? "xmpp-client" : NULL));
+    return true;
+}

@@ -1,0 +1,102 @@
+/* Streams by address (limits.h). An address without streams is forgotten after ten seconds, by when
+ * its bucket is full again; so the table is bounded by the streams and ten seconds of strangers. */
+
+#include "limits.h"
+
+#include <stdlib.h>
+
+#include "bucket.h"
+#include "mem.h"
+#include "table.h"
+
+enum { FORGET_MS = 10000, SWEEP_MS = 5000 };
+
+struct entry {
+    long          count;
+    struct bucket bucket;
+    uint64_t      used_ms;
+};
+
+struct limits {
+    struct table *entries;
+    uint64_t      swept_ms;
+};
+
+struct limits *limits_new(void)
+{
+    struct limits *l = xcalloc(1, sizeof(*l));
+
+    l->entries = table_new();
+    return l;
+}
+
+void limits_free(struct limits **l)
+{
+    if (!*l)
+        return;
+    for (struct table_iter i = { 0 }; table_next((*l)->entries, &i);)
+        free(i.value);
+    table_free(&(*l)->entries);
+    free(*l);
+    *l = NULL;
+}
+
+static struct slice key_of(const struct client_ip *ip)
+{
+    static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+    if (memcmp(ip->bytes, mapped, sizeof(mapped)) == 0)
+        return slice_of(ip->bytes, 16);
+    return slice_of(ip->bytes, 8);
+}
+
+static void sweep(struct limits *l, uint64_t now_ms)
+{
+    if (now_ms < l->swept_ms + SWEEP_MS)
+        return;
+    l->swept_ms = now_ms;
+    for (struct table_iter i = { 0 }; table_next(l->entries, &i);) {
+        struct entry *e = i.value;
+
+        if (e->count > 0 || now_ms < e->used_ms + FORGET_MS)
+            continue;
+        table_remove(l->entries, i.key);
+        free(e);
+    }
+}
+
+enum zerr limits_admit(struct limits *l, const struct client_ip *ip, const struct limits_set *set,
+                       uint64_t now_ms)
+{
+    struct slice key = key_of(ip);
+
+    sweep(l, now_ms);
+    struct entry *e = table_get(l->entries, key);
+    if (!e) {
+        e = xcalloc(1, sizeof(*e));
+        table_put(l->entries, key, e);
+    }
+    e->used_ms = now_ms;
+    if (set->per_address && e->count >= set->per_address)
+        return ZE_FULL;
+    if (!bucket_take(&e->bucket, now_ms, 1, (double)set->rate, (double)set->rate * 10))
+        return ZE_POLICY;
+    e->count++;
+    return ZE_OK;
+}
+
+void limits_release(struct limits *l, const struct client_ip *ip, uint64_t now_ms)
+{
+    struct entry *e = table_get(l->entries, key_of(ip));
+
+    if (!e)
+        return;
+    if (e->count > 0)
+        e->count--;
+    e->used_ms = now_ms;
+}
+
+size_t limits_count(const struct limits *l)
+{
+    return table_count(l->entries);
+}

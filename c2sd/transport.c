@@ -1,0 +1,402 @@
+/* Sockets of clients (transport.h). Reads into one buffer shared by all, keeps what a socket does not
+ * take, cuts a client that does not read. LIBRARIES note: uv_try_write first; one uv_write at a time,
+ * since uv_try_write refuses while one is queued. */
+
+#include "transport.h"
+
+#include <stdlib.h>
+
+#include "log.h"
+#include "mem.h"
+
+enum { READ_ROOM = 65536, SCRATCH_KEEP = 262144 };
+
+struct transports {
+    struct loop    *loop;
+    struct list     dirty;
+    struct deferred flush;
+    size_t          output_max;
+    uint64_t       *bytes_in, *bytes_out;
+    struct buf      plain, sealed;          /* scratch within one call */
+    uint8_t         read[READ_ROOM];
+};
+
+struct write {
+    uv_write_t        req;
+    struct transport *t;
+    uint8_t           bytes[];
+};
+
+static void flush_all(void *arg);
+static void flush(struct transport *t);
+
+struct transports *transports_new(struct loop *loop)
+{
+    struct transports *all = xcalloc(1, sizeof(*all));
+
+    all->loop = loop;
+    all->output_max = SIZE_MAX;
+    all->flush.run = flush_all;
+    all->flush.arg = all;
+    list_init(&all->dirty);
+    return all;
+}
+
+void transports_free(struct transports **all)
+{
+    struct transports *a = *all;
+
+    *all = NULL;
+    if (!a)
+        return;
+    loop_undefer(&a->flush);
+    buf_free(&a->plain);
+    buf_free(&a->sealed);
+    free(a);
+}
+
+void transports_limit(struct transports *all, size_t output_max)
+{
+    all->output_max = output_max;
+}
+
+void transports_count(struct transports *all, uint64_t *bytes_in, uint64_t *bytes_out)
+{
+    all->bytes_in = bytes_in;
+    all->bytes_out = bytes_out;
+}
+
+static void mark(struct transport *t)
+{
+    if (t->closing)
+        return;
+    if (!t->dirty.next)
+        list_append(&t->all->dirty, &t->dirty);
+    loop_defer(t->all->loop, &t->all->flush);
+}
+
+struct buf *transport_out(struct transport *t)
+{
+    mark(t);
+    return &t->out;
+}
+
+static void lose(struct transport *t, const char *why)
+{
+    if (t->gone)
+        return;
+    t->gone = true;
+    t->on->lost(t, why);
+}
+
+/* ---- in ---- */
+
+static void hold(struct transport *t, struct slice rest)
+{
+    if (t->ending || rest.len == 0)
+        return;
+    if (!t->held)
+        t->held = xcalloc(1, sizeof(*t->held));
+    buf_put_slice(t->held, rest);
+}
+
+static void drop_held(struct transport *t)
+{
+    if (t->held)
+        buf_free(t->held);
+    free(t->held);
+    t->held = NULL;
+}
+
+static void take_sealed(struct transport *t, struct slice in)
+{
+    struct buf *plain = &t->all->plain;
+    bool        was_ready = tls_ready(t->tls);
+    enum zerr   err = tls_feed(t->tls, in, plain, &t->wire);
+
+    if (buf_len(&t->wire))
+        mark(t);
+    if (!was_ready && tls_ready(t->tls))
+        t->on->secured(t);
+    struct slice rest = buf_slice(plain);
+    if (rest.len && !t->ending)
+        t->on->bytes(t, &rest);
+    hold(t, rest);
+    buf_reset(plain, READ_ROOM);
+    if (err)
+        lose(t, err == ZE_GONE ? "closed by the client" : tls_last_error(t->tls));
+}
+
+/* STARTTLS may turn the rest of what was read into ciphertext: it is never taken for plaintext, so
+ * nothing can be injected before the handshake (RFC 6120 5.4.3.3). */
+static void take(struct transport *t, struct slice in)
+{
+    if (!t->tls) {
+        t->on->bytes(t, &in);
+        if (!t->tls) {
+            hold(t, in);
+            return;
+        }
+    }
+    if (in.len && !t->ending)
+        take_sealed(t, in);
+}
+
+/* The answer is there: what was held goes on, as if it had just come. */
+static void take_held(struct transport *t)
+{
+    struct buf *held = t->held;
+
+    if (!held || t->paused & PAUSE_ANSWER)
+        return;
+    t->held = NULL;
+    struct slice in = buf_slice(held);
+    if (t->tls) {
+        t->on->bytes(t, &in);
+        hold(t, in);
+    } else {
+        take(t, in);
+    }
+    buf_free(held);
+    free(held);
+}
+
+static void alloc_read(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+    struct transport *t = handle->data;
+
+    (void)suggested;
+    *out = uv_buf_init((char *)t->all->read, READ_ROOM);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct transport *t = stream->data;
+
+    if (n == 0)
+        return;
+    if (n < 0 && t->ending) {
+        uv_read_stop(stream);
+        t->gone = true;         /* what is left to send goes out first */
+        mark(t);
+    } else if (n < 0) {
+        uv_read_stop(stream);
+        lose(t, n == UV_EOF ? "closed by the client" : uv_strerror((int)n));
+    } else if (!t->ending) {
+        *t->all->bytes_in += (uint64_t)n;
+        take_held(t);
+        take(t, slice_of(buf->base, (size_t)n));
+        if (!t->ending)
+            t->on->charged(t, (size_t)n);
+    }
+}
+
+static void read_on(struct transport *t)
+{
+    if (!t->closing && (!t->paused || t->ending))
+        uv_read_start((uv_stream_t *)&t->tcp, alloc_read, on_read);
+}
+
+void transport_start(struct transport *t)
+{
+    read_on(t);
+}
+
+void transport_pause(struct transport *t, enum pause why)
+{
+    t->paused |= (uint8_t)why;
+    if (!t->closing)
+        uv_read_stop((uv_stream_t *)&t->tcp);
+}
+
+void transport_resume(struct transport *t, enum pause why)
+{
+    if (!(t->paused & why))
+        return;
+    t->paused &= (uint8_t)~why;
+    read_on(t);
+    if (t->held)
+        mark(t);
+}
+
+/* ---- out ---- */
+
+static void after_write(uv_write_t *req, int status)
+{
+    struct write     *w = LIST_OWNER(req, struct write, req);
+    struct transport *t = w->t;
+
+    t->writing = 0;
+    free(w);
+    if (status < 0) {
+        if (status != UV_ECANCELED)
+            lose(t, uv_strerror(status));
+        return;
+    }
+    mark(t);
+}
+
+static void write_later(struct transport *t, struct slice rest)
+{
+    struct write *w = xmalloc(sizeof(*w) + rest.len);
+    uv_buf_t      piece = uv_buf_init((char *)w->bytes, (unsigned)rest.len);
+
+    memcpy(w->bytes, rest.p, rest.len);
+    w->t = t;
+    t->writing = rest.len;
+    if (uv_write(&w->req, (uv_stream_t *)&t->tcp, &piece, 1, after_write) < 0) {
+        t->writing = 0;
+        free(w);
+        lose(t, "write failed");
+    }
+}
+
+static void send_bytes(struct transport *t, struct slice all)
+{
+    uv_buf_t piece = uv_buf_init((char *)all.p, (unsigned)all.len);
+    int      n = all.len ? uv_try_write((uv_stream_t *)&t->tcp, &piece, 1) : 0;
+
+    *t->all->bytes_out += all.len;
+    if (n < 0 && n != UV_EAGAIN) {
+        lose(t, uv_strerror(n));
+        return;
+    }
+    if (n < 0)
+        n = 0;
+    if ((size_t)n < all.len)
+        write_later(t, slice_cut(all, (size_t)n, all.len));
+}
+
+/* Everything for the wire, in order: what is ready as it is, then the sealed plaintext, then the
+ * close_notify. In the scratch buffer unless one of them is all there is. */
+static struct slice wire_bytes(struct transport *t)
+{
+    struct buf *sealed = &t->all->sealed;
+
+    if (!t->tls && !buf_len(&t->wire))
+        return buf_slice(&t->out);
+    buf_put_slice(sealed, buf_slice(&t->wire));
+    if (!t->tls)
+        buf_put_slice(sealed, buf_slice(&t->out));
+    else if (tls_ready(t->tls) && buf_len(&t->out) && tls_seal(t->tls, buf_slice(&t->out), sealed) != ZE_OK &&
+             !t->ending)
+        lose(t, tls_last_error(t->tls));
+    if (t->tls && t->ending && !t->said_bye) {
+        t->said_bye = true;
+        tls_bye(t->tls, sealed);
+    }
+    return buf_slice(sealed);
+}
+
+static void after_shutdown(uv_shutdown_t *req, int status)
+{
+    (void)status;
+    free(req);
+}
+
+static void shut(struct transport *t)
+{
+    if (t->shut && !t->gone)
+        return;
+    uv_shutdown_t *req = xcalloc(1, sizeof(*req));
+    t->shut = true;
+    if (t->gone || uv_shutdown(req, (uv_stream_t *)&t->tcp, after_shutdown) < 0) {
+        free(req);
+        transport_kill(t);
+    }
+}
+
+static void flush(struct transport *t)
+{
+    take_held(t);
+    if (t->closing)
+        return;
+    size_t waiting = t->writing + buf_len(&t->out) + buf_len(&t->wire);
+    if (t->writing && waiting > t->all->output_max) {
+        lose(t, "does not read");
+        return;
+    }
+    if (t->writing)
+        return;
+    bool early = t->tls && !tls_ready(t->tls);     /* plaintext waits for the handshake */
+    send_bytes(t, wire_bytes(t));
+    buf_reset(&t->all->sealed, SCRATCH_KEEP);
+    buf_free(&t->wire);
+    if (!early || t->ending)
+        buf_free(&t->out);
+    if (t->writing > t->all->output_max)
+        lose(t, "does not read");
+    else if (t->ending && !t->writing && !t->closing)
+        shut(t);
+}
+
+static void flush_all(void *arg)
+{
+    struct transports *all = arg;
+
+    while (!list_empty(&all->dirty)) {
+        struct transport *t = LIST_OWNER(all->dirty.next, struct transport, dirty);
+        list_remove(&t->dirty);
+        flush(t);
+    }
+}
+
+/* ---- life ---- */
+
+enum zerr transport_accept(struct transport *t, struct transports *all, const struct transport_events *on,
+                           uv_stream_t *listener)
+{
+    t->all = all;
+    t->on = on;
+    if (uv_tcp_init(loop_uv(all->loop), &t->tcp) < 0)
+        fatal("loop_failed", "why", "uv_tcp_init", NULL);
+    t->tcp.data = t;
+    if (uv_accept(listener, (uv_stream_t *)&t->tcp) < 0) {
+        transport_kill(t);
+        return ZE_GONE;
+    }
+    uv_tcp_nodelay(&t->tcp, 1);
+    return ZE_OK;
+}
+
+void transport_secure(struct transport *t, struct tls *tls)
+{
+    if (buf_len(&t->out))
+        mark(t);
+    buf_put_slice(&t->wire, buf_slice(&t->out));
+    buf_free(&t->out);
+    t->tls = tls;
+}
+
+void transport_end(struct transport *t)
+{
+    if (t->ending || t->closing)
+        return;
+    t->ending = true;
+    drop_held(t);
+    if (!t->gone)
+        read_on(t);
+    mark(t);
+}
+
+static void on_close(uv_handle_t *handle)
+{
+    struct transport *t = handle->data;
+
+    list_remove(&t->dirty);
+    buf_free(&t->out);
+    t->on->closed(t);
+}
+
+void transport_kill(struct transport *t)
+{
+    if (t->closing)
+        return;
+    t->closing = t->ending = t->gone = true;
+    list_remove(&t->dirty);
+    drop_held(t);
+    buf_free(&t->out);
+    buf_free(&t->wire);
+    tls_free(&t->tls);
+    uv_close((uv_handle_t *)&t->tcp, on_close);
+}

@@ -1,0 +1,25 @@
+#pragma once
+
+/* The SASL mechanisms of this house, strongest first, and when each may be offered (RFC 6120 6.3.3).
+ * The one place that says so; c2sd offers by it, sm accepts by it. */
+
+#include "slice.h"
+
+struct sasl_mechanism {
+    const char *name;
+    bool        binds;          /* needs a channel binding */
+    bool        in_clear;       /* shows the password to whoever reads the stream */
+};
+
+/* Ended by a NULL name. */
+extern const struct sasl_mechanism sasl_list[];
+
+struct sasl_stream {
+    bool secure;                /* TLS is up */
+    bool binding;               /* a channel binding is at hand */
+    bool clear_allowed;         /* server.require_tls is off */
+};
+
+bool sasl_may(const struct sasl_mechanism *m, const struct sasl_stream *s);
+/* NULL: unknown, or not offered on such a stream. */
+const struct sasl_mechanism *sasl_find(struct slice name, const struct sasl_stream *s);
