@@ -82,6 +82,8 @@ void outcome_error(struct outcome *o, const struct stanza *s, enum zerr err, con
 
 static void outcome_free(struct outcome *o)
 {
+    if (o->then)
+        o->then(o->then_arg, o->failed);
     list_remove(&o->link);
     buf_free(&o->frames);
     buf_free(&o->asked);

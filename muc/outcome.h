@@ -20,6 +20,8 @@ struct outcome {
     uint64_t            trace;
     bool                waiting;           /* for its commit */
     enum zerr           failed;
+    void              (*then)(void *arg, enum zerr err);    /* when all of it is done; may be NULL */
+    void               *then_arg;
 };
 
 struct outcome *outcome_begin(struct muc *m, struct room *room, uint64_t trace);

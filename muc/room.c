@@ -57,6 +57,7 @@ void room_free(struct room **end)
     struct room *room = *end;
 
     *end = NULL;
+    timer_disarm(&room->idle);
     LIST_EACH(&room->occupants, node) {
         struct occupant *who = LIST_OWNER(node, struct occupant, link);
         occupant_free(&who);

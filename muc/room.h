@@ -1,7 +1,7 @@
 #pragma once
 
 /* One room: configuration, affiliations, subject, occupants. A stored (persistent) room leaves memory
- * when its last occupant has left; a temporary one ends then. */
+ * some time after its last occupant has left; a temporary one ends then. */
 
 #include "bucket.h"
 #include "config.h"
@@ -63,6 +63,7 @@ struct room {
     struct fan         everybody;      /* prepared list of all sessions */
     bool               everybody_stale;
     uint32_t           everybody_generation;
+    struct timer       idle;           /* armed while nobody is in a stored room */
 };
 
 /* In memory only; not yet in the registry. */

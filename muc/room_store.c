@@ -166,15 +166,25 @@ static bool fill(struct room *room, struct store_view *view)
     return true;
 }
 
+static bool is_stored(struct store_view *view, struct slice bare_jid)
+{
+    struct buf key = { 0 };
+    bool       found;
+
+    store_key(&key, slot_of(bare_jid), bare_jid);
+    found = store_get(view, R_ROOM, buf_slice(&key)).p;
+    buf_free(&key);
+    return found;
+}
+
 struct room *room_load(struct muc *m, struct slice bare_jid, const char *service)
 {
-    struct room       *room = room_new(m, bare_jid, service);
     struct store_view *view = store_view(m->store);
-    bool               found = fill(room, view);
+    struct room       *room = is_stored(view, bare_jid) ? room_new(m, bare_jid, service) : NULL;
 
-    store_view_end(&view);
-    if (!found)
+    if (room && !fill(room, view))
         room_free(&room);
+    store_view_end(&view);
     return room;
 }
 

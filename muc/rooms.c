@@ -5,6 +5,8 @@
 #include "jid.h"
 #include "log.h"
 
+enum { IDLE_MS = 60000 };
+
 struct room *rooms_find(struct muc *m, struct slice bare_jid, const char *service)
 {
     struct room *room = table_get(m->rooms, bare_jid);
@@ -92,14 +94,33 @@ void rooms_forget(struct room *room)
     table_remove(room->muc->rooms, room->jid);
 }
 
+static void end(struct room *room)
+{
+    rooms_forget(room);
+    room_free(&room);
+}
+
+static void idle(void *arg)
+{
+    struct room *room = arg;
+
+    if (list_empty(&room->outcomes) && list_empty(&room->occupants))
+        end(room);
+}
+
 void rooms_settle(struct room *room)
 {
     if (!list_empty(&room->outcomes) || (!room->gone && !list_empty(&room->occupants)))
         return;
-    if (!room->gone && !room->stored)
+    if (!room->gone && room->stored) {                 /* not at once: each stanza to it would read it anew */
+        room->idle.fire = idle;
+        room->idle.arg = room;
+        timer_arm(room->muc->loop, &room->idle, IDLE_MS);
+        return;
+    }
+    if (!room->gone)
         log_info("room_ended", "jid", log_slice(room->jid), NULL);
-    rooms_forget(room);
-    room_free(&room);
+    end(room);
 }
 
 struct listing {

@@ -73,6 +73,12 @@ static int verb_occupants(void *daemon, int argc, char **argv, struct ctl_reply 
     return ZE_OK;
 }
 
+/* The answer waits for the commit. */
+static void done(void *arg, enum zerr err)
+{
+    ctl_finish(arg, err);
+}
+
 static int verb_destroy(void *daemon, int argc, char **argv, struct ctl_reply *r)
 {
     struct muc     *m = daemon;
@@ -80,14 +86,15 @@ static int verb_destroy(void *daemon, int argc, char **argv, struct ctl_reply *r
     enum zerr       err = room_named(m, argv[0], &room);
     struct outcome *o;
 
-    (void)r;
     if (err)
         return err;
     m->now_us = wall_us();
     o = outcome_begin(m, room, trace_new());
+    o->then = done;
+    o->then_arg = r;
     destroy_room(o, room, (struct slice){ 0 }, slice_str(argc > 1 ? argv[1] : NULL), (struct slice){ 0 });
     outcome_end(&o);
-    return ZE_OK;
+    return LATER;
 }
 
 static int verb_kick(void *daemon, int argc, char **argv, struct ctl_reply *r)
