@@ -1,5 +1,8 @@
 /* Roles, affiliations, configuration, destruction (XEP-0045 8 to 10), and what survives a restart. */
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "muc_harness.h"
 
 static void a_kick_tells_307_to_the_kicked_first(void **state)
@@ -260,6 +263,34 @@ static void a_kept_message_is_reflected_after_its_commit(void **state)
     assert_true(next(ALICE, "<composing", NULL));
 }
 
+static void what_could_not_be_kept_did_not_happen(void **state)
+{
+    static char   body[9000];
+    struct rlimit full, before;
+    int           kept = 0;
+
+    (void)state;
+    made();
+    iq_set(ALICE, ROOM, CONFIG(FIELD("roomconfig_persistentroom", "1") FIELD("maxhistoryfetch", "500")));
+    snprintf(body, sizeof(body), "<body>%08000d</body>", 0);
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before);
+    full = before;
+    full.rlim_cur = 300 * 1024;
+    setrlimit(RLIMIT_FSIZE, &full);
+    for (say(ALICE, body); some(ALICE, "type='groupchat'", NULL) && kept < 100; say(ALICE, body))
+        kept++;
+    setrlimit(RLIMIT_FSIZE, &before);
+    assert_true(kept > 2 && kept < 100);
+    assert_int_equal(t.lines, 1);
+    assert_true(next(ALICE, "type='error'", "internal-server-error", NULL));
+    enter("bob@a.org/1", "B");
+    assert_int_equal(count_to(BOB), kept + 3);         /* history has what was reflected, no more */
+    assert_int_equal(t.muc->figures.commits_failed, 1);
+    say(ALICE, "<body>again</body>");
+    assert_true(some(BOB, "<body>again</body>", NULL));
+}
+
 static void there_is_a_limit_to_rooms(void **state)
 {
     (void)state;
@@ -289,6 +320,7 @@ int main(void)
         TEST(a_persistent_room_survives_a_restart),
         TEST(a_room_made_temporary_or_destroyed_leaves_the_store),
         TEST(a_kept_message_is_reflected_after_its_commit),
+        TEST(what_could_not_be_kept_did_not_happen),
         TEST(there_is_a_limit_to_rooms),
     };
 
