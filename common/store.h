@@ -5,7 +5,9 @@
  *
  * Keys begin with the owner's slot (u16 big-endian), so that everything one slot owns is a
  * contiguous range of each table: build them with store_key(). Values carry a format byte of their
- * own as the first byte (the owner module's business). */
+ * own as the first byte (the owner module's business). Behind the slot a key may be any bytes; names
+ * in it are parted by NUL, and no more than five of them may be longer than 96 bytes: those are kept
+ * folded (store_inner.h), which shows only in the order of keys. */
 
 #include "buf.h"
 #include "err.h"

@@ -444,6 +444,18 @@ static void a_second_message_during_plain_ends_it(void **state)
     assert_int_equal(t->answers, 1);
 }
 
+static void exchanges_are_counted(void **state)
+{
+    struct talk      *t = *state;
+    struct auth_start start = hello("SCRAM-SHA-1");
+    struct talk       many = { .sasl = t->sasl };
+
+    for (int i = 0; i < 10000; i++)
+        assert_non_null(sasl_begin(t->sasl, &start, answered, &many));
+    assert_null(sasl_begin(t->sasl, &start, answered, t));
+    expect_refused(t, "temporary-auth-failure");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -461,6 +473,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(plain_wants_tls, start, end),
         cmocka_unit_test_setup_teardown(an_abandoned_exchange_never_answers, start, end),
         cmocka_unit_test_setup_teardown(a_second_message_during_plain_ends_it, start, end),
+        cmocka_unit_test_setup_teardown(exchanges_are_counted, start, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
