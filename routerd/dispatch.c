@@ -195,17 +195,6 @@ static const char *why_not(const struct peer *p, const struct frame *f, struct s
     return NULL;
 }
 
-static void say_table(struct peer *p)
-{
-    struct frame f = frame_make(FRAME_ROUTES);
-    struct buf   body = { 0 };
-
-    routes_encode(p->router->routes, &body);
-    f.body = buf_slice(&body);
-    peer_say(p, &f);
-    buf_free(&body);
-}
-
 /* A newcomer must not feed those that are full. */
 static void say_pauses(struct peer *p)
 {
@@ -239,9 +228,9 @@ static void on_hello(struct peer *p, const struct frame *f)
     peer_enter(p);
     routes_set_up(p->router->routes, p->self.instance, p->self.incarnation, true);
     log_info("peer_up", "peer", p->name, NULL);
-    say_table(p);
-    say_pauses(p);
     route_table_changed(p->router);
+    route_table_say(p->router, p);
+    say_pauses(p);
 }
 
 static bool take_domain(struct peer *p, const struct frame *f, struct slice *domain)

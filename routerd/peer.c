@@ -171,6 +171,7 @@ static void leave(struct peer *p)
         tell_all(p, FRAME_RESUME);
     routes_set_up(r->routes, p->self.instance, p->self.incarnation, false);
     route_table_unbind_all(r, p);
+    route_table_changed(r);
     route_table_publish(r);
     peer_return_frames(p, wire_unsent(p->wire));
 }

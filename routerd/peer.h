@@ -15,6 +15,7 @@ struct peer {
     char           name[64];    /* instance; the role's name before HELLO */
     bool           greeted;
     bool           congested;   /* everybody was told to PAUSE for it */
+    uint64_t       table;       /* the state of the table it was told (router.table) */
     pid_t          pid;
     struct timer   patience;    /* for HELLO */
     uint64_t       frames_in, frames_out;

@@ -93,23 +93,30 @@ void route_table_build(struct router *r)
 
 void route_table_changed(struct router *r)
 {
+    r->table++;
     loop_defer(r->d->loop, &r->publish);
 }
 
-void route_table_publish(struct router *r)
+void route_table_say(struct router *r, struct peer *p)
 {
     struct frame f = frame_make(FRAME_ROUTES);
     struct buf   body = { 0 };
 
-    loop_undefer(&r->publish);
     routes_encode(r->routes, &body);
     f.body = buf_slice(&body);
+    peer_say(p, &f);
+    p->table = r->table;
+    buf_free(&body);
+}
+
+void route_table_publish(struct router *r)
+{
+    loop_undefer(&r->publish);
     LIST_EACH(&r->peers, node) {
         struct peer *p = LIST_OWNER(node, struct peer, link);
-        if (p->greeted)
-            peer_say(p, &f);
+        if (p->greeted && p->table != r->table)
+            route_table_say(r, p);
     }
-    buf_free(&body);
 }
 
 /* sm and muc serve what the configuration says, by slot: there is nothing to enter. */

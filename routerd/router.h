@@ -23,7 +23,8 @@ struct router {
     struct list          peers;                 /* every connection, greeted or not */
     struct peer         *index[PEER_INDEX];     /* greeted ones by instance key, open addressing */
     struct listener     *listeners[LISTENERS];
-    struct deferred      publish;               /* the table changed in this turn */
+    uint64_t             table;                 /* counts changes of the table */
+    struct deferred      publish;               /* it changed in this turn */
     size_t               queue_max;             /* bytes waiting for one peer */
     struct router_counts counts;
 };
@@ -34,6 +35,8 @@ void route_table_build(struct router *r);
 /* The table is sent to all at the end of this turn; or now, before something that relies on it. */
 void route_table_changed(struct router *r);
 void route_table_publish(struct router *r);
+/* To one peer, now; it is not told the same again. */
+void route_table_say(struct router *r, struct peer *p);
 /* Domains of ROUTE_BIND. ZE_FORBIDDEN: not this daemon's by the configuration; ZE_CONFLICT: bound by another. */
 enum zerr route_table_bind(struct router *r, const struct peer *p, struct slice domain);
 void      route_table_unbind(struct router *r, const struct peer *p, struct slice domain);

@@ -440,7 +440,6 @@ def test_an_old_generation_passes_only_where_the_owner_is_the_same(router):
 
 def test_a_peer_that_does_not_read_is_paused_for_and_nobody_else_suffers(router):
     sm1, sm2, c2sd = router.peer("sm-1"), router.peer("sm-2"), router.peer("c2sd-1")
-    c2sd.table("sm-2") if False else None
     big = stanza("sm-1", b"a@example.org/x", body=b"x" * 10000)
     got, sent = None, 0
     c2sd.sock.settimeout(0.02)
