@@ -17,7 +17,7 @@ static void put_conn(struct ctl_reply *r, const struct conn *c)
 {
     char id[20], ip[ADDRESS_MAX];
 
-    snprintf(id, sizeof(id), "%llx", (unsigned long long)c->handle);
+    snprintf(id, sizeof(id), "%016llx", (unsigned long long)c->handle);
     ctl_row(r);
     ctl_str(r, "id", id);
     ctl_str(r, "address", conn_address(c, ip));
@@ -33,7 +33,7 @@ static bool named(const struct conn *c, const char *name)
     char         id[20];
     struct slice asked = slice_str(name);
 
-    snprintf(id, sizeof(id), "%llx", (unsigned long long)c->handle);
+    snprintf(id, sizeof(id), "%016llx", (unsigned long long)c->handle);
     if (strcmp(id, name) == 0)
         return true;
     return c->jid && (slice_eq(asked, conn_jid(c)) || slice_eq(asked, jid_bare(conn_jid(c))));
