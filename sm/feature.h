@@ -1,0 +1,87 @@
+#pragma once
+
+/* A feature is one file and one line in features.c (STYLE.md C8): the row at the file's end is its
+ * whole interface. Hooks and handlers record into p->out; they never send and never write. */
+
+#include "element.h"
+#include "outcome.h"
+#include "session.h"
+#include "sm.h"
+#include "stanza.h"
+#include "xml_write.h"
+
+/* One stanza on its way through the features. All slices live until the end of the dispatch. */
+struct passage {
+    struct sm      *sm;
+    struct outcome *out;
+    struct session *session;     /* the sender's, in the outgoing pass; else NULL */
+    struct slice    owner;       /* bare JID: the sender's in the outgoing pass, the recipient's in the incoming */
+    bool            exists;      /* incoming: such an account exists */
+    struct stanza  *stanza;      /* from and to are canonical; `to` may be empty in the outgoing pass */
+};
+
+enum iq_type { IQ_GET = 1, IQ_SET = 2 };
+enum target { TO_OWN_ACCOUNT = 1, TO_OTHER_ACCOUNT = 2, TO_SERVER = 4 };
+
+/* What an IQ handler gets. p->owner is the account asked (for TO_SERVER: the asking account, or the
+ * domain when a stranger asks). The reply is a result; what is written to `reply` is its content. */
+struct iq {
+    struct passage       *p;
+    unsigned              type;          /* enum iq_type */
+    unsigned              target;        /* enum target */
+    const struct element *payload;       /* the element named in the row */
+    struct xml_writer    *reply;
+};
+
+struct iq_row {
+    unsigned    types;                   /* IQ_GET | IQ_SET */
+    const char *ns, *element;            /* element NULL: any */
+    unsigned    targets;
+    /* ZE_OK: the reply is the answer; negative: the error; LATER: iq_defer was called and iq_answer
+     * will be. */
+    int       (*handle)(struct iq *iq);
+};
+
+/* What a hook answers: GO_ON; TAKEN, it went elsewhere or was dropped on purpose; or a negative enum
+ * zerr, and the dispatcher returns the stanza with that error. */
+enum { GO_ON, TAKEN };
+
+struct sm_feature {
+    const char          *name;           /* for logs */
+    const char          *spec;           /* document and section */
+    const char *const   *disco_server;   /* features of the server, NULL-ended; NULL: none */
+    const char *const   *disco_account;  /* features of each account */
+    const struct iq_row *iqs;            /* ended by types == 0 */
+    int (*outgoing)(struct passage *p);
+    int (*incoming)(struct passage *p);
+    /* The session sent initial presence (RFC 6121 4.2). */
+    void (*online)(struct passage *p, struct session *s);
+    /* The session can take messages from now on: its priority became non-negative. */
+    void (*receptive)(struct passage *p, struct session *s);
+    /* The session ends; it is still in the tables. */
+    void (*offline)(struct passage *p, struct session *s);
+    /* The account is removed: adds the removal of what the feature keeps of p->owner to p->out. */
+    void (*removed)(struct passage *p);
+};
+
+extern const struct sm_feature *const sm_features[];
+extern const size_t                   sm_feature_count;
+
+/* Calls the hook `online`, `receptive`, `offline` of every feature, in order. */
+void features_online(struct passage *p, struct session *s);
+void features_receptive(struct passage *p, struct session *s);
+void features_offline(struct passage *p, struct session *s);
+void features_removed(struct passage *p);
+
+/* Answers an IQ get or set from the rows: GO_ON never; TAKEN or a negative error. Results and errors
+ * are taken silently. */
+int iq_serve(struct passage *p, unsigned target);
+
+/* An IQ whose answer comes after the dispatch. */
+struct iq_later;
+struct iq_later *iq_defer(const struct iq *iq);
+/* err != 0: the error. content: of the result, may be empty. Frees it. */
+void iq_answer(struct iq_later **later, enum zerr err, struct slice content);
+
+/* The parsed content of p->stanza (root without a name), in the arena; NULL: not well-formed. */
+const struct element *passage_content(const struct passage *p);

@@ -1,0 +1,60 @@
+/* What this server does for an account.
+ * THE ORDER IS THE ORDER IN WHICH A STANZA PASSES. Subscription sees its four presence types before
+ * presence sees the rest; both come before delivery. At login, waiting subscription requests (RFC 6121
+ * 3.1.3) come before waiting messages (XEP-0160). At the end of an account the contacts are told first
+ * (register -> roster), then the rows go. */
+
+#include "feature.h"
+
+#define FEATURES(X)                        \
+    X(roster)        /* RFC 6121 2 */       \
+    X(subscription)  /* RFC 6121 3 */       \
+    X(presence)      /* RFC 6121 4 */       \
+    X(offline)       /* XEP-0160 */         \
+    X(disco)         /* XEP-0030 */         \
+    X(register)      /* XEP-0077 */         \
+    X(ping)          /* XEP-0199 */         \
+    X(version)       /* XEP-0092 */         \
+    X(time)          /* XEP-0202 */         \
+    X(vcard)         /* XEP-0054 */         \
+    X(private)       /* XEP-0049 */
+
+#define X(name) extern const struct sm_feature sm_##name;
+FEATURES(X)
+#undef X
+
+const struct sm_feature *const sm_features[] = {
+#define X(name) &sm_##name,
+    FEATURES(X)
+#undef X
+};
+
+const size_t sm_feature_count = COUNT_OF(sm_features);
+
+void features_online(struct passage *p, struct session *s)
+{
+    for (size_t i = 0; i < sm_feature_count; i++)
+        if (sm_features[i]->online)
+            sm_features[i]->online(p, s);
+}
+
+void features_receptive(struct passage *p, struct session *s)
+{
+    for (size_t i = 0; i < sm_feature_count; i++)
+        if (sm_features[i]->receptive)
+            sm_features[i]->receptive(p, s);
+}
+
+void features_offline(struct passage *p, struct session *s)
+{
+    for (size_t i = 0; i < sm_feature_count; i++)
+        if (sm_features[i]->offline)
+            sm_features[i]->offline(p, s);
+}
+
+void features_removed(struct passage *p)
+{
+    for (size_t i = 0; i < sm_feature_count; i++)
+        if (sm_features[i]->removed)
+            sm_features[i]->removed(p);
+}

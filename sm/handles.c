@@ -1,0 +1,110 @@
+/* Handles: index and generation (handles.h). Free places are chained through their index. */
+
+#include "handles.h"
+
+#include <stdlib.h>
+
+#include "mem.h"
+
+enum { NO_PLACE = UINT32_MAX };
+
+struct place {
+    void    *value;
+    uint32_t generation;
+    uint32_t next_free;
+};
+
+struct handles {
+    struct place *places;
+    uint32_t      used, room, first_free;
+    size_t        count;
+};
+
+struct handles *handles_new(void)
+{
+    struct handles *h = xcalloc(1, sizeof(*h));
+
+    h->first_free = NO_PLACE;
+    return h;
+}
+
+void handles_free(struct handles **h)
+{
+    if (*h)
+        free((*h)->places);
+    free(*h);
+    *h = NULL;
+}
+
+static uint32_t place_take(struct handles *h)
+{
+    uint32_t index = h->first_free;
+
+    if (index != NO_PLACE) {
+        h->first_free = h->places[index].next_free;
+        return index;
+    }
+    if (h->used == h->room) {
+        h->room = h->room ? h->room * 2 : 64;
+        h->places = xrealloc(h->places, h->room * sizeof(*h->places));
+    }
+    h->places[h->used] = (struct place){ 0 };
+    return h->used++;
+}
+
+uint64_t handles_put(struct handles *h, void *value)
+{
+    uint32_t      index = place_take(h);
+    struct place *p = &h->places[index];
+
+    p->value = value;
+    p->generation++;
+    h->count++;
+    return (uint64_t)p->generation << 32 | (index + 1);
+}
+
+static struct place *place_of(const struct handles *h, uint64_t handle)
+{
+    uint32_t index = (uint32_t)handle;
+
+    if (index == 0 || index > h->used)
+        return NULL;
+    struct place *p = &h->places[index - 1];
+    return p->value && p->generation == handle >> 32 ? p : NULL;
+}
+
+void *handles_get(const struct handles *h, uint64_t handle)
+{
+    struct place *p = place_of(h, handle);
+
+    return p ? p->value : NULL;
+}
+
+void *handles_remove(struct handles *h, uint64_t handle)
+{
+    struct place *p = place_of(h, handle);
+
+    if (!p)
+        return NULL;
+    void *value = p->value;
+    p->value = NULL;
+    p->next_free = h->first_free;
+    h->first_free = (uint32_t)(p - h->places);
+    h->count--;
+    return value;
+}
+
+size_t handles_count(const struct handles *h)
+{
+    return h->count;
+}
+
+void *handles_next(const struct handles *h, size_t *place)
+{
+    while (*place < h->used) {
+        void *value = h->places[(*place)++].value;
+        if (value)
+            return value;
+    }
+    return NULL;
+}

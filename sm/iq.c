@@ -1,0 +1,121 @@
+/* IQs that the server answers itself: the row, the handler, exactly one reply (RFC 6120 8.2.3). */
+
+#include <stdlib.h>
+
+#include "feature.h"
+#include "jid.h"
+#include "ns.h"
+
+const struct element *passage_content(const struct passage *p)
+{
+    struct xml_limits limits = sm_xml_limits(p->sm);
+
+    return xml_parse_content(p->sm->arena, p->stanza->content, NS_CLIENT, &limits);
+}
+
+static bool row_takes(const struct iq_row *row, const struct stanza *s, unsigned type, unsigned target)
+{
+    return row->types & type && row->targets & target && slice_is(s->payload_ns, row->ns) &&
+           (!row->element || slice_is(s->payload_name, row->element));
+}
+
+static const struct iq_row *iq_find(const struct stanza *s, unsigned type, unsigned target)
+{
+    for (size_t i = 0; i < sm_feature_count; i++)
+        for (const struct iq_row *row = sm_features[i]->iqs; row && row->types; row++)
+            if (row_takes(row, s, type, target))
+                return row;
+    return NULL;
+}
+
+/* The result: from whom it was asked; an IQ without `to` was for the own account (RFC 6120 8.1.2.1). */
+static void result_send(struct passage *p, struct slice content)
+{
+    struct stanza s = {
+        .name = STANZA_IQ, .type = TYPE_RESULT, .id = p->stanza->id, .to = p->stanza->from,
+        .from = p->stanza->to.len ? p->stanza->to : p->owner, .content = content,
+    };
+
+    if (p->session)
+        outcome_session(p->out, AFTER_COMMIT, p->session, &s);
+    else
+        outcome_route(p->out, AFTER_COMMIT, &s);
+}
+
+static int handle(struct passage *p, const struct iq_row *row, unsigned type, unsigned target)
+{
+    const struct element *root = passage_content(p);
+    struct buf            content = { 0 };
+    struct xml_writer     reply;
+    struct iq             iq = { p, type, target, NULL, &reply };
+    int                   err;
+
+    iq.payload = root ? element_child(root, row->ns, row->element) : NULL;
+    if (!iq.payload)
+        return ZE_BAD_REQUEST;
+    xml_begin(&reply, &content, NS_CLIENT);
+    err = row->handle(&iq);
+    if (err == ZE_OK)
+        result_send(p, outcome_keep(p->out, &content));
+    buf_free(&content);
+    return err < 0 ? err : TAKEN;
+}
+
+int iq_serve(struct passage *p, unsigned target)
+{
+    const struct stanza *s = p->stanza;
+    unsigned             type = s->type == TYPE_GET ? IQ_GET : s->type == TYPE_SET ? IQ_SET : 0;
+    const struct iq_row *row;
+
+    if (!type)
+        return TAKEN;                /* nothing here waits for an answer */
+    row = iq_find(s, type, target);
+    return row ? handle(p, row, type, target) : ZE_NO_SUCH;
+}
+
+/* ---- later ---- */
+
+struct iq_later {
+    struct sm *sm;
+    uint64_t   trace;
+    char      *owner, *from, *to, *id;
+};
+
+struct iq_later *iq_defer(const struct iq *iq)
+{
+    struct iq_later     *later = xcalloc(1, sizeof(*later));
+    const struct stanza *s = iq->p->stanza;
+
+    later->sm = iq->p->sm;
+    later->trace = outcome_trace(iq->p->out);
+    later->owner = xstrndup(iq->p->owner);
+    later->from = xstrndup(s->from);
+    later->to = xstrndup(s->to.len ? s->to : iq->p->owner);
+    later->id = xstrndup(s->id);
+    return later;
+}
+
+void iq_answer(struct iq_later **lp, enum zerr err, struct slice content)
+{
+    struct iq_later *l = *lp;
+    struct outcome  *o = outcome_new(l->sm, slice_str(l->owner), l->trace);
+    struct stanza    s = {
+        .name = STANZA_IQ, .type = TYPE_RESULT, .id = slice_str(l->id),
+        .to = slice_str(l->from), .from = slice_str(l->to), .content = content,
+    };
+    struct stanza    asked = {
+        .name = STANZA_IQ, .type = TYPE_SET, .id = s.id, .from = s.to, .to = s.from,
+    };
+
+    if (err)
+        outcome_refuse(o, AFTER_COMMIT, &asked, err, NULL);
+    else
+        outcome_route(o, AFTER_COMMIT, &s);
+    outcome_settle(&o);
+    free(l->owner);
+    free(l->from);
+    free(l->to);
+    free(l->id);
+    free(l);
+    *lp = NULL;
+}

@@ -1,0 +1,499 @@
+/* Outcomes: the only place of sm that sends and commits (outcome.h). */
+
+#include "outcome.h"
+
+#include <stdlib.h>
+
+#include "jid.h"
+#include "log.h"
+#include "stanza_error.h"
+#include "stats.h"
+#include "table.h"
+
+static uint64_t frames_sent, frames_refused, frames_delayed, commits_failed;
+
+static const struct stat_row rows[] = {
+    { "sm_frames_sent", "frames handed to the link", &frames_sent },
+    { "sm_frames_refused", "frames the link could not take", &frames_refused },
+    { "sm_frames_delayed", "frames that waited for a commit", &frames_delayed },
+    { "sm_commits_failed", "outcomes whose batch failed", &commits_failed },
+    { 0 },
+};
+
+struct then {
+    struct then *next;
+    void       (*run)(void *arg, enum zerr err);
+    void        *arg;
+};
+
+struct kept {
+    struct kept *next;
+    struct buf   bytes;
+};
+
+struct item {
+    struct item *next;
+    enum when    when;
+    struct frame frame;
+};
+
+struct outcome {
+    struct sm           *sm;
+    uint64_t             trace;
+    struct slice         owner;
+    const struct stanza *request;
+    struct store_batch  *accounts, *archive;
+    struct item         *items, **items_end;
+    struct then         *thens, **thens_end;
+};
+
+/* All outcomes of one owner that wait, oldest first. */
+struct lane {
+    struct list waiting;
+};
+
+/* An outcome that outlives its dispatch: its frames are encoded. */
+struct waiting {
+    struct list  link;
+    struct sm   *sm;
+    char        *owner;
+    size_t       owner_len;
+    unsigned     commits_left;
+    enum zerr    err;
+    struct buf   ahead, after, failure;
+    struct then *thens;
+};
+
+struct local {
+    struct local *next;
+    struct frame  frame;
+};
+
+struct ways {
+    struct outlet  outlet;
+    void         (*local)(struct sm *sm, const struct frame *f);
+    struct table  *lanes;             /* owner -> struct lane */
+    size_t         waiting;
+    struct local  *locals, **locals_end;
+    struct kept   *kept;
+    unsigned       open;              /* outcomes being recorded or released: nothing is delivered yet */
+    bool           draining;
+};
+
+struct ways *ways_new(const struct outlet *outlet, void (*local)(struct sm *sm, const struct frame *f))
+{
+    static bool  registered;
+    struct ways *w = xcalloc(1, sizeof(*w));
+
+    if (!registered)
+        stats_register(rows);
+    registered = true;
+    w->outlet = *outlet;
+    w->local = local;
+    w->lanes = table_new();
+    w->locals_end = &w->locals;
+    return w;
+}
+
+static void thens_run(struct then *t, enum zerr err)
+{
+    while (t) {
+        struct then *next = t->next;
+        t->run(t->arg, err);
+        free(t);
+        t = next;
+    }
+}
+
+static void waiting_free(struct waiting *w)
+{
+    buf_free(&w->ahead);
+    buf_free(&w->after);
+    buf_free(&w->failure);
+    free(w->owner);
+    free(w);
+}
+
+void ways_free(struct ways **wp)
+{
+    struct ways *w = *wp;
+
+    if (!w)
+        return;
+    /* The store has been closed: every commit has called back, so no lane is left. */
+    table_free(&w->lanes);
+    free(w);
+    *wp = NULL;
+}
+
+size_t ways_waiting(const struct ways *w)
+{
+    return w->waiting;
+}
+
+/* ---- recording ---- */
+
+struct outcome *outcome_new(struct sm *sm, struct slice owner, uint64_t trace)
+{
+    struct outcome *o = arena_alloc(sm->arena, sizeof(*o));
+
+    *o = (struct outcome){ .sm = sm, .trace = trace, .owner = owner };
+    o->items_end = &o->items;
+    o->thens_end = &o->thens;
+    sm->ways->open++;
+    return o;
+}
+
+void outcome_request(struct outcome *o, const struct stanza *s)
+{
+    o->request = s;
+}
+
+uint64_t outcome_trace(const struct outcome *o)
+{
+    return o->trace;
+}
+
+struct store_batch *outcome_accounts(struct outcome *o)
+{
+    if (!o->accounts)
+        o->accounts = store_batch(o->owner);
+    return o->accounts;
+}
+
+struct store_batch *outcome_archive(struct outcome *o)
+{
+    if (!o->archive)
+        o->archive = store_batch(o->owner);
+    return o->archive;
+}
+
+void outcome_frame(struct outcome *o, enum when when, const struct frame *f)
+{
+    struct item *item = arena_alloc(o->sm->arena, sizeof(*item));
+
+    *item = (struct item){ .when = when, .frame = *f };
+    if (!item->frame.trace)
+        item->frame.trace = o->trace;
+    *o->items_end = item;
+    o->items_end = &item->next;
+}
+
+void outcome_session(struct outcome *o, enum when when, const struct session *s, const struct stanza *stanza)
+{
+    struct frame f = frame_make(FRAME_STANZA);
+
+    f.dest = s->c2sd;
+    f.handle = s->conn;
+    f.sender = s->handle;
+    f.stanza = *stanza;
+    if (!f.stanza.to.len)
+        f.stanza.to = arena_copy(o->sm->arena, session_jid(s));
+    f.body = stanza->content;
+    outcome_frame(o, when, &f);
+}
+
+static bool is_self(const struct sm *sm, const struct address *dest)
+{
+    return dest->role == sm->self.role && dest->instance == sm->self.instance;
+}
+
+static bool stanza_frame(const struct sm *sm, const struct stanza *stanza, struct frame *f, enum zerr *err)
+{
+    *f = frame_make(FRAME_STANZA);
+    f->stanza = *stanza;
+    f->body = stanza->content;
+    *err = routes_find(sm->routes, stanza->to, &f->dest, &f->generation);
+    return *err == ZE_OK;
+}
+
+void outcome_refuse(struct outcome *o, enum when when, const struct stanza *s, enum zerr err, const char *text)
+{
+    struct buf    bytes = { 0 };
+    struct stanza reply;
+    struct frame  f;
+    enum zerr     no_way;
+
+    if (stanza_error_reply(s, err, text, &bytes, &reply) && stanza_frame(o->sm, &reply, &f, &no_way))
+        outcome_frame(o, when, &f);
+    outcome_keep(o, &bytes);
+}
+
+void outcome_route(struct outcome *o, enum when when, const struct stanza *stanza)
+{
+    struct frame f;
+    enum zerr    err;
+
+    if (stanza_frame(o->sm, stanza, &f, &err))
+        outcome_frame(o, when, &f);
+    else
+        outcome_refuse(o, when, stanza, err, NULL);
+}
+
+struct slice outcome_keep(struct outcome *o, struct buf *bytes)
+{
+    struct ways *ways = o->sm->ways;
+    struct kept *kept;
+
+    if (buf_len(bytes) == 0) {
+        buf_free(bytes);
+        return slice_of("", 0);
+    }
+    kept = arena_alloc(o->sm->arena, sizeof(*kept));
+    *kept = (struct kept){ .next = ways->kept, .bytes = *bytes };
+    ways->kept = kept;
+    *bytes = (struct buf){ 0 };
+    return buf_slice(&kept->bytes);
+}
+
+void outcome_then(struct outcome *o, void (*run)(void *arg, enum zerr err), void *arg)
+{
+    struct then *t = xcalloc(1, sizeof(*t));
+
+    t->run = run;
+    t->arg = arg;
+    *o->thens_end = t;
+    o->thens_end = &t->next;
+}
+
+/* ---- leaving ---- */
+
+void outcome_bounce(struct sm *sm, const struct frame *f, enum zerr why)
+{
+    sm->ways->outlet.bounce(sm->ways->outlet.arg, f, why);
+}
+
+void outcome_undeliverable(struct sm *sm, const struct frame *f, enum zerr why)
+{
+    struct stanza  s = f->stanza;
+    struct outcome *o;
+
+    s.content = f->body;
+    log_debug("stanza_returned", "trace", log_hex(f->trace), "to", log_slice(s.to), "why", err_name(why), NULL);
+    if (f->kind != FRAME_STANZA || s.name == STANZA_NONE || !s.from.len)
+        return;
+    o = outcome_new(sm, jid_bare(s.from), f->trace);
+    outcome_refuse(o, AHEAD, &s, why, NULL);
+    outcome_settle(&o);
+}
+
+static void release_local(struct sm *sm, const struct frame *f)
+{
+    struct local *local = arena_alloc(sm->arena, sizeof(*local));
+
+    *local = (struct local){ .frame = *f };
+    local->frame.origin = sm->self;
+    *sm->ways->locals_end = local;
+    sm->ways->locals_end = &local->next;
+}
+
+static void release(struct sm *sm, const struct frame *f)
+{
+    struct frame copy = *f;
+    enum zerr    err;
+
+    if (is_self(sm, &f->dest)) {
+        release_local(sm, f);
+        return;
+    }
+    err = sm->ways->outlet.send(sm->ways->outlet.arg, &copy);
+    frames_sent++;
+    if (!err)
+        return;
+    frames_refused++;
+    outcome_undeliverable(sm, f, err);
+}
+
+static void release_items(struct outcome *o, bool all)
+{
+    for (struct item *i = o->items; i; i = i->next)
+        if (all || i->when == AHEAD)
+            release(o->sm, &i->frame);
+}
+
+static void release_encoded(struct sm *sm, const struct buf *frames)
+{
+    struct slice rest = buf_slice(frames);
+    struct frame f;
+    ssize_t      used;
+
+    while (rest.len && (used = frame_decode(rest, &f)) > 0) {
+        rest = slice_cut(rest, (size_t)used, rest.len);
+        release(sm, &f);
+    }
+}
+
+/* Runs what was addressed to this instance itself, in order, until nothing is left. */
+static void drain(struct sm *sm)
+{
+    struct ways *ways = sm->ways;
+
+    if (ways->draining || ways->open)
+        return;
+    ways->draining = true;
+    while (ways->locals) {
+        struct local *local = ways->locals;
+        ways->locals = local->next;
+        if (!ways->locals)
+            ways->locals_end = &ways->locals;
+        ways->local(sm, &local->frame);
+    }
+    ways->draining = false;
+    for (struct kept *k = ways->kept; k; k = k->next)
+        buf_free(&k->bytes);
+    ways->kept = NULL;
+}
+
+/* ---- waiting for a commit ---- */
+
+static struct lane *lane_of(struct sm *sm, struct slice owner)
+{
+    return owner.len ? table_get(sm->ways->lanes, owner) : NULL;
+}
+
+static struct waiting *lane_pop(struct sm *sm, struct slice owner)
+{
+    struct lane    *lane = lane_of(sm, owner);
+    struct waiting *w;
+
+    if (!lane)
+        return NULL;
+    w = LIST_OWNER(lane->waiting.next, struct waiting, link);
+    if (w->commits_left)
+        return NULL;
+    list_remove(&w->link);
+    sm->ways->waiting--;
+    if (list_empty(&lane->waiting)) {
+        table_remove(sm->ways->lanes, owner);
+        free(lane);
+    }
+    return w;
+}
+
+static void waiting_release(struct waiting *w)
+{
+    struct sm *sm = w->sm;
+
+    if (w->err) {
+        commits_failed++;
+        log_warn("commit_failed", "jid", log_slice(slice_of(w->owner, w->owner_len)), "err", err_name(w->err), NULL);
+    }
+    sm->ways->open++;
+    release_encoded(sm, &w->ahead);
+    release_encoded(sm, w->err ? &w->failure : &w->after);
+    sm->ways->open--;
+    drain(sm);
+    thens_run(w->thens, w->err);
+}
+
+static void lane_release(struct sm *sm, struct slice owner)
+{
+    for (struct waiting *w; (w = lane_pop(sm, owner));) {
+        waiting_release(w);
+        waiting_free(w);
+    }
+    arena_reset(sm->arena);
+}
+
+static void on_commit(void *arg, enum zerr err)
+{
+    struct waiting *w = arg;
+    struct sm      *sm = w->sm;
+
+    if (err && !w->err)
+        w->err = err;
+    if (--w->commits_left)
+        return;
+    char *owner = xstrndup(slice_of(w->owner, w->owner_len));
+    lane_release(sm, slice_of(owner, w->owner_len));
+    free(owner);
+}
+
+static void encode(struct buf *out, const struct frame *f)
+{
+    enum zerr err = frame_encode(out, f);
+
+    if (err)
+        log_warn("frame_too_long", "to", log_slice(f->stanza.to), "err", err_name(err), NULL);
+    frames_delayed++;
+}
+
+/* The reply for whoever asked, should the commit fail: written now, while the request is in hand. */
+static void encode_failure(struct outcome *o, struct buf *out)
+{
+    struct buf    bytes = { 0 };
+    struct stanza reply;
+    struct frame  f;
+    enum zerr     err;
+
+    if (o->request && stanza_error_reply(o->request, ZE_STORE, NULL, &bytes, &reply) &&
+        stanza_frame(o->sm, &reply, &f, &err)) {
+        f.trace = o->trace;
+        encode(out, &f);
+    }
+    buf_free(&bytes);
+}
+
+static struct lane *lane_enter(struct sm *sm, struct slice owner)
+{
+    struct lane *lane = lane_of(sm, owner);
+
+    if (lane)
+        return lane;
+    lane = xcalloc(1, sizeof(*lane));
+    list_init(&lane->waiting);
+    table_put(sm->ways->lanes, owner, lane);
+    return lane;
+}
+
+static void wait_for_commit(struct outcome *o, bool behind)
+{
+    struct sm      *sm = o->sm;
+    struct waiting *w = xcalloc(1, sizeof(*w));
+
+    w->sm = sm;
+    w->owner = xstrndup(o->owner);
+    w->owner_len = o->owner.len;
+    w->thens = o->thens;
+    for (struct item *i = o->items; i; i = i->next)
+        if (i->when == AFTER_COMMIT)
+            encode(&w->after, &i->frame);
+        else if (behind)
+            encode(&w->ahead, &i->frame);
+    if (o->accounts || o->archive)
+        encode_failure(o, &w->failure);
+    w->commits_left = (o->accounts != NULL) + (o->archive != NULL);
+    list_append(&lane_enter(sm, o->owner)->waiting, &w->link);
+    sm->ways->waiting++;
+    if (o->accounts)
+        store_commit(sm->store.accounts, &o->accounts, on_commit, w);
+    if (o->archive)
+        store_commit(sm->store.archive, &o->archive, on_commit, w);
+}
+
+static void drop_empty_batch(struct store_batch **b)
+{
+    if (*b && store_batch_empty(*b))
+        store_batch_free(b);
+}
+
+void outcome_settle(struct outcome **op)
+{
+    struct outcome *o = *op;
+    struct sm      *sm = o->sm;
+    struct lane    *lane = lane_of(sm, o->owner);
+    bool            waits;
+
+    *op = NULL;
+    drop_empty_batch(&o->accounts);
+    drop_empty_batch(&o->archive);
+    waits = lane || o->accounts || o->archive;
+    if (!lane)
+        release_items(o, !waits);
+    if (waits)
+        wait_for_commit(o, lane != NULL);
+    sm->ways->open--;
+    drain(sm);
+    if (!waits)
+        thens_run(o->thens, ZE_OK);
+}

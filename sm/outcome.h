@@ -1,0 +1,63 @@
+#pragma once
+
+/* What one dispatched frame (or verb, or callback) brings about: a store batch and frames. Handlers
+ * record; nothing else in sm sends or commits (DESIGN.md 2.6: an acknowledgement tells what is
+ * already true).
+ *
+ *   AHEAD         depends on nothing stored: leaves when the outcome is settled
+ *   AFTER_COMMIT  replies, pushes, subscription presence: leave after the commit of the batch; not at
+ *                 all when it failed, then whoever asked gets an error
+ *
+ * While an owner has an outcome waiting for its commit, everything later of that owner waits behind it,
+ * so that the order between two entities stays (RFC 6120 10.1). Outcomes of different owners do not wait
+ * for each other. Slices given to an outcome must live until the end of the dispatch (arena). */
+
+#include "sm.h"
+#include "session.h"
+#include "stanza.h"
+
+enum when { AHEAD, AFTER_COMMIT };
+
+/* The way out; in tests a fake one. */
+struct outlet {
+    enum zerr (*send)(void *arg, struct frame *f);              /* to f->dest */
+    void (*bounce)(void *arg, const struct frame *f, enum zerr why);
+    void *arg;
+};
+
+/* `local` takes a frame whose destination is this instance itself (one owner's stanza for another). */
+struct ways *ways_new(const struct outlet *outlet, void (*local)(struct sm *sm, const struct frame *f));
+void         ways_free(struct ways **w);
+/* Outcomes that wait for a commit. */
+size_t       ways_waiting(const struct ways *w);
+
+struct outcome;
+
+/* owner: bare JID on whose behalf, borrowed; empty: nobody's (never waits, may not store). */
+struct outcome *outcome_new(struct sm *sm, struct slice owner, uint64_t trace);
+/* The stanza that asked: its sender gets the error when the commit fails. */
+void outcome_request(struct outcome *o, const struct stanza *s);
+/* The batch of this outcome, made at the first call. */
+struct store_batch *outcome_accounts(struct outcome *o);
+struct store_batch *outcome_archive(struct outcome *o);
+uint64_t outcome_trace(const struct outcome *o);
+
+/* To the client of a session; `to` is the session's full JID when the stanza has none. */
+void outcome_session(struct outcome *o, enum when when, const struct session *s, const struct stanza *stanza);
+/* To wherever stanza->to lives; what nobody serves comes back to stanza->from as an error. */
+void outcome_route(struct outcome *o, enum when when, const struct stanza *stanza);
+/* Any frame; f->dest is set, its slices live until the end of the dispatch. */
+void outcome_frame(struct outcome *o, enum when when, const struct frame *f);
+/* The frame goes back where it came from. Only for frames in hand. */
+void outcome_bounce(struct sm *sm, const struct frame *f, enum zerr why);
+/* The error reply of `s`, if it may be answered. text may be NULL. */
+void outcome_refuse(struct outcome *o, enum when when, const struct stanza *s, enum zerr err, const char *text);
+/* Bytes made by a handler: the buffer is emptied, its bytes live until the end of the dispatch. */
+struct slice outcome_keep(struct outcome *o, struct buf *bytes);
+/* Runs after the frames left (ZE_OK) or the commit failed. May make and settle an outcome of its own. */
+void outcome_then(struct outcome *o, void (*run)(void *arg, enum zerr err), void *arg);
+/* Sends, commits, and delivers what is for this instance itself. The pointer is cleared. */
+void outcome_settle(struct outcome **o);
+
+/* A frame of ours could not be passed on: its stanza comes back to its sender as an error. */
+void outcome_undeliverable(struct sm *sm, const struct frame *f, enum zerr why);

@@ -1,0 +1,214 @@
+/* Tables of sessions (session.h). */
+
+#include "session.h"
+
+#include <stdlib.h>
+
+#include "encode.h"
+#include "handles.h"
+#include "jid.h"
+#include "mem.h"
+#include "table.h"
+
+struct sessions {
+    struct handles *handles;
+    struct table   *accounts;      /* bare JID -> struct online */
+};
+
+struct sessions *sessions_new(void)
+{
+    struct sessions *ss = xcalloc(1, sizeof(*ss));
+
+    ss->handles = handles_new();
+    ss->accounts = table_new();
+    return ss;
+}
+
+void sessions_free(struct sessions **ss)
+{
+    if (!*ss)
+        return;
+    size_t place = 0;
+    for (struct session *s; (s = sessions_next(*ss, &place));)
+        session_remove(*ss, &s);
+    handles_free(&(*ss)->handles);
+    table_free(&(*ss)->accounts);
+    free(*ss);
+    *ss = NULL;
+}
+
+static struct online *account_enter(struct sessions *ss, struct slice bare)
+{
+    struct online *account = table_get(ss->accounts, bare);
+
+    if (account)
+        return account;
+    account = xcalloc(1, sizeof(*account) + bare.len + 1);
+    list_init(&account->sessions);
+    account->jid_len = (uint16_t)bare.len;
+    memcpy(account->jid, bare.p, bare.len);
+    table_put(ss->accounts, bare, account);
+    return account;
+}
+
+struct session *session_add(struct sessions *ss, const struct session_spec *spec)
+{
+    struct slice    bare = jid_bare(spec->jid);
+    struct session *s = xcalloc(1, sizeof(*s) + spec->jid.len + spec->address.len);
+
+    s->account = account_enter(ss, bare);
+    s->account->count++;
+    list_append(&s->account->sessions, &s->link);
+    s->handle = handles_put(ss->handles, s);
+    s->c2sd = spec->c2sd;
+    s->conn = spec->conn;
+    s->since_us = spec->now_us;
+    s->secure = spec->secure;
+    s->jid_len = (uint16_t)spec->jid.len;
+    s->bare_len = (uint16_t)bare.len;
+    s->address_len = (uint16_t)spec->address.len;
+    memcpy(s->text, spec->jid.p, spec->jid.len);
+    if (spec->address.len)
+        memcpy(s->text + spec->jid.len, spec->address.p, spec->address.len);
+    random_bytes(s->secret, sizeof(s->secret));
+    return s;
+}
+
+void session_remove(struct sessions *ss, struct session **sp)
+{
+    struct session *s = *sp;
+    struct online  *account = s->account;
+
+    handles_remove(ss->handles, s->handle);
+    list_remove(&s->link);
+    session_absent(s);
+    session_undirect_all(s);
+    if (--account->count == 0) {
+        table_remove(ss->accounts, slice_of(account->jid, account->jid_len));
+        free(account);
+    }
+    free(s);
+    *sp = NULL;
+}
+
+struct session *session_by_handle(const struct sessions *ss, uint64_t handle)
+{
+    return handles_get(ss->handles, handle);
+}
+
+struct session *session_by_jid(const struct sessions *ss, struct slice full)
+{
+    struct online *account = session_online(ss, jid_bare(full));
+
+    if (!account)
+        return NULL;
+    ONLINE_EACH(account, node, s)
+        if (slice_eq(session_jid(s), full))
+            return s;
+    return NULL;
+}
+
+struct online *session_online(const struct sessions *ss, struct slice bare)
+{
+    return table_get(ss->accounts, bare);
+}
+
+bool session_bound_by(const struct session *s, const struct address *life, uint64_t conn)
+{
+    return s->c2sd.role == life->role && s->c2sd.instance == life->instance &&
+           s->c2sd.incarnation == life->incarnation && s->conn == conn;
+}
+
+size_t sessions_count(const struct sessions *ss)
+{
+    return handles_count(ss->handles);
+}
+
+size_t sessions_accounts(const struct sessions *ss)
+{
+    return table_count(ss->accounts);
+}
+
+struct session *sessions_next(const struct sessions *ss, size_t *place)
+{
+    return handles_next(ss->handles, place);
+}
+
+void session_present(struct session *s, struct slice content, struct slice lang, int priority)
+{
+    session_absent(s);
+    s->presence = blob_copy(content);
+    s->lang = lang.len ? blob_copy(lang) : NULL;
+    s->priority = (int8_t)priority;
+    s->available = true;
+}
+
+void session_absent(struct session *s)
+{
+    blob_unref(&s->presence);
+    blob_unref(&s->lang);
+    s->priority = 0;
+    s->available = false;
+}
+
+static struct directed **directed_find(struct session *s, struct slice jid)
+{
+    struct directed **at = &s->directed;
+
+    while (*at && !slice_eq(slice_of((*at)->jid, (*at)->len), jid))
+        at = &(*at)->next;
+    return at;
+}
+
+bool session_direct(struct session *s, struct slice jid)
+{
+    struct directed **at = directed_find(s, jid);
+
+    if (*at)
+        return true;
+    if (s->directed_count >= DIRECTED_MAX)
+        return false;
+    *at = xcalloc(1, sizeof(**at) + jid.len);
+    (*at)->len = (uint16_t)jid.len;
+    memcpy((*at)->jid, jid.p, jid.len);
+    s->directed_count++;
+    return true;
+}
+
+void session_undirect(struct session *s, struct slice jid)
+{
+    struct directed **at = directed_find(s, jid);
+    struct directed  *gone = *at;
+
+    if (!gone)
+        return;
+    *at = gone->next;
+    s->directed_count--;
+    free(gone);
+}
+
+void session_undirect_all(struct session *s)
+{
+    while (s->directed) {
+        struct directed *gone = s->directed;
+        s->directed = gone->next;
+        free(gone);
+    }
+    s->directed_count = 0;
+}
+
+bool online_receptive(const struct online *account)
+{
+    ONLINE_EACH(account, node, s)
+        if (s->available && s->priority >= 0)
+            return true;
+    return false;
+}
+
+bool online_available(const struct online *account)
+{
+    ONLINE_EACH(account, node, s)
+        if (s->available)
+            return true;
+    return false;
+}

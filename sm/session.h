@@ -1,0 +1,105 @@
+#pragma once
+
+/* The sessions of this instance: bound resources and what they last said of themselves. Tables by
+ * handle, by bare JID and by full JID; no stanza leaves from here. */
+
+#include "blob.h"
+#include "frame.h"
+#include "list.h"
+#include "slice.h"
+
+enum { SESSION_SECRET = 16, DIRECTED_MAX = 500 };
+
+/* An account with at least one session. */
+struct online {
+    struct list sessions;
+    unsigned    count;
+    uint16_t    jid_len;
+    char        jid[];
+};
+
+/* Somebody who got directed presence (RFC 6121 4.6) and must hear of the end. */
+struct directed {
+    struct directed *next;
+    uint16_t         len;
+    char             jid[];
+};
+
+struct session {
+    struct list      link;             /* in account->sessions */
+    struct online   *account;
+    uint64_t         handle;           /* ours, presented by c2sd */
+    struct address   c2sd;             /* the life that bound it */
+    uint64_t         conn;             /* its handle of the connection */
+    uint64_t         since_us;
+    struct blob     *presence;         /* content of the last available presence; NULL: not available */
+    struct blob     *lang;             /* its xml:lang, or NULL */
+    struct directed *directed;
+    unsigned         directed_count;
+    uint8_t          secret[SESSION_SECRET];
+    int8_t           priority;
+    bool             available;        /* has sent initial presence, RFC 6121 4.2 */
+    bool             interested;       /* has asked for the roster, RFC 6121 2.2 */
+    bool             secure;
+    uint16_t         jid_len, bare_len, address_len;
+    char             text[];           /* full JID, client address */
+};
+
+struct sessions;
+struct sessions *sessions_new(void);
+void             sessions_free(struct sessions **ss);
+
+/* What BIND says. jid: full, canonical, not bound by another session. */
+struct session_spec {
+    struct slice   jid, address;
+    struct address c2sd;
+    uint64_t       conn;
+    uint64_t       now_us;
+    bool           secure;
+};
+struct session *session_add(struct sessions *ss, const struct session_spec *spec);
+void            session_remove(struct sessions *ss, struct session **s);
+
+struct session *session_by_handle(const struct sessions *ss, uint64_t handle);
+struct session *session_by_jid(const struct sessions *ss, struct slice full);
+/* NULL: nobody of that bare JID is here. */
+struct online *session_online(const struct sessions *ss, struct slice bare);
+/* True when exactly this connection of exactly this life of c2sd bound it. */
+bool   session_bound_by(const struct session *s, const struct address *life, uint64_t conn);
+size_t sessions_count(const struct sessions *ss);
+size_t sessions_accounts(const struct sessions *ss);
+/* Walks all sessions; *place starts at 0; removing the one returned is allowed. */
+struct session *sessions_next(const struct sessions *ss, size_t *place);
+
+static inline struct slice session_jid(const struct session *s)
+{
+    return slice_of(s->text, s->jid_len);
+}
+static inline struct slice session_bare(const struct session *s)
+{
+    return slice_of(s->text, s->bare_len);
+}
+static inline struct slice session_resource(const struct session *s)
+{
+    return slice_of(s->text + s->bare_len + 1, (size_t)(s->jid_len - s->bare_len - 1));
+}
+static inline struct slice session_address(const struct session *s)
+{
+    return slice_of(s->text + s->jid_len, s->address_len);
+}
+
+#define ONLINE_EACH(account, node, name)                                                       \
+    LIST_EACH(&(account)->sessions, node)                                                      \
+    for (struct session *name = LIST_OWNER(node, struct session, link); name; name = NULL)
+
+/* Keeps content and language of an available presence; an empty lang is none. */
+void session_present(struct session *s, struct slice content, struct slice lang, int priority);
+void session_absent(struct session *s);
+/* False: the list is full (DIRECTED_MAX). Adding twice is fine. */
+bool session_direct(struct session *s, struct slice jid);
+void session_undirect(struct session *s, struct slice jid);
+void session_undirect_all(struct session *s);
+
+/* Of RFC 6121 8.5: does the account have a session with non-negative priority, an available one, any. */
+bool online_receptive(const struct online *account);
+bool online_available(const struct online *account);

@@ -1,0 +1,50 @@
+#pragma once
+
+/* The instance: its settings, routes, store and tables. No feature types, and no way to send: what
+ * leaves goes through an outcome (outcome.h). */
+
+#include "err.h"
+#include "frame.h"
+#include "loop.h"
+#include "mem.h"
+#include "routes.h"
+#include "settings.h"
+#include "sm_store.h"
+#include "xml_stream.h"
+
+struct logins;
+struct sasl;
+struct sessions;
+struct throttle;
+struct ways;
+
+struct sm {
+    struct loop           *loop;
+    const struct settings *settings;      /* replaced by a reload */
+    const struct routes   *routes;        /* replaced when routerd publishes a table; never NULL */
+    struct arena          *arena;         /* of the frame or callback being handled */
+    struct sm_store        store;
+    struct address         self;          /* role, instance and incarnation of this process */
+    const char            *instance;      /* "sm-1" */
+    struct ways           *ways;          /* outcome.c: how frames leave, who waits for a commit */
+    struct sessions       *sessions;
+    struct sasl           *sasl;
+    struct logins         *logins;
+    struct throttle       *registrations; /* register.c: by client address */
+    bool                   stopping;      /* no new sessions */
+};
+
+/* True when accounts of this domain live here (in this or another sm instance). */
+bool sm_serves(const struct sm *sm, struct slice domain);
+/* NULL: not one of ours. */
+const struct settings_domain *sm_domain(const struct sm *sm, struct slice domain);
+/* True when this instance owns the slot of that bare JID. */
+bool sm_owns(const struct sm *sm, struct slice bare);
+/* Limits for content of a stanza that a border daemon has already let through. */
+struct xml_limits sm_xml_limits(const struct sm *sm);
+/* Key of a table row: slot of `owner`, owner, and when `rest` is not empty NUL and rest (so a prefix
+ * of all rows of one owner is sm_key_prefix). Borrowed from the arena. */
+struct slice sm_key(const struct sm *sm, struct slice owner, struct slice rest);
+struct slice sm_key_prefix(const struct sm *sm, struct slice owner);
+/* What follows the prefix in a key made by sm_key. */
+struct slice sm_key_rest(struct slice key, struct slice prefix);

@@ -1,0 +1,115 @@
+/* Fan-out, grouped by next daemon (spread.h). */
+
+#include "spread.h"
+
+#include "fanout.h"
+#include "jid.h"
+
+struct spread_group {
+    struct spread_group *next;
+    struct address       dest;
+    uint32_t             generation;
+    unsigned             count;
+    struct buf           list;
+    uint64_t             handle, sender;    /* of the only entry, while count is 1 */
+    struct slice         jid;
+};
+
+void spread_begin(struct spread *sp, struct sm *sm, struct outcome *out, enum when when, const struct stanza *s)
+{
+    *sp = (struct spread){ .sm = sm, .out = out, .when = when, .stanza = s };
+}
+
+static struct spread_group *group_of(struct spread *sp, const struct address *dest, uint32_t generation)
+{
+    struct spread_group *g = sp->groups;
+
+    while (g && !(g->dest.role == dest->role && g->dest.instance == dest->instance &&
+                  g->dest.incarnation == dest->incarnation && buf_len(&g->list) < SPREAD_LIST_MAX))
+        g = g->next;
+    if (g)
+        return g;
+    g = arena_alloc(sp->sm->arena, sizeof(*g));
+    *g = (struct spread_group){ .next = sp->groups, .dest = *dest, .generation = generation };
+    sp->groups = g;
+    return g;
+}
+
+/* The list is only written when there is a second entry: one receiver gets a plain STANZA. */
+static void group_add(struct spread_group *g, uint64_t handle, uint64_t sender, struct slice jid, struct slice full)
+{
+    if (g->count++ == 0) {
+        g->handle = handle;
+        g->sender = sender;
+        g->jid = full;
+    }
+    fanout_put(&g->list, handle, jid);
+}
+
+void spread_session(struct spread *sp, const struct session *s)
+{
+    struct slice full = arena_copy(sp->sm->arena, session_jid(s));
+
+    group_add(group_of(sp, &s->c2sd, 0), s->conn, s->handle, slice_of(NULL, 0), full);
+}
+
+static void spread_here(struct spread *sp, struct slice bare)
+{
+    struct online *account = session_online(sp->sm->sessions, bare);
+
+    if (!account)
+        return;
+    ONLINE_EACH(account, node, s)
+        if (s->available)
+            spread_session(sp, s);
+}
+
+void spread_jid(struct spread *sp, struct slice jid)
+{
+    struct sm      *sm = sp->sm;
+    struct address  dest;
+    uint32_t        generation;
+    struct slice    copy;
+
+    if (routes_find(sm->routes, jid, &dest, &generation))
+        return;
+    if (dest.role == sm->self.role && dest.instance == sm->self.instance) {
+        if (jid_is_bare(jid))
+            spread_here(sp, jid);
+        else {
+            struct session *s = session_by_jid(sm->sessions, jid);
+            if (s)
+                spread_session(sp, s);
+        }
+        return;
+    }
+    copy = arena_copy(sm->arena, jid);
+    group_add(group_of(sp, &dest, generation), 0, 0, copy, copy);
+}
+
+static void group_end(struct spread *sp, struct spread_group *g)
+{
+    struct frame f = frame_make(g->count == 1 ? FRAME_STANZA : FRAME_FANOUT);
+
+    f.dest = g->dest;
+    f.generation = g->generation;
+    f.stanza = *sp->stanza;
+    f.stanza.to = slice_of(NULL, 0);
+    f.body = sp->stanza->content;
+    if (g->count == 1) {
+        f.handle = g->handle;
+        f.sender = g->sender;
+        f.stanza.to = g->jid;
+        buf_free(&g->list);
+    } else {
+        f.list = outcome_keep(sp->out, &g->list);
+    }
+    outcome_frame(sp->out, sp->when, &f);
+}
+
+void spread_end(struct spread *sp)
+{
+    for (struct spread_group *g = sp->groups; g; g = g->next)
+        group_end(sp, g);
+    sp->groups = NULL;
+}
