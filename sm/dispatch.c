@@ -8,7 +8,7 @@
 #include "jid.h"
 #include "link.h"
 #include "log.h"
-#include "login.h"
+#include "logins.h"
 #include "ns.h"
 #include "stanza_error.h"
 #include "stats.h"
@@ -70,6 +70,7 @@ static void finish(struct passage *p, const char *pass, int err)
 {
     if (err < 0) {
         stanzas_refused++;
+        outcome_abandon(p->out);
         outcome_refuse(p->out, AHEAD, p->stanza, (enum zerr)err, NULL);
     }
     log_fate(p, pass, err);
@@ -364,7 +365,7 @@ void on_bounce(void *self, const struct frame *f)
         forged(f, "malformed bounce");
         return;
     }
-    if (original.dest.role == ROLE_C2SD)
+    if (original.dest.role == ROLE_C2SD && why != ZE_FULL)
         bounced_by_client(sm, &original);
     else
         outcome_undeliverable(sm, &original, why);
@@ -372,20 +373,27 @@ void on_bounce(void *self, const struct frame *f)
 
 /* ---- ends ---- */
 
-void dispatch_end_session(struct sm *sm, struct session **sp, const char *condition, const char *text, uint64_t trace)
+void dispatch_close_session(struct passage *p, struct session **sp, enum when when, const char *condition,
+                            const char *text)
 {
     struct session    *s = *sp;
-    struct slice       bare = arena_copy(sm->arena, session_bare(s));
-    struct stanza      none = { .from = arena_copy(sm->arena, session_jid(s)) };
-    struct passage     p = { .sm = sm, .owner = bare, .stanza = &none };
     struct session_end end = { .condition = slice_str(condition), .text = slice_str(text) };
 
-    p.out = outcome_new(sm, bare, trace);
-    log_info("session_ended", "jid", log_slice(none.from), "conn", log_hex(s->conn), "trace", log_hex(trace), "why",
-             condition ? condition : "closed", NULL);
-    features_offline(&p, s);
+    log_info("session_ended", "jid", log_slice(session_jid(s)), "conn", log_hex(s->conn), "trace",
+             log_hex(outcome_trace(p->out)), "why", condition ? condition : "closed", NULL);
+    features_offline(p, s);
     if (condition)
-        login_end_stream(p.out, AHEAD, &s->c2sd, s->conn, &end);
-    session_remove(sm->sessions, sp);
+        login_end_stream(p->out, when, &s->c2sd, s->conn, &end);
+    session_remove(p->sm->sessions, sp);
+}
+
+void dispatch_end_session(struct sm *sm, struct session **sp, const char *condition, const char *text, uint64_t trace)
+{
+    struct slice   bare = arena_copy(sm->arena, session_bare(*sp));
+    struct stanza  none = { .from = arena_copy(sm->arena, session_jid(*sp)) };
+    struct passage p = { .sm = sm, .owner = bare, .exists = true, .stanza = &none };
+
+    p.out = outcome_new(sm, bare, trace);
+    dispatch_close_session(&p, sp, AHEAD, condition, text);
     outcome_settle(&p.out);
 }

@@ -15,6 +15,9 @@ void dispatch_local(struct sm *sm, const struct frame *f);
  * back to its sender. out's owner is the bare JID of the recipient. */
 void dispatch_incoming(struct sm *sm, struct outcome *out, struct stanza *s);
 
-/* Ends a session: contacts hear of it, the client's stream is closed with `condition` (RFC 6120
- * 4.9.3; NULL: c2sd knows already). */
+/* Ends a session in an outcome of its own: contacts hear of it, the client's stream is closed with
+ * `condition` (RFC 6120 4.9.3; NULL: c2sd knows already). */
 void dispatch_end_session(struct sm *sm, struct session **s, const char *condition, const char *text, uint64_t trace);
+/* As above within p->out: the stream is closed when `when` says. */
+void dispatch_close_session(struct passage *p, struct session **s, enum when when, const char *condition,
+                            const char *text);

@@ -37,7 +37,8 @@ struct iq_row {
     unsigned    types;                   /* IQ_GET | IQ_SET */
     const char *ns, *element;            /* element NULL: any */
     unsigned    targets;
-    /* ZE_OK: the reply is the answer; negative: the error; LATER: iq_defer was called and iq_answer
+    /* ZE_OK: the reply is the answer; negative: the error; LATER: the handler recorded the answer
+     * itself, or iq_defer was called and iq_answer
      * will be. */
     int       (*handle)(struct iq *iq);
 };
@@ -76,6 +77,9 @@ void features_removed(struct passage *p);
 /* Answers an IQ get or set from the rows: GO_ON never; TAKEN or a negative error. Results and errors
  * are taken silently. */
 int iq_serve(struct passage *p, unsigned target);
+
+/* Records the empty result now: for a handler that returns LATER because something must follow it. */
+void iq_reply_now(struct passage *p);
 
 /* An IQ whose answer comes after the dispatch. */
 struct iq_later;

@@ -256,6 +256,20 @@ void outcome_then(struct outcome *o, void (*run)(void *arg, enum zerr err), void
     o->thens_end = &t->next;
 }
 
+void outcome_abandon(struct outcome *o)
+{
+    struct item **at = &o->items;
+
+    store_batch_free(&o->accounts);
+    store_batch_free(&o->archive);
+    while (*at)
+        if ((*at)->when == AFTER_COMMIT)
+            *at = (*at)->next;
+        else
+            at = &(*at)->next;
+    o->items_end = at;
+}
+
 /* ---- leaving ---- */
 
 void outcome_bounce(struct sm *sm, const struct frame *f, enum zerr why)

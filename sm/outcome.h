@@ -56,6 +56,8 @@ void outcome_refuse(struct outcome *o, enum when when, const struct stanza *s, e
 struct slice outcome_keep(struct outcome *o, struct buf *bytes);
 /* Runs after the frames left (ZE_OK) or the commit failed. May make and settle an outcome of its own. */
 void outcome_then(struct outcome *o, void (*run)(void *arg, enum zerr err), void *arg);
+/* The handler failed: its batches and what depended on them are dropped. */
+void outcome_abandon(struct outcome *o);
 /* Sends, commits, and delivers what is for this instance itself. The pointer is cleared. */
 void outcome_settle(struct outcome **o);
 

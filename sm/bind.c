@@ -1,0 +1,140 @@
+/* BIND and SESSION_END: a ticket becomes a session (RFC 6120 7, DESIGN.md 4). */
+
+#include "account.h"
+#include "dispatch.h"
+#include "encode.h"
+#include "jid.h"
+#include "log.h"
+#include "logins.h"
+#include "sasl.h"
+
+void login_end_stream(struct outcome *o, enum when when, const struct address *c2sd, uint64_t conn,
+                      const struct session_end *end)
+{
+    struct frame f = frame_make(FRAME_SESSION_END);
+    struct buf   body = { 0 };
+
+    session_end_put(&body, end);
+    f.dest = *c2sd;
+    f.handle = conn;
+    f.body = outcome_keep(o, &body);
+    outcome_frame(o, when, &f);
+}
+
+static enum zerr may_bind(struct sm *sm, const struct frame *f, const struct bind_request *b)
+{
+    struct slice        bare = f->stanza.to;
+    struct ticket_claim claim = { bare, f->origin.instance, f->origin.incarnation, f->sender };
+    struct account_info info;
+    struct store_view  *view;
+    bool                exists;
+    enum zerr           err = ticket_check(&sm->store, b->ticket, &claim, wall_us());
+
+    if (err)
+        return err;
+    view = store_view(sm->store.accounts);
+    exists = account_get(view, bare, &info);
+    store_view_end(&view);
+    if (!exists || info.disabled)
+        return ZE_NOT_AUTHORIZED;
+    return sm->stopping ? ZE_UNAVAILABLE : ZE_OK;
+}
+
+/* The resource asked for, or a random one (RFC 6120 7.6). */
+static enum zerr full_jid(struct slice bare, struct slice resource, struct jid *out)
+{
+    char made[RANDOM_ID];
+
+    if (!resource.len) {
+        random_id(made);
+        resource = slice_of(made, RANDOM_ID - 1);
+    }
+    return jid_make(jid_local(bare), jid_domain(bare), resource, out);
+}
+
+/* RFC 6120 7.7.2.2 leaves three ways; the new one wins: a client that lost its network comes back under
+ * its own name while the dead stream still stands. */
+static enum zerr make_room(struct sm *sm, const struct jid *full, uint64_t trace)
+{
+    struct session *old = session_by_jid(sm->sessions, jid_slice(full));
+    struct online  *account = session_online(sm->sessions, jid_bare(jid_slice(full)));
+
+    if (old)
+        dispatch_end_session(sm, &old, "conflict", "Replaced by new connection", trace);
+    else if (account && account->count >= (unsigned long)sm->settings->limits.sessions_per_account)
+        return ZE_FULL;
+    return ZE_OK;
+}
+
+static enum zerr bind_session(struct sm *sm, const struct frame *f, struct session **out)
+{
+    struct bind_request b;
+    struct jid          full;
+    enum zerr           err = bind_request_take(f->body, &b);
+
+    if (!err)
+        err = may_bind(sm, f, &b);
+    if (!err)
+        err = full_jid(f->stanza.to, b.resource, &full);
+    if (!err)
+        err = make_room(sm, &full, f->trace);
+    if (err)
+        return err;
+    struct session_spec spec = {
+        .jid = jid_slice(&full), .address = b.address.len > 64 ? slice_cut(b.address, 0, 64) : b.address,
+        .c2sd = f->origin, .conn = f->sender, .now_us = wall_us(), .secure = b.secure,
+    };
+    *out = session_add(sm->sessions, &spec);
+    log_info("session_started", "jid", log_slice(spec.jid), "conn", log_hex(f->sender), "from",
+             log_slice(spec.address), "trace", log_hex(f->trace), NULL);
+    return ZE_OK;
+}
+
+static void bound_send(struct sm *sm, const struct frame *asked, const struct session *s, enum zerr err)
+{
+    struct outcome *o = outcome_new(sm, slice_of(NULL, 0), asked->trace);
+    struct frame    f = frame_make(FRAME_BOUND);
+    struct bound    bound = { .err = err };
+    struct buf      body = { 0 };
+
+    if (s) {
+        bound.jid = session_jid(s);
+        bound.secret = slice_of(s->secret, sizeof(s->secret));
+        f.sender = s->handle;
+    }
+    bound_put(&body, &bound);
+    f.dest = asked->origin;
+    f.handle = asked->sender;
+    f.body = outcome_keep(o, &body);
+    outcome_frame(o, AHEAD, &f);
+    outcome_settle(&o);
+}
+
+void on_bind(void *self, const struct frame *f)
+{
+    struct sm      *sm = self;
+    struct session *s = NULL;
+    enum zerr       err;
+
+    if (!jid_is_bare(f->stanza.to) || !sm_serves(sm, jid_domain(f->stanza.to))) {
+        bound_send(sm, f, NULL, ZE_NOT_AUTHORIZED);
+        return;
+    }
+    if (!sm_owns(sm, f->stanza.to)) {
+        outcome_bounce(sm, f, ZE_STALE);
+        return;
+    }
+    err = bind_session(sm, f, &s);
+    if (err)
+        log_info("bind_refused", "jid", log_slice(f->stanza.to), "conn", log_hex(f->sender), "err", err_name(err), NULL);
+    bound_send(sm, f, s, err);
+}
+
+void on_session_end(void *self, const struct frame *f)
+{
+    struct sm      *sm = self;
+    struct session *s = session_by_handle(sm->sessions, f->handle);
+
+    if (f->origin.role == ROLE_C2SD && s && session_bound_by(s, &f->origin, f->sender))
+        dispatch_end_session(sm, &s, NULL, NULL, f->trace);
+}

@@ -1,0 +1,225 @@
+/* SASL exchanges between c2sd, which carries the bytes, and sasl.c, which understands them. One
+ * exchange for each connection; only the life of c2sd that began it may go on with it. */
+
+#include "logins.h"
+
+#include <stdlib.h>
+
+#include "dispatch.h"
+#include "handles.h"
+#include "log.h"
+#include "sasl.h"
+#include "stats.h"
+
+static uint64_t logins_begun, logins_done, logins_failed;
+
+static const struct stat_row rows[] = {
+    { "logins_begun", "SASL exchanges begun", &logins_begun },
+    { "logins_done", "SASL exchanges that succeeded", &logins_done },
+    { "logins_failed", "SASL exchanges that failed", &logins_failed },
+    { 0 },
+};
+
+struct logins {
+    struct handles *exchanges;
+};
+
+struct login {
+    struct sm            *sm;
+    uint64_t              handle, conn, trace;
+    struct address        c2sd;
+    struct sasl_exchange *exchange;      /* NULL: over */
+    char                 *address;       /* of the client */
+    bool                  beginning;     /* sasl_begin has not returned */
+    bool                  over;
+};
+
+struct logins *logins_new(void)
+{
+    static bool    registered;
+    struct logins *l = xcalloc(1, sizeof(*l));
+
+    if (!registered)
+        stats_register(rows);
+    registered = true;
+    l->exchanges = handles_new();
+    return l;
+}
+
+static void login_free(struct login *login)
+{
+    if (login->exchange)
+        sasl_abort(&login->exchange);
+    handles_remove(login->sm->logins->exchanges, login->handle);
+    free(login->address);
+    free(login);
+}
+
+void logins_free(struct logins **lp)
+{
+    size_t place = 0;
+
+    if (!*lp)
+        return;
+    for (struct login *login; (login = handles_next((*lp)->exchanges, &place));)
+        login_free(login);
+    handles_free(&(*lp)->exchanges);
+    free(*lp);
+    *lp = NULL;
+}
+
+size_t logins_count(const struct logins *l)
+{
+    return handles_count(l->exchanges);
+}
+
+static bool same_life(const struct address *a, const struct address *b)
+{
+    return a->role == b->role && a->instance == b->instance && a->incarnation == b->incarnation;
+}
+
+static void answer_frame(struct sm *sm, const struct login *login, enum frame_kind kind, struct slice body)
+{
+    struct outcome *o = outcome_new(sm, slice_of(NULL, 0), login->trace);
+    struct frame    f = frame_make(kind);
+
+    f.dest = login->c2sd;
+    f.handle = login->conn;
+    f.sender = login->handle;
+    f.body = body;
+    outcome_frame(o, AHEAD, &f);
+    outcome_settle(&o);
+}
+
+static void done_send(struct login *login, const struct auth_done *done)
+{
+    struct buf body = { 0 };
+
+    auth_done_put(&body, done);
+    answer_frame(login->sm, login, FRAME_AUTH_DONE, buf_slice(&body));
+    wipe(body.bytes, body.end);
+    buf_free(&body);
+}
+
+static void succeed(struct login *login, const struct sasl_answer *a)
+{
+    struct buf          ticket = { 0 };
+    struct ticket_claim claim = { a->jid, login->c2sd.instance, login->c2sd.incarnation, login->conn };
+    struct auth_done    done = { .ok = true, .jid = a->jid, .has_data = a->bytes.len > 0, .data = a->bytes };
+
+    ticket_make(&login->sm->store, &claim, wall_us(), &ticket);
+    done.ticket = buf_slice(&ticket);
+    logins_done++;
+    log_info("login_done", "jid", log_slice(a->jid), "conn", log_hex(login->conn), "from", login->address, NULL);
+    done_send(login, &done);
+    wipe(ticket.bytes, ticket.end);
+    buf_free(&ticket);
+}
+
+static void fail(struct login *login, const char *condition)
+{
+    struct auth_done done = { .condition = slice_str(condition ? condition : "not-authorized") };
+
+    logins_failed++;
+    log_info("login_failed", "conn", log_hex(login->conn), "from", login->address, "why", condition, NULL);
+    done_send(login, &done);
+}
+
+static void on_answer(void *arg, const struct sasl_answer *a)
+{
+    struct login *login = arg;
+
+    if (a->outcome == SASL_CONTINUE) {
+        answer_frame(login->sm, login, FRAME_AUTH_STEP, a->bytes);
+        return;
+    }
+    login->exchange = NULL;
+    login->over = true;
+    if (a->outcome == SASL_OK)
+        succeed(login, a);
+    else
+        fail(login, a->condition);
+    if (!login->beginning)
+        login_free(login);
+}
+
+static void begin(struct login *login, const struct auth_start *start)
+{
+    struct sasl_exchange *exchange;
+
+    login->beginning = true;
+    exchange = sasl_begin(login->sm->sasl, start, on_answer, login);
+    login->beginning = false;
+    if (login->over || !exchange)
+        login_free(login);
+    else
+        login->exchange = exchange;
+}
+
+void on_auth_start(void *self, const struct frame *f)
+{
+    struct sm        *sm = self;
+    struct auth_start start;
+    struct login     *login;
+
+    if (auth_start_take(f->body, &start)) {
+        log_warn("frame_refused", "kind", "AUTH_START", "conn", log_hex(f->sender), "why", "malformed", NULL);
+        return;
+    }
+    login = xcalloc(1, sizeof(*login));
+    login->sm = sm;
+    login->conn = f->sender;
+    login->trace = f->trace;
+    login->c2sd = f->origin;
+    login->address = xstrndup(start.address);
+    login->handle = handles_put(sm->logins->exchanges, login);
+    logins_begun++;
+    if (sm_serves(sm, start.domain) && !sm->stopping) {
+        begin(login, &start);
+        return;
+    }
+    fail(login, sm->stopping ? "temporary-auth-failure" : "not-authorized");
+    login_free(login);
+}
+
+/* NULL: over, or another connection's. */
+static struct login *login_of(struct sm *sm, const struct frame *f)
+{
+    struct login *login = handles_get(sm->logins->exchanges, f->handle);
+
+    return login && same_life(&login->c2sd, &f->origin) && login->conn == f->sender ? login : NULL;
+}
+
+void on_auth_step(void *self, const struct frame *f)
+{
+    struct login *login = login_of(self, f);
+
+    if (!login || f->origin.role != ROLE_C2SD) {
+        log_debug("exchange_unknown", "trace", log_hex(f->trace), "conn", log_hex(f->sender), NULL);
+        return;
+    }
+    login->trace = f->trace;
+    sasl_step(login->exchange, f->body);
+}
+
+void on_auth_abort(void *self, const struct frame *f)
+{
+    struct login *login = login_of(self, f);
+
+    if (login)
+        login_free(login);
+}
+
+void login_peer_lost(struct sm *sm, const struct address *life)
+{
+    size_t place = 0;
+
+    for (struct login *login; (login = handles_next(sm->logins->exchanges, &place));)
+        if (same_life(&login->c2sd, life))
+            login_free(login);
+    place = 0;
+    for (struct session *s; (s = sessions_next(sm->sessions, &place));)
+        if (same_life(&s->c2sd, life))
+            dispatch_end_session(sm, &s, NULL, NULL, 0);
+    arena_reset(sm->arena);
+}

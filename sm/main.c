@@ -1,0 +1,214 @@
+/* sm: accounts, sessions, rosters, presence, delivery, offline messages.
+ * Holds: the accounts and archive environments, the keys of every account of this host. Never: a network
+ * socket, TLS, bytes of a stranger that no border daemon has parsed. */
+
+#include <stdlib.h>
+
+#include "daemon.h"
+#include "dispatch.h"
+#include "log.h"
+#include "logins.h"
+#include "ns.h"
+#include "outcome.h"
+#include "register.h"
+#include "sasl.h"
+#include "verbs.h"
+#include "xml_stream.h"
+
+enum { ACCOUNTS_SCHEMA = 1, ARCHIVE_SCHEMA = 1 };
+
+struct self {
+    struct sm      sm;
+    struct daemon *daemon;
+    struct timer   drain_check;
+};
+
+extern const struct stat_row dispatch_stats[];
+
+static const char *const account_tables[] = {
+#define X(name) #name,
+    ACCOUNT_TABLES(X)
+#undef X
+    NULL,
+};
+
+static const char *const archive_tables[] = {
+#define X(name) #name,
+    ARCHIVE_TABLES(X)
+#undef X
+    NULL,
+};
+
+/* ---- the way out: the only use of the link in sm ---- */
+
+static enum zerr outlet_send(void *arg, struct frame *f)
+{
+    return link_send(arg, f);
+}
+
+static void outlet_bounce(void *arg, const struct frame *f, enum zerr why)
+{
+    link_bounce(arg, f, why);
+}
+
+/* ---- store ---- */
+
+static struct store *open_store(struct daemon *d, const char *name, const char *const *tables, uint32_t schema)
+{
+    char             *path = xprintf("%s/%s", d->settings->dir.data, name);
+    struct store_spec spec = {
+        .path = path, .tables = tables, .schema = schema, .synced = true,
+        .disk_floor_mb = d->settings->limits.disk_floor_mb,
+    };
+    struct store *store = store_open(d->loop, &spec);
+
+    free(path);
+    return store;
+}
+
+static bool open_stores(struct self *self)
+{
+    struct sm_store *s = &self->sm.store;
+
+    s->accounts = open_store(self->daemon, "accounts", account_tables, ACCOUNTS_SCHEMA);
+    s->archive = s->accounts ? open_store(self->daemon, "archive", archive_tables, ARCHIVE_SCHEMA) : NULL;
+    if (s->archive)
+        return true;
+    if (s->accounts)
+        store_close(&s->accounts);
+    return false;
+}
+
+/* ---- daemon ---- */
+
+static void bind_domains(struct self *self)
+{
+    const struct settings *settings = self->daemon->settings;
+
+    for (size_t i = 0; i < settings->domain_count; i++)
+        link_bind_domain(self->daemon->link, slice_str(settings->domain[i].name));
+}
+
+static void *start(struct daemon *d)
+{
+    struct self  *self = xcalloc(1, sizeof(*self));
+    struct sm    *sm = &self->sm;
+    struct outlet outlet = { outlet_send, outlet_bounce, d->link };
+
+    self->daemon = d;
+    sm->loop = d->loop;
+    sm->settings = d->settings;
+    sm->routes = link_routes(d->link);
+    sm->arena = d->arena;
+    sm->instance = d->instance;
+    sm->self = (struct address){ ROLE_SM, instance_key(d->instance), link_incarnation(d->link) };
+    if (!open_stores(self)) {
+        free(self);
+        return NULL;
+    }
+    stats_register(dispatch_stats);
+    sm->ways = ways_new(&outlet, dispatch_local);
+    sm->sessions = sessions_new();
+    sm->logins = logins_new();
+    sm->sasl = sasl_new(&sm->store, d->loop);
+    sm->registrations = throttle_new();
+    bind_domains(self);
+    return self;
+}
+
+static void drain_look(void *arg)
+{
+    struct self *self = arg;
+
+    if (ways_waiting(self->sm.ways) == 0 && link_queued(self->daemon->link) == 0)
+        daemon_drained(self->daemon);
+    else
+        timer_arm(self->sm.loop, &self->drain_check, 100);
+}
+
+/* c2sd warns the clients and closes their streams; here nothing new begins, and what waits for a commit
+ * is committed. */
+static void drain(void *arg, const char *message)
+{
+    struct self *self = arg;
+
+    (void)message;
+    self->sm.stopping = true;
+    self->drain_check = (struct timer){ .fire = drain_look, .arg = self };
+    drain_look(self);
+}
+
+static void reload(void *arg, struct ctl_reply *answer)
+{
+    struct self *self = arg;
+
+    self->sm.settings = self->daemon->settings;
+    bind_domains(self);
+    ctl_row(answer);
+    ctl_str(answer, "applied", "domains, limits, registration");
+}
+
+static void status(void *arg, struct ctl_reply *r)
+{
+    struct self *self = arg;
+
+    ctl_int(r, "sessions", (int64_t)sessions_count(self->sm.sessions));
+    ctl_int(r, "accounts_online", (int64_t)sessions_accounts(self->sm.sessions));
+    ctl_int(r, "logins", (int64_t)logins_count(self->sm.logins));
+    ctl_int(r, "waiting_commits", (int64_t)ways_waiting(self->sm.ways));
+}
+
+static void on_routes(void *arg, const struct routes *routes)
+{
+    struct self *self = arg;
+
+    self->sm.routes = routes;
+}
+
+static void on_peer_lost(void *arg, const struct address *life)
+{
+    struct self *self = arg;
+
+    if (life->role == ROLE_C2SD)
+        login_peer_lost(&self->sm, life);
+}
+
+static void stop(void *arg)
+{
+    struct self *self = arg;
+    struct sm   *sm = &self->sm;
+
+    timer_disarm(&self->drain_check);
+    logins_free(&sm->logins);
+    sasl_free(&sm->sasl);
+    store_close(&sm->store.archive);
+    store_close(&sm->store.accounts);
+    sessions_free(&sm->sessions);
+    throttle_free(&sm->registrations);
+    ways_free(&sm->ways);
+    xml_pool_free();
+    free(self);
+}
+
+static frame_handler *const handlers[FRAME_KIND_MAX] = {
+    [FRAME_STANZA]      = on_stanza,
+    [FRAME_FANOUT]      = on_fanout,
+    [FRAME_BOUNCE]      = on_bounce,
+    [FRAME_AUTH_START]  = on_auth_start,
+    [FRAME_AUTH_STEP]   = on_auth_step,
+    [FRAME_AUTH_ABORT]  = on_auth_abort,
+    [FRAME_REGISTER]    = on_register,
+    [FRAME_BIND]        = on_bind,
+    [FRAME_SESSION_END] = on_session_end,
+};
+
+static const struct daemon_spec spec = {
+    .name = "sm", .role = ROLE_SM, .handlers = handlers, .verbs = sm_verbs,
+    .start = start, .drain = drain, .reload = reload, .status = status,
+    .on_routes = on_routes, .on_peer_lost = on_peer_lost, .stop = stop,
+};
+
+int main(int argc, char **argv)
+{
+    return daemon_main(argc, argv, &spec);
+}

@@ -1,0 +1,13 @@
+#pragma once
+
+/* Presence of sessions (RFC 6121 4). */
+
+#include "feature.h"
+
+/* The owner's available resources show themselves to `to` (bare JID), or go unavailable for it: what a
+ * subscription that begins or ends brings (3.1.5, 3.2.2). After the commit. */
+void presence_show(struct passage *p, struct slice to, bool available);
+
+/* RFC 6121 4.7.2.3: the priority in a presence's content: -128..127, 0 when there is none.
+ * ZE_BAD_REQUEST. `root` as from xml_parse_content. */
+enum zerr presence_priority(struct arena *arena, const struct element *root, int *priority);

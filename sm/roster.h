@@ -1,0 +1,42 @@
+#pragma once
+
+/* Rosters (RFC 6121 2). They stay in the store: an online account holds no copy.
+ *
+ * T_ROSTER          slot, owner NUL contact -> u8 format 1, u8 flags (enum roster_flag), u64 version,
+ *                   sized name, then each group sized
+ * T_ROSTER_VERSION  slot, owner -> u8 format 1, u64 version, u32 items, u64 version of the last removal
+ *
+ * The version counts changes of the account's roster, from 1. Removed items are not remembered: a
+ * client whose version is older than the last removal gets the whole roster (2.6.3 allows it). */
+
+#include "feature.h"
+
+enum roster_flag {
+    ROSTER_TO       = 1 << 0,      /* the owner is subscribed to the contact */
+    ROSTER_FROM     = 1 << 1,      /* the contact is subscribed to the owner */
+    ROSTER_ASK      = 1 << 2,      /* Pending Out, RFC 6121 A.1 */
+    ROSTER_APPROVED = 1 << 3,      /* pre-approved, 3.4 */
+};
+
+/* Slices borrow from the store view. */
+struct roster_item {
+    struct slice contact;          /* canonical bare JID */
+    unsigned     flags;
+    uint64_t     version;          /* of the roster when it last changed */
+    struct slice name;
+    struct slice groups;           /* each sized */
+};
+
+/* Calls each() in the order of the contacts; stops at its first non-zero and returns that; ZE_STORE. */
+int roster_each(struct sm *sm, struct store_view *view, struct slice owner,
+                int (*each)(void *arg, const struct roster_item *item), void *arg);
+/* False: no such item. */
+bool roster_find(struct sm *sm, struct store_view *view, struct slice owner, struct slice contact,
+                 struct roster_item *out);
+/* Adds the item as it is now to the outcome's batch with the roster's next version, and the push to
+ * every interested session of the owner (2.1.6). At most one change of one roster in one outcome.
+ * ZE_FULL: a new item over roster_items_max. */
+enum zerr roster_put(struct outcome *o, struct sm *sm, struct store_view *view, struct slice owner,
+                     const struct roster_item *item);
+enum zerr roster_remove(struct outcome *o, struct sm *sm, struct store_view *view, struct slice owner,
+                        struct slice contact);

@@ -1,0 +1,344 @@
+/* Control verbs: accounts, sessions, messages to everybody. A JID of another sm instance is answered
+ * with no_route, which zubrctl takes as "not here": it asks all instances. */
+
+#include "verbs.h"
+
+#include <stdlib.h>
+
+#include "account.h"
+#include "datetime.h"
+#include "dispatch.h"
+#include "jid.h"
+#include "ledger.h"
+#include "log.h"
+#include "register.h"
+#include "spread.h"
+
+/* ---- JIDs of arguments ---- */
+
+static enum zerr read_jid(struct sm *sm, const char *raw_jid, struct jid *out)
+{
+    if (jid_parse(slice_str(raw_jid), out))
+        return ZE_BAD_JID;
+    if (!out->local_len || !sm_serves(sm, jid_domain(jid_slice(out))))
+        return ZE_NOT_FOUND;
+    return sm_owns(sm, jid_bare(jid_slice(out))) ? ZE_OK : ZE_NO_ROUTE;
+}
+
+static enum zerr read_account(struct sm *sm, const char *raw_jid, struct jid *out)
+{
+    enum zerr err = read_jid(sm, raw_jid, out);
+
+    return err ? err : jid_is_bare(jid_slice(out)) ? ZE_OK : ZE_BAD_JID;
+}
+
+static bool exists(struct sm *sm, struct slice bare)
+{
+    struct store_view  *view = store_view(sm->store.accounts);
+    struct account_info info;
+    bool                found = account_get(view, bare, &info);
+
+    store_view_end(&view);
+    return found;
+}
+
+/* ---- accounts ---- */
+
+struct waiting_verb {
+    struct ctl_reply *reply;
+    char             *jid;
+    const char       *event;
+};
+
+static void verb_done(void *arg, enum zerr err)
+{
+    struct waiting_verb *w = arg;
+
+    if (!err) {
+        log_info(w->event, "jid", w->jid, "from", "control", NULL);
+        ctl_row(w->reply);
+        ctl_str(w->reply, "jid", w->jid);
+    }
+    ctl_finish(w->reply, err);
+    free(w->jid);
+    free(w);
+}
+
+static struct waiting_verb *verb_wait(struct ctl_reply *r, const struct jid *jid, const char *event)
+{
+    struct waiting_verb *w = xcalloc(1, sizeof(*w));
+
+    w->reply = r;
+    w->jid = xstrndup(jid_slice(jid));
+    w->event = event;
+    return w;
+}
+
+static int verb_register(void *self, int argc, char **argv, struct ctl_reply *r)
+{
+    struct sm *sm = self;
+    struct jid jid;
+    enum zerr  err = read_account(sm, argv[0], &jid);
+
+    (void)argc;
+    if (err)
+        return err;
+    account_create(&sm->store, sm->loop, jid_slice(&jid), slice_str(argv[1]), sm->settings->server.scram_iterations,
+                   verb_done, verb_wait(r, &jid, "account_registered"));
+    wipe(argv[1], strlen(argv[1]));
+    return LATER;
+}
+
+static int verb_passwd(void *self, int argc, char **argv, struct ctl_reply *r)
+{
+    struct sm *sm = self;
+    struct jid jid;
+    enum zerr  err = read_account(sm, argv[0], &jid);
+
+    (void)argc;
+    if (err)
+        return err;
+    account_set_password(&sm->store, sm->loop, jid_slice(&jid), slice_str(argv[1]),
+                         sm->settings->server.scram_iterations, verb_done, verb_wait(r, &jid, "password_changed"));
+    wipe(argv[1], strlen(argv[1]));
+    return LATER;
+}
+
+static int verb_unregister(void *self, int argc, char **argv, struct ctl_reply *r)
+{
+    struct sm     *sm = self;
+    struct stanza  none = { 0 };
+    struct jid     jid;
+    struct passage p = { .sm = sm, .exists = true, .stanza = &none };
+    enum zerr      err = read_account(sm, argv[0], &jid);
+
+    (void)argc;
+    if (!err && !exists(sm, jid_slice(&jid)))
+        err = ZE_NOT_FOUND;
+    if (err)
+        return err;
+    p.owner = none.from = arena_copy(sm->arena, jid_slice(&jid));
+    p.out = outcome_new(sm, p.owner, 0);
+    register_remove_account(&p);
+    outcome_then(p.out, verb_done, verb_wait(r, &jid, "account_unregistered"));
+    outcome_settle(&p.out);
+    arena_reset(sm->arena);
+    return LATER;
+}
+
+struct listing {
+    struct sm        *sm;
+    struct ctl_reply *reply;
+    struct slice      domain;
+};
+
+static int list_account(void *arg, struct slice jid, const struct account_info *info)
+{
+    struct listing *l = arg;
+    struct online  *online = session_online(l->sm->sessions, jid);
+    char            created[DATETIME_MAX];
+
+    if ((l->domain.len && !slice_eq(l->domain, jid_domain(jid))) || !sm_owns(l->sm, jid))
+        return 0;
+    datetime_write(created, info->created_us / 1000000 * 1000000);
+    ctl_row(l->reply);
+    ctl_slice(l->reply, "jid", jid);
+    ctl_str(l->reply, "created", created);
+    ctl_int(l->reply, "sessions", online ? online->count : 0);
+    ctl_bool(l->reply, "disabled", info->disabled);
+    return 0;
+}
+
+static int verb_users(void *self, int argc, char **argv, struct ctl_reply *r)
+{
+    struct sm         *sm = self;
+    struct listing     l = { sm, r, slice_str(argc ? argv[0] : NULL) };
+    struct store_view *view;
+    int                err;
+
+    if (argc && !sm_serves(sm, l.domain))
+        return ZE_NOT_FOUND;
+    view = store_view(sm->store.accounts);
+    err = account_each(view, list_account, &l);
+    store_view_end(&view);
+    return err;
+}
+
+/* ---- sessions ---- */
+
+static void show_of(struct sm *sm, const struct session *s, struct ctl_reply *r)
+{
+    struct xml_limits     limits = sm_xml_limits(sm);
+    const struct element *root;
+    struct slice          show = { 0 };
+
+    if (!s->available) {
+        ctl_str(r, "show", "unavailable");
+        return;
+    }
+    root = xml_parse_content(sm->arena, blob_slice(s->presence), "jabber:client", &limits);
+    if (root)
+        show = element_child_text(sm->arena, root, "show");
+    if (show.len && show.len <= 4)
+        ctl_slice(r, "show", show);
+    else
+        ctl_str(r, "show", "online");
+}
+
+static void list_session(struct sm *sm, const struct session *s, struct ctl_reply *r)
+{
+    const struct route_instance *c2sd = routes_instance(sm->routes, s->c2sd.instance);
+    char                         since[DATETIME_MAX];
+
+    datetime_write(since, s->since_us / 1000000 * 1000000);
+    ctl_row(r);
+    ctl_slice(r, "jid", session_jid(s));
+    ctl_slice(r, "resource", session_resource(s));
+    ctl_int(r, "priority", s->priority);
+    show_of(sm, s, r);
+    ctl_str(r, "c2sd", c2sd ? c2sd->name : "");
+    ctl_slice(r, "address", session_address(s));
+    ctl_bool(r, "secure", s->secure);
+    ctl_str(r, "since", since);
+}
+
+static int verb_sessions(void *self, int argc, char **argv, struct ctl_reply *r)
+{
+    struct sm     *sm = self;
+    struct online *account;
+    struct jid     jid;
+    enum zerr      err = argc ? read_account(sm, argv[0], &jid) : ZE_OK;
+    size_t         place = 0;
+
+    if (err)
+        return err;
+    if (!argc) {
+        for (struct session *s; (s = sessions_next(sm->sessions, &place));)
+            list_session(sm, s, r);
+    } else if ((account = session_online(sm->sessions, jid_slice(&jid)))) {
+        ONLINE_EACH(account, node, s)
+            list_session(sm, s, r);
+    }
+    arena_reset(sm->arena);
+    return ZE_OK;
+}
+
+/* Those meant by a bare or full JID, one at a time. */
+static struct session *kick_next(struct sm *sm, struct slice jid)
+{
+    struct online *account;
+
+    if (!jid_is_bare(jid))
+        return session_by_jid(sm->sessions, jid);
+    account = session_online(sm->sessions, jid);
+    return account ? LIST_OWNER(account->sessions.next, struct session, link) : NULL;
+}
+
+static int verb_kick(void *self, int argc, char **argv, struct ctl_reply *r)
+{
+    struct sm *sm = self;
+    struct jid jid;
+    enum zerr  err = read_jid(sm, argv[0], &jid);
+    unsigned   count = 0;
+
+    if (err)
+        return err;
+    for (struct session *s; (s = kick_next(sm, jid_slice(&jid))); count++) {
+        ctl_row(r);
+        ctl_slice(r, "jid", session_jid(s));
+        dispatch_end_session(sm, &s, "policy-violation", argc > 1 ? argv[1] : "Kicked by the operator", trace_new());
+    }
+    arena_reset(sm->arena);
+    return count ? ZE_OK : ZE_NOT_FOUND;
+}
+
+/* ---- messages ---- */
+
+static struct slice announcement(struct outcome *o, const char *text)
+{
+    struct buf        content = { 0 };
+    struct xml_writer w;
+
+    xml_begin(&w, &content, "jabber:client");
+    xml_simple(&w, "subject", NULL, SLICE("Announcement"));
+    xml_simple(&w, "body", NULL, slice_str(text));
+    return outcome_keep(o, &content);
+}
+
+static unsigned announce_domain(struct sm *sm, struct outcome *o, struct slice domain, struct slice content)
+{
+    struct stanza *s = arena_alloc(sm->arena, sizeof(*s));
+    struct spread  spread;
+    unsigned       count = 0;
+    size_t         place = 0;
+
+    *s = (struct stanza){ .name = STANZA_MESSAGE, .type = TYPE_HEADLINE, .from = domain, .content = content };
+    spread_begin(&spread, sm, o, AHEAD, s);
+    for (struct session *session; (session = sessions_next(sm->sessions, &place));)
+        if (slice_eq(jid_domain(session_jid(session)), domain)) {
+            spread_session(&spread, session);
+            count++;
+        }
+    spread_end(&spread);
+    return count;
+}
+
+static int verb_announce(void *self, int argc, char **argv, struct ctl_reply *r)
+{
+    struct sm      *sm = self;
+    struct outcome *o = outcome_new(sm, slice_of(NULL, 0), trace_new());
+    struct slice    content = announcement(o, argv[0]);
+    unsigned        count = 0;
+
+    (void)argc;
+    for (size_t i = 0; i < sm->settings->domain_count; i++)
+        count += announce_domain(sm, o, slice_str(sm->settings->domain[i].name), content);
+    outcome_settle(&o);
+    arena_reset(sm->arena);
+    ctl_row(r);
+    ctl_int(r, "sessions", count);
+    return ZE_OK;
+}
+
+static int verb_offline(void *self, int argc, char **argv, struct ctl_reply *r)
+{
+    struct sm         *sm = self;
+    struct store_view *view;
+    struct ledger      ledger;
+    struct jid         jid;
+    enum zerr          err = read_account(sm, argv[0], &jid);
+
+    (void)argc;
+    if (!err && !exists(sm, jid_slice(&jid)))
+        err = ZE_NOT_FOUND;
+    if (err)
+        return err;
+    view = store_view(sm->store.archive);
+    err = ledger_open(&ledger, &sm->store, view, jid_slice(&jid));
+    store_view_end(&view);
+    if (err)
+        return err;
+    ctl_row(r);
+    ctl_slice(r, "jid", jid_slice(&jid));
+    ctl_int(r, "count", ledger.offline_count);
+    ctl_int(r, "bytes", (int64_t)ledger.offline_bytes);
+    return ZE_OK;
+}
+
+const struct ctl_verb sm_verbs[] = {
+    { "register", "JID PASSWORD", "make an account", "jid", "bad_jid not_found no_route conflict not_acceptable full store",
+      2, 2, verb_register },
+    { "passwd", "JID PASSWORD", "set an account's password", "jid",
+      "bad_jid not_found no_route not_acceptable full store", 2, 2, verb_passwd },
+    { "unregister", "JID", "remove an account and everything it has", "jid", "bad_jid not_found no_route store",
+      1, 1, verb_unregister },
+    { "users", "[DOMAIN]", "accounts", "jid created sessions disabled", "not_found store", 0, 1, verb_users },
+    { "sessions", "[JID]", "who is connected", "jid resource priority show c2sd address secure since",
+      "bad_jid not_found no_route", 0, 1, verb_sessions },
+    { "kick", "JID [TEXT]", "end the sessions of a bare or full JID", "jid", "bad_jid not_found no_route",
+      1, 2, verb_kick },
+    { "announce", "TEXT", "a message to everybody who is connected", "sessions", "", 1, 1, verb_announce },
+    { "offline", "JID", "messages that wait for an account", "jid count bytes", "bad_jid not_found no_route store",
+      1, 1, verb_offline },
+    { 0 },
+};
