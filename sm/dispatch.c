@@ -5,8 +5,9 @@
 
 #include "account.h"
 #include "deliver.h"
+#include "fanout.h"
 #include "jid.h"
-#include "link.h"
+#include "bounce.h"
 #include "log.h"
 #include "logins.h"
 #include "ns.h"
@@ -350,6 +351,10 @@ static void bounced_by_client(struct sm *sm, const struct frame *original)
         dispatch_end_session(sm, &session, NULL, NULL, original->trace);
     if (original->kind != FRAME_STANZA || !s.to.len || !sm_owns(sm, jid_bare(s.to)))
         return;
+    if (!s.content.len && s.flags & STANZA_HAS_BODY) {      /* too large to come back whole */
+        outcome_undeliverable(sm, original, ZE_UNAVAILABLE);
+        return;
+    }
     o = outcome_new(sm, jid_bare(s.to), original->trace);
     dispatch_incoming(sm, o, &s);
     outcome_settle(&o);

@@ -4,6 +4,8 @@
 
 #include "feature.h"
 
+extern const struct stat_row dispatch_stats[];
+
 /* Frame handlers. */
 void on_stanza(void *sm, const struct frame *f);
 void on_fanout(void *sm, const struct frame *f);

@@ -8,6 +8,7 @@
 #include "session.h"
 #include "sm.h"
 #include "stanza.h"
+#include "stats.h"
 #include "xml_write.h"
 
 /* One stanza on its way through the features. All slices live until the end of the dispatch. */
@@ -53,6 +54,7 @@ struct sm_feature {
     const char *const   *disco_server;   /* features of the server, NULL-ended; NULL: none */
     const char *const   *disco_account;  /* features of each account */
     const struct iq_row *iqs;            /* ended by types == 0 */
+    const struct stat_row *stats;        /* its counters, or NULL */
     int (*outgoing)(struct passage *p);
     int (*incoming)(struct passage *p);
     /* The session sent initial presence (RFC 6121 4.2). */
@@ -68,6 +70,8 @@ struct sm_feature {
 extern const struct sm_feature *const sm_features[];
 extern const size_t                   sm_feature_count;
 
+/* Once, at start: every feature's counters. */
+void features_register_stats(void);
 /* Calls the hook `online`, `receptive`, `offline` of every feature, in order. */
 void features_online(struct passage *p, struct session *s);
 void features_receptive(struct passage *p, struct session *s);

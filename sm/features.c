@@ -31,6 +31,13 @@ const struct sm_feature *const sm_features[] = {
 
 const size_t sm_feature_count = COUNT_OF(sm_features);
 
+void features_register_stats(void)
+{
+    for (size_t i = 0; i < sm_feature_count; i++)
+        if (sm_features[i]->stats)
+            stats_register(sm_features[i]->stats);
+}
+
 void features_online(struct passage *p, struct session *s)
 {
     for (size_t i = 0; i < sm_feature_count; i++)

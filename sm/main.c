@@ -18,12 +18,10 @@
 enum { ACCOUNTS_SCHEMA = 1, ARCHIVE_SCHEMA = 1 };
 
 struct self {
-    struct sm      sm;
+    struct sm      sm;              /* first: frame handlers and verbs take it as their daemon */
     struct daemon *daemon;
     struct timer   drain_check;
 };
-
-extern const struct stat_row dispatch_stats[];
 
 static const char *const account_tables[] = {
 #define X(name) #name,
@@ -107,6 +105,7 @@ static void *start(struct daemon *d)
         return NULL;
     }
     stats_register(dispatch_stats);
+    features_register_stats();
     sm->ways = ways_new(&outlet, dispatch_local);
     sm->sessions = sessions_new();
     sm->logins = logins_new();
@@ -198,6 +197,7 @@ static frame_handler *const handlers[FRAME_KIND_MAX] = {
     [FRAME_AUTH_STEP]   = on_auth_step,
     [FRAME_AUTH_ABORT]  = on_auth_abort,
     [FRAME_REGISTER]    = on_register,
+    [FRAME_REGISTERED]  = on_registered,
     [FRAME_BIND]        = on_bind,
     [FRAME_SESSION_END] = on_session_end,
 };

@@ -15,7 +15,7 @@
 
 static uint64_t offline_kept, offline_given, offline_refused;
 
-const struct stat_row offline_stats[] = {
+static const struct stat_row stats[] = {
     { "offline_kept", "messages stored for later", &offline_kept },
     { "offline_given", "waiting messages handed to a session", &offline_given },
     { "offline_refused", "messages returned because nothing more fitted", &offline_refused },
@@ -171,6 +171,6 @@ static void offline_removed(struct passage *p)
 static const char *const offline_disco[] = { NS_OFFLINE_F, NULL };
 
 const struct sm_feature sm_offline = {
-    .name = "offline", .spec = "XEP-0160", .disco_server = offline_disco,
+    .name = "offline", .spec = "XEP-0160", .disco_server = offline_disco, .stats = stats,
     .receptive = offline_receptive, .removed = offline_removed,
 };

@@ -22,7 +22,7 @@ enum { THROTTLE_ADDRESSES = 20000, RELAY_MS = 30000 };
 
 static uint64_t accounts_made, accounts_removed, registrations_refused;
 
-const struct stat_row register_stats[] = {
+static const struct stat_row stats[] = {
     { "accounts_made", "accounts registered in-band", &accounts_made },
     { "accounts_removed", "accounts removed", &accounts_removed },
     { "registrations_refused", "in-band registrations refused", &registrations_refused },
@@ -384,5 +384,5 @@ static const struct iq_row register_iqs[] = {
 };
 
 const struct sm_feature sm_register = {
-    .name = "register", .spec = "XEP-0077", .disco_server = register_disco, .iqs = register_iqs,
+    .name = "register", .spec = "XEP-0077", .disco_server = register_disco, .stats = stats, .iqs = register_iqs,
 };

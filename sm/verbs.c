@@ -8,6 +8,7 @@
 #include "account.h"
 #include "datetime.h"
 #include "dispatch.h"
+#include "encode.h"
 #include "jid.h"
 #include "ledger.h"
 #include "log.h"
@@ -246,7 +247,7 @@ static int verb_kick(void *self, int argc, char **argv, struct ctl_reply *r)
     for (struct session *s; (s = kick_next(sm, jid_slice(&jid))); count++) {
         ctl_row(r);
         ctl_slice(r, "jid", session_jid(s));
-        dispatch_end_session(sm, &s, "policy-violation", argc > 1 ? argv[1] : "Kicked by the operator", trace_new());
+        dispatch_end_session(sm, &s, "policy-violation", argc > 1 ? argv[1] : "Kicked by the operator", random_u64());
     }
     arena_reset(sm->arena);
     return count ? ZE_OK : ZE_NOT_FOUND;
@@ -286,7 +287,7 @@ static unsigned announce_domain(struct sm *sm, struct outcome *o, struct slice d
 static int verb_announce(void *self, int argc, char **argv, struct ctl_reply *r)
 {
     struct sm      *sm = self;
-    struct outcome *o = outcome_new(sm, slice_of(NULL, 0), trace_new());
+    struct outcome *o = outcome_new(sm, slice_of(NULL, 0), random_u64());
     struct slice    content = announcement(o, argv[0]);
     unsigned        count = 0;
 
