@@ -1,0 +1,306 @@
+#pragma once
+
+/* A whole sm without its link: frames go in, what would leave is written down as lines of text.
+ *
+ *     c1 <message ...>...            to the connection 1 of c2sd-1
+ *     c1,c2 <presence ...>           one fan-out to two connections
+ *     sm-2 / muc-1 / s2sd-1 <...>    to another daemon; of a fan-out [jid jid] before it */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "account.h"
+#include "dispatch.h"
+#include "fanout.h"
+#include "logins.h"
+#include "outcome.h"
+#include "register.h"
+#include "xml_write.h"
+
+#define RIG __attribute__((unused)) static
+
+enum { RIG_LIFE = 77, RIG_TEXT = 1 << 20 };
+
+static struct sm              rig;
+static struct settings        rig_settings;
+static struct settings_domain rig_domains[2];
+static struct routes         *rig_routes;
+static char                   rig_dir[64];
+static char                   rig_log[RIG_TEXT];
+static enum zerr              rig_refuses;      /* what the link says to every frame */
+
+static const char *const rig_account_tables[] = {
+#define X(name) #name,
+    ACCOUNT_TABLES(X)
+#undef X
+    NULL,
+};
+static const char *const rig_archive_tables[] = {
+#define X(name) #name,
+    ARCHIVE_TABLES(X)
+#undef X
+    NULL,
+};
+
+static void rig_say(const char *text, size_t len)
+{
+    size_t have = strlen(rig_log);
+
+    assert_true(have + len + 1 < RIG_TEXT);
+    memcpy(rig_log + have, text, len);
+    rig_log[have + len] = 0;
+}
+
+static void rig_receivers(const struct frame *f, struct buf *line)
+{
+    struct cursor       c = { f->list, false };
+    struct fanout_entry e;
+    const char         *comma = "";
+    bool                client = f->dest.role == ROLE_C2SD;
+
+    if (!client)
+        buf_printf(line, "%s%s", routes_instance(rig_routes, f->dest.instance)->name, f->list.len ? " [" : "");
+    if (client && !f->list.len)
+        buf_printf(line, "c%llu", (unsigned long long)f->handle);
+    while (fanout_next(&c, &e)) {
+        if (client)
+            buf_printf(line, "%sc%llu", comma, (unsigned long long)e.handle);
+        else
+            buf_printf(line, "%s%.*s", comma, SLICE_FMT(e.jid));
+        comma = client ? "," : " ";
+    }
+    buf_put_str(line, !client && f->list.len ? "] " : " ");
+}
+
+static enum zerr rig_send_frame(void *arg, struct frame *f)
+{
+    struct buf    line = { 0 };
+    struct stanza s = f->stanza;
+
+    (void)arg;
+    if (rig_refuses)
+        return rig_refuses;
+    rig_receivers(f, &line);
+    s.content = f->body;
+    if (s.name != STANZA_NONE)
+        stanza_write(&line, &s, slice_of(NULL, 0));
+    else
+        buf_put_str(&line, frame_kinds[f->kind].name);
+    buf_put_u8(&line, '\n');
+    rig_say((const char *)line.bytes + line.start, buf_len(&line));
+    buf_free(&line);
+    return ZE_OK;
+}
+
+static void rig_bounce(void *arg, const struct frame *f, enum zerr why)
+{
+    char line[64];
+
+    (void)arg;
+    (void)f;
+    rig_say(line, (size_t)snprintf(line, sizeof(line), "bounce %s\n", err_name(why)));
+}
+
+static struct store *rig_store(const char *name, const char *const *tables)
+{
+    char              path[128];
+    struct store_spec spec = { .path = path, .tables = tables, .schema = 1, .synced = true, .map_bytes = 64 << 20 };
+
+    snprintf(path, sizeof(path), "%s/%s", rig_dir, name);
+    return store_open(rig.loop, &spec);
+}
+
+static void rig_limits(void)
+{
+    rig_settings.limits.stanza_max = 262144;
+    rig_settings.limits.depth_max = 64;
+    rig_settings.limits.attributes_max = 128;
+    rig_settings.limits.name_max = 1024;
+    rig_settings.limits.sessions_per_account = 20;
+    rig_settings.limits.roster_items_max = 100;
+    rig_settings.limits.offline_messages_max = 100;
+    rig_settings.limits.offline_bytes_max = 1 << 20;
+    rig_settings.limits.vcard_max = 10000;
+    rig_settings.limits.private_max = 10000;
+    rig_settings.limits.private_items_max = 5;
+    rig_settings.limits.registrations_per_hour = 3;
+    rig_settings.server.scram_iterations = 4096;
+}
+
+RIG int rig_setup(void **state)
+{
+    struct outlet outlet = { rig_send_frame, rig_bounce, NULL };
+
+    (void)state;
+    rig_limits();
+    rig_domains[0].name = "a.org";
+    rig_domains[0].registration = "open";
+    rig_domains[1].name = "closed.org";
+    rig_domains[1].registration = "closed";
+    rig_settings.domain = rig_domains;
+    rig_settings.domain_count = 2;
+    snprintf(rig_dir, sizeof(rig_dir), "/tmp/zubr-rig-XXXXXX");
+    assert_non_null(mkdtemp(rig_dir));
+    rig_routes = routes_new();
+    const char *const names[] = { "sm-1", "c2sd-1", "muc-1", "s2sd-1" };
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        routes_add_instance(rig_routes, names[i]);
+        routes_set_up(rig_routes, instance_key(names[i]), 5, true);
+    }
+    routes_add_domain(rig_routes, SLICE("a.org"), ROLE_SM, 0);
+    routes_add_domain(rig_routes, SLICE("closed.org"), ROLE_SM, 0);
+    routes_add_domain(rig_routes, SLICE("rooms.a.org"), ROLE_MUC, 0);
+    routes_set_generation(rig_routes, 1);
+    rig = (struct sm){
+        .loop = loop_new(), .settings = &rig_settings, .routes = rig_routes, .arena = arena_new(),
+        .self = { ROLE_SM, instance_key("sm-1"), 5 }, .instance = "sm-1",
+    };
+    rig.store.accounts = rig_store("accounts", rig_account_tables);
+    rig.store.archive = rig_store("archive", rig_archive_tables);
+    assert_non_null(rig.store.accounts);
+    assert_non_null(rig.store.archive);
+    rig.ways = ways_new(&outlet, dispatch_local);
+    rig.sessions = sessions_new();
+    rig.logins = logins_new();
+    rig.registrations = throttle_new();
+    rig_log[0] = 0;
+    rig_refuses = ZE_OK;
+    return 0;
+}
+
+RIG int rig_teardown(void **state)
+{
+    char command[128];
+
+    (void)state;
+    logins_free(&rig.logins);
+    store_close(&rig.store.archive);
+    store_close(&rig.store.accounts);
+    sessions_free(&rig.sessions);
+    throttle_free(&rig.registrations);
+    ways_free(&rig.ways);
+    arena_free(&rig.arena);
+    loop_free(&rig.loop);
+    routes_free(&rig_routes);
+    xml_pool_free();
+    for (const char *const *env = (const char *const[]){ "accounts", "archive", NULL }; *env; env++) {
+        for (const char *const *file = (const char *const[]){ "data.mdb", "lock.mdb", NULL }; *file; file++) {
+            snprintf(command, sizeof(command), "%s/%s/%s", rig_dir, *env, *file);
+            unlink(command);
+        }
+        snprintf(command, sizeof(command), "%s/%s", rig_dir, *env);
+        rmdir(command);
+    }
+    rmdir(rig_dir);
+    return 0;
+}
+
+/* Until nothing waits for a commit. */
+RIG void rig_wait(void)
+{
+    while (ways_waiting(rig.ways))
+        uv_run(loop_uv(rig.loop), UV_RUN_ONCE);
+}
+
+/* What left since the last call. */
+RIG const char *rig_took(void)
+{
+    static char took[RIG_TEXT];
+
+    rig_wait();
+    memcpy(took, rig_log, sizeof(took));
+    rig_log[0] = 0;
+    return took;
+}
+
+RIG void rig_forget(void)
+{
+    rig_took();
+}
+
+#define assert_says(text, part)                                                     \
+    do {                                                                            \
+        const char *says_text = (text);                                             \
+        if (!strstr(says_text, (part)))                                             \
+            fail_msg("expected: %s\ngot:\n%s", (part), says_text);                  \
+    } while (0)
+#define assert_silent_about(text, part)                                             \
+    do {                                                                            \
+        const char *says_text = (text);                                             \
+        if (strstr(says_text, (part)))                                              \
+            fail_msg("not expected: %s\ngot:\n%s", (part), says_text);              \
+    } while (0)
+
+static void rig_done(void *arg, enum zerr err)
+{
+    *(int *)arg = err ? err : 1;
+}
+
+RIG void rig_account(const char *jid)
+{
+    int done = 0;
+
+    account_create(&rig.store, rig.loop, slice_str(jid), SLICE("secret"), 4096, rig_done, &done);
+    while (!done)
+        uv_run(loop_uv(rig.loop), UV_RUN_ONCE);
+    assert_int_equal(done, 1);
+}
+
+/* A session at connection `conn` of c2sd-1. */
+RIG struct session *rig_bind(const char *full, uint64_t conn)
+{
+    struct session_spec spec = {
+        .jid = slice_str(full), .c2sd = { ROLE_C2SD, instance_key("c2sd-1"), RIG_LIFE }, .conn = conn, .now_us = 1,
+    };
+
+    return session_add(rig.sessions, &spec);
+}
+
+static unsigned rig_name(const char *name)
+{
+    return name[0] == 'm' ? STANZA_MESSAGE : name[0] == 'p' ? STANZA_PRESENCE : STANZA_IQ;
+}
+
+static struct frame rig_stanza(const char *name, const char *type, const char *from, const char *to, const char *content)
+{
+    struct frame f = frame_make(FRAME_STANZA);
+
+    f.stanza.name = (uint8_t)rig_name(name);
+    f.stanza.type = (uint8_t)stanza_type_parse(f.stanza.name, slice_str(type));
+    f.stanza.from = slice_str(from);
+    f.stanza.to = slice_str(to);
+    f.stanza.id = SLICE("i1");
+    f.body = slice_str(content ? content : "");
+    f.trace = 9;
+    return f;
+}
+
+/* The client of `s` sends. to NULL: none. */
+RIG void rig_client(const struct session *s, const char *name, const char *type, const char *to, const char *content)
+{
+    struct frame f = rig_stanza(name, type, NULL, to, content);
+
+    f.origin = s->c2sd;
+    f.sender = s->conn;
+    f.handle = s->handle;
+    on_stanza(&rig, &f);
+    arena_reset(rig.arena);
+}
+
+RIG void rig_from(const char *instance, const char *name, const char *type, const char *from, const char *to,
+                  const char *content)
+{
+    struct frame f = rig_stanza(name, type, from, to, content);
+
+    f.origin = (struct address){ (uint8_t)role_of_instance(instance), instance_key(instance), 5 };
+    on_stanza(&rig, &f);
+    arena_reset(rig.arena);
+}
