@@ -33,18 +33,19 @@ static bool canonical(struct slice raw_jid)
     return jid_parse(raw_jid, &j) == ZE_OK && slice_eq(jid_slice(&j), raw_jid);
 }
 
-/* The border daemon parsed and prepared all this; it may have been taken over (DESIGN.md 2.4). */
+/* The border daemon parsed and prepared all this; it may have been taken over (DESIGN.md 2.4). Content
+ * that is not proven is dropped: not even an error reply may carry it. */
 static enum zerr check(struct sm *sm, struct stanza *s)
 {
     struct xml_limits limits = sm_xml_limits(sm);
     bool              asks = s->name == STANZA_IQ && (s->type == TYPE_GET || s->type == TYPE_SET);
 
-    if (s->name == STANZA_NONE)
-        return ZE_PROTOCOL;
+    if (s->name == STANZA_NONE || xml_check_content(sm->arena, s, &limits)) {
+        s->content = slice_of("", 0);
+        return ZE_BAD_REQUEST;
+    }
     if (s->to.len && !canonical(s->to))
         return ZE_BAD_JID;
-    if (xml_check_content(sm->arena, s, &limits))
-        return ZE_BAD_REQUEST;
     /* RFC 6120 8.2.3: a get or set has exactly one child element. */
     if (asks && s->flags & (STANZA_EMPTY | STANZA_MANY))
         return ZE_BAD_REQUEST;
@@ -67,12 +68,30 @@ static void log_fate(const struct passage *p, const char *pass, int err)
               "from", log_slice(s->from), "to", log_slice(s->to), "err", err < 0 ? err_name(err) : "ok", NULL);
 }
 
+/* Presence of strangers is not answered with errors (RFC 6121 8.5.1), but our own client hears why its
+ * presence went nowhere (4.7.2.3: a priority out of range). */
+static void refuse_own_presence(struct passage *p, enum zerr err)
+{
+    const struct stanza *s = p->stanza;
+    struct buf           content = { 0 };
+    struct stanza        error = {
+        .name = STANZA_PRESENCE, .type = TYPE_ERROR, .id = s->id, .from = s->to.len ? s->to : p->owner,
+    };
+
+    stanza_error_write(&content, err, NULL, slice_of(NULL, 0));
+    error.content = outcome_keep(p->out, &content);
+    outcome_session(p->out, AHEAD, p->session, &error);
+}
+
 static void finish(struct passage *p, const char *pass, int err)
 {
     if (err < 0) {
         stanzas_refused++;
         outcome_abandon(p->out);
-        outcome_refuse(p->out, AHEAD, p->stanza, (enum zerr)err, NULL);
+        if (p->session && p->stanza->name == STANZA_PRESENCE && p->stanza->type != TYPE_ERROR)
+            refuse_own_presence(p, (enum zerr)err);
+        else
+            outcome_refuse(p->out, AHEAD, p->stanza, (enum zerr)err, NULL);
     }
     log_fate(p, pass, err);
 }
