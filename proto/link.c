@@ -19,7 +19,7 @@
 
 enum {
     BACKOFF_FIRST_MS = 20, BACKOFF_MAX_MS = 1000,
-    AWAY_MS = 10000,                    /* then a peer that is down is lost */
+    AWAY_MS = 10000,
     CONTROL_RESERVE = 1 << 20,          /* bytes above the limit for what is not a stanza */
     WHOLE_LINK = 4,                     /* times queue_bytes may wait in all channels together */
 };
@@ -180,7 +180,7 @@ static void follow_instance(struct link *l, const struct route_instance *it)
         c->absent = false;
         timer_disarm(&c->away);
     } else if (!c->absent && !timer_armed(&c->away)) {
-        timer_arm(l->loop, &c->away, AWAY_MS);
+        timer_arm(l->loop, &c->away, l->spec.away_ms ? (uint64_t)l->spec.away_ms : AWAY_MS);
     }
 }
 

@@ -18,8 +18,9 @@ struct link_spec {
     const char          *instance;        /* "sm-1" */
     frame_handler *const *handlers;       /* by kind; a missing one is refused and logged */
     void                *daemon;
-    long                 queue_bytes;     /* limit of the wire and of what waits for each destination that cannot take
-                                             it now; four times that for all these together */
+    long                 queue_bytes;     /* limit of the wire, and of what waits for each destination that
+                                             cannot take it now; four times that for all of these */
+    long                 away_ms;         /* after which a peer that is down is lost; 0: 10 s */
     /* May be NULL. The table changed (also the first one). */
     void (*on_routes)(void *daemon, const struct routes *routes);
     /* May be NULL. An instance's earlier life is over for good: it came back with another
@@ -37,8 +38,9 @@ const struct routes *link_routes(const struct link *link);  /* never NULL; empty
 /* Sends f to f->dest (role, instance, maybe incarnation); fills origin and number; a trace of 0 is
  * replaced by a new one. Copies everything. ZE_FULL: the queue is at its limit. ZE_NO_ROUTE: no such
  * instance in the table, or that life of it is over. ZE_TIMEOUT: an IQ get or set for an instance that
- * has been away for 10 s (what else is sent to it waits, within the limit). While routerd is away frames wait in the queue. A frame sent by an old
- * generation that comes back ZE_STALE is routed again here, once, by its stanza's `to`. */
+ * has been away for 10 s (what else is sent to it waits, within the limit). While routerd is away
+ * frames wait in the queue. A frame sent by an old generation that comes back ZE_STALE is routed again
+ * here, once, by its stanza's `to`. */
 enum zerr link_send(struct link *link, struct frame *f);
 /* Finds the destination by f->stanza.to (routes_find) and sends. */
 enum zerr link_route(struct link *link, struct frame *f);
