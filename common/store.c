@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "cursor.h"
 #include "log.h"
 #include "mem.h"
 
@@ -77,7 +78,8 @@ static bool lock_owner(struct store *store, bool alone)
         return complain(store, "store_lock_failed", strerror(errno));
     if (flock(store->lock_fd, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0)
         return true;
-    return complain(store, "store_locked", alone ? "in use by another process" : "being migrated or restored");
+    return complain(store, "store_locked",
+                    alone ? "in use by another process" : "being migrated or restored");
 }
 
 /* ---- the boot stamp of an unsynced environment ---- */
@@ -135,9 +137,11 @@ static int check_schema(struct store *store, MDB_txn *txn, uint32_t wanted)
 {
     MDB_dbi meta;
     MDB_val key = { 6, (void *)"schema" }, value;
-    uint8_t bytes[4] = { (uint8_t)wanted, (uint8_t)(wanted >> 8), (uint8_t)(wanted >> 16), (uint8_t)(wanted >> 24) };
+    uint8_t bytes[4];
     int     rc = mdb_dbi_open(txn, "_meta", MDB_CREATE, &meta);
 
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(wanted >> 8 * i);
     if (rc == 0)
         rc = mdb_get(txn, meta, &key, &value);
     if (rc == MDB_NOTFOUND) {
@@ -148,8 +152,8 @@ static int check_schema(struct store *store, MDB_txn *txn, uint32_t wanted)
         return rc;
     if (value.mv_size == sizeof bytes && memcmp(value.mv_data, bytes, sizeof bytes) == 0)
         return 0;
-    const uint8_t *v = value.mv_data;
-    uint32_t found = value.mv_size == 4 ? v[0] | (uint32_t)v[1] << 8 | (uint32_t)v[2] << 16 | (uint32_t)v[3] << 24 : 0;
+    struct cursor c = { slice_of(value.mv_data, value.mv_size), false };
+    uint32_t      found = take_u32(&c);
     log_error("store_schema_refused", "peer", store->path, "why",
               found > wanted ? "written by a newer version" : "older, and there is no migration from it",
               "have", log_num(found), "want", log_num(wanted), NULL);
@@ -210,8 +214,8 @@ static void look_at_disk(struct store *store)
     bool    low = mb >= 0 && mb < store->disk_floor_mb;
 
     if (low != store->low)
-        log_event(low ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, low ? "disk_low" : "disk_recovered", "peer", store->path,
-                  "bytes", log_num(mb << 20), NULL);
+        log_event(low ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, low ? "disk_low" : "disk_recovered", "peer",
+                  store->path, "bytes", log_num(mb << 20), NULL);
     store->low = low;
 }
 

@@ -72,5 +72,7 @@ void store_commit(struct store *store, struct store_batch **b, void (*done)(void
 void store_key(struct buf *out, unsigned slot, struct slice rest);
 
 /* Counters for stats: commits, batches, bytes, map use. */
-struct store_figures { uint64_t commits, batches, failed, map_used, map_bytes, pending_batches, pending_bytes; };
+struct store_figures {
+    uint64_t commits, batches, failed, map_used, map_bytes, pending_batches, pending_bytes;
+};
 void store_figures(const struct store *store, struct store_figures *out);

@@ -51,7 +51,8 @@ struct store_op {
 };
 
 struct store_batch {
-    struct buf           bytes;        /* u8 format 1, sized owner, then ops: u8 kind, u8 table, sized key[, sized value] */
+    /* u8 format 1, sized owner, then ops: u8 kind, u8 table, sized key[, sized value] */
+    struct buf           bytes;
     size_t               op_count, writes;
     /* From store_commit on: */
     struct store_op     *ops;

@@ -79,7 +79,8 @@ bool fold_prefix(struct slice prefix, struct folded *out, bool *exact)
     if (prefix.len <= SLOT_BYTES || prefix.len - last <= FOLD_KEEP)
         return prefix.len == 0 || (prefix.len == last ? fold_key(prefix, out)
                                                       : fold_key(slice_cut(prefix, 0, last), out) &&
-                                                            folded_add(out, prefix.p + last, prefix.len - last));
+                                                            folded_add(out, prefix.p + last,
+                                                                       prefix.len - last));
     *exact = false;
     return fold_key(slice_cut(prefix, 0, last), out) && folded_add(out, prefix.p + last, FOLD_KEEP);
 }

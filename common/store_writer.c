@@ -18,7 +18,9 @@ enum { GROUP_BYTES = 16 << 20 };
 
 static enum zerr err_of(int code)
 {
-    return code == MDB_MAP_FULL || code == MDB_TXN_FULL || code == ENOSPC || code == EDQUOT ? ZE_FULL : ZE_STORE;
+    bool full = code == MDB_MAP_FULL || code == MDB_TXN_FULL || code == ENOSPC || code == EDQUOT;
+
+    return full ? ZE_FULL : ZE_STORE;
 }
 
 /* ---- failed owners; the mutex is held ---- */
@@ -294,7 +296,8 @@ static void retire(struct store *store, struct store_batch *b)
         fatal("store_broken", "peer", store->path, "why", mdb_strerror(b->code), NULL);
     if (b->err != ZE_OK && b->err != ZE_CONFLICT)
         log_error("commit_failed", "peer", store->path, "jid", log_slice(b->owner), "err", err_name(b->err),
-                  "why", b->code ? mdb_strerror(b->code) : b->bad ? "a key or table out of range" : NULL, NULL);
+                  "why", b->code ? mdb_strerror(b->code) : b->bad ? "a key or table out of range" : NULL,
+                  NULL);
 }
 
 static bool deliver(struct store *store)
@@ -321,7 +324,8 @@ static void on_async(uv_async_t *async)
     deliver(async->data);
 }
 
-void store_commit(struct store *store, struct store_batch **b, void (*done)(void *arg, enum zerr err), void *arg)
+void store_commit(struct store *store, struct store_batch **b, void (*done)(void *arg, enum zerr err),
+                  void *arg)
 {
     struct writer      *w = &store->writer;
     struct store_batch *batch = *b;

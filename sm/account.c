@@ -78,8 +78,8 @@ static int walk_row(void *arg, struct slice key, struct slice value)
     return w->each(w->arg, slice_cut(key, 2, key.len), &info);
 }
 
-int account_each(struct store_view *view, int (*each)(void *arg, struct slice jid, const struct account_info *info),
-                 void *arg)
+int account_each(struct store_view *view,
+                 int (*each)(void *arg, struct slice jid, const struct account_info *info), void *arg)
 {
     struct walk w = { each, arg };
 
@@ -109,7 +109,8 @@ static void change_committed(void *arg, enum zerr err)
     struct change *change = arg;
 
     if (err == ZE_OK)
-        log_info(change->create ? "account_created" : "password_changed", "jid", log_slice(change->jid), NULL);
+        log_info(change->create ? "account_created" : "password_changed", "jid", log_slice(change->jid),
+                 NULL);
     change_end(change, err);
 }
 
@@ -169,7 +170,8 @@ static void change_refused(void *arg)
     change_end(change, change->err);
 }
 
-static enum zerr change_begin(struct change *change, struct loop *loop, struct slice password, uint32_t iterations)
+static enum zerr change_begin(struct change *change, struct loop *loop, struct slice password,
+                              uint32_t iterations)
 {
     struct store_view  *view = store_view(change->store->accounts);
     bool                there = account_read(view, change->jid).p != NULL;
@@ -189,8 +191,8 @@ static enum zerr change_begin(struct change *change, struct loop *loop, struct s
     return err;
 }
 
-static void change_start(struct sm_store *s, struct loop *loop, bool create, struct slice jid, struct slice password,
-                         long iterations, account_done *done, void *arg)
+static void change_start(struct sm_store *s, struct loop *loop, bool create, struct slice jid,
+                         struct slice password, long iterations, account_done *done, void *arg)
 {
     struct change *change = xcalloc(1, sizeof *change + jid.len);
 
@@ -207,8 +209,8 @@ static void change_start(struct sm_store *s, struct loop *loop, bool create, str
     loop_defer(loop, &change->later);
 }
 
-void account_create(struct sm_store *s, struct loop *loop, struct slice jid, struct slice password, long iterations,
-                    account_done *done, void *arg)
+void account_create(struct sm_store *s, struct loop *loop, struct slice jid, struct slice password,
+                    long iterations, account_done *done, void *arg)
 {
     change_start(s, loop, true, jid, password, iterations, done, arg);
 }
@@ -219,7 +221,8 @@ void account_set_password(struct sm_store *s, struct loop *loop, struct slice ji
     change_start(s, loop, false, jid, password, iterations, done, arg);
 }
 
-enum zerr account_set_disabled(struct store_view *view, struct store_batch *batch, struct slice jid, bool disabled)
+enum zerr account_set_disabled(struct store_view *view, struct store_batch *batch, struct slice jid,
+                               bool disabled)
 {
     struct slice        old = account_read(view, jid);
     struct account_info info;

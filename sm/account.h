@@ -15,8 +15,8 @@ struct account_info {
 /* False: no such account. */
 bool account_get(struct store_view *view, struct slice jid, struct account_info *out);
 /* Calls each() with every account (all domains) in key order; stops at its first non-zero. */
-int account_each(struct store_view *view, int (*each)(void *arg, struct slice jid, const struct account_info *info),
-                 void *arg);
+int account_each(struct store_view *view,
+                 int (*each)(void *arg, struct slice jid, const struct account_info *info), void *arg);
 
 /* Runs once, on the loop, never before the call below returns. */
 typedef void account_done(void *arg, enum zerr err);
@@ -25,14 +25,15 @@ typedef void account_done(void *arg, enum zerr err);
  * ZE_CONFLICT: exists already (create). ZE_NOT_FOUND: does not exist (set password).
  * ZE_NOT_ACCEPTABLE: empty, over 1023 bytes or not preparable password. ZE_FULL: the pool's queue is
  * full. The password is copied and wiped. */
-void account_create(struct sm_store *s, struct loop *loop, struct slice jid, struct slice password, long iterations,
-                    account_done *done, void *arg);
+void account_create(struct sm_store *s, struct loop *loop, struct slice jid, struct slice password,
+                    long iterations, account_done *done, void *arg);
 void account_set_password(struct sm_store *s, struct loop *loop, struct slice jid, struct slice password,
                           long iterations, account_done *done, void *arg);
 /* Adds to `batch` the removal of account and credentials (the features add theirs). */
 void account_remove(struct store_batch *batch, struct slice jid);
 /* Adds to `batch`: a disabled account keeps everything but cannot log in. ZE_NOT_FOUND, ZE_STORE. */
-enum zerr account_set_disabled(struct store_view *view, struct store_batch *batch, struct slice jid, bool disabled);
+enum zerr account_set_disabled(struct store_view *view, struct store_batch *batch, struct slice jid,
+                               bool disabled);
 
 /* One mechanism's stored keys (RFC 5802 3). */
 struct scram_keys {
@@ -45,7 +46,8 @@ struct scram_keys {
 enum scram_hash { SCRAM_SHA_1, SCRAM_SHA_256 };
 /* ZE_NOT_FOUND for an unknown account: then `out` holds plausible keys made from the server's secret,
  * the same each time (existence must not show). */
-enum zerr credentials_get(struct store_view *view, struct slice jid, enum scram_hash hash, struct scram_keys *out);
+enum zerr credentials_get(struct store_view *view, struct slice jid, enum scram_hash hash,
+                          struct scram_keys *out);
 /* The iteration count that new accounts get (server.scram_iterations): unknown users show the same.
  * Said at start and at reload; 10,000 until then. */
 void credentials_usual_iterations(long iterations);

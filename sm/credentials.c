@@ -157,7 +157,8 @@ static void plausible(struct store_view *view, struct slice jid, enum scram_hash
     wipe(secret, sizeof secret);
 }
 
-enum zerr credentials_get(struct store_view *view, struct slice jid, enum scram_hash hash, struct scram_keys *out)
+enum zerr credentials_get(struct store_view *view, struct slice jid, enum scram_hash hash,
+                          struct scram_keys *out)
 {
     struct buf key = { 0 };
     enum zerr  err = ZE_NOT_FOUND;
@@ -217,7 +218,8 @@ void scram_derive(struct slice password, struct scram_keys *keys)
 void scram_keys_fresh(struct scram_keys keys[SCRAM_HASHES], uint32_t iterations)
 {
     for (unsigned i = 0; i < SCRAM_HASHES; i++) {
-        keys[i] = (struct scram_keys){ .iterations = iterations, .salt_len = SCRAM_SALT, .key_len = hashes[i].len };
+        keys[i] = (struct scram_keys){ .iterations = iterations, .salt_len = SCRAM_SALT };
+        keys[i].key_len = hashes[i].len;
         random_bytes(keys[i].salt, SCRAM_SALT);
     }
 }

@@ -8,7 +8,8 @@
 
 enum { SCRAM_HASHES = 2, SCRAM_SALT = 16, DERIVE_QUEUE_MAX = 64 };
 
-void      credentials_put(struct store_batch *batch, struct slice jid, const struct scram_keys keys[SCRAM_HASHES]);
+void      credentials_put(struct store_batch *batch, struct slice jid,
+                          const struct scram_keys keys[SCRAM_HASHES]);
 void      credentials_remove(struct store_batch *batch, struct slice jid);
 void      credentials_encode(struct buf *out, const struct scram_keys keys[SCRAM_HASHES]);
 /* ZE_NOT_FOUND: not that hash. ZE_STORE: not a whole row of a known format. */

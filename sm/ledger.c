@@ -46,7 +46,8 @@ static bool id_of_key(struct slice key, struct ledger_id *id)
 {
     if (key.len != RECORD_KEY)
         return false;
-    *id = (struct ledger_id){ get_be(key.p + RECORD_PREFIX, 8), (uint16_t)get_be(key.p + RECORD_PREFIX + 8, 2) };
+    id->time_us = get_be(key.p + RECORD_PREFIX, 8);
+    id->tie = (uint16_t)get_be(key.p + RECORD_PREFIX + 8, 2);
     return true;
 }
 
@@ -227,7 +228,8 @@ enum zerr ledger_append(struct ledger *l, struct store_batch *batch, const struc
     if (!parts_fit(in))
         return ZE_BAD_REQUEST;
     ledger_encode(&value, in, l->owner);
-    if (store_low(l->store->archive) || (in->views & LEDGER_OFFLINE && offline_full(l, limits, buf_len(&value))))
+    if (store_low(l->store->archive) ||
+        (in->views & LEDGER_OFFLINE && offline_full(l, limits, buf_len(&value))))
         err = ZE_FULL;
     if (err == ZE_OK)
         err = l->owner_id ? ZE_OK : intern_new(l, batch);

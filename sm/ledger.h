@@ -103,4 +103,5 @@ enum zerr ledger_forget(struct ledger *l, struct store_batch *batch);
 
 /* A stored record as bytes. Pure. ZE_STORE for anything but a whole record of a known format. */
 void      ledger_encode(struct buf *out, const struct ledger_record *record, struct slice owner);
-enum zerr ledger_decode(struct slice value, struct ledger_id id, struct slice owner, struct ledger_record *out);
+enum zerr ledger_decode(struct slice value, struct ledger_id id, struct slice owner,
+                        struct ledger_record *out);

@@ -4,7 +4,8 @@
 
 #include "cursor.h"
 
-enum { RECORD_FORMAT = 1, COMPRESSION_RAW = 0, VIEWS_KNOWN = LEDGER_OFFLINE | LEDGER_ARCHIVE | LEDGER_RESUME };
+enum { RECORD_FORMAT = 1, COMPRESSION_RAW = 0 };
+enum { VIEWS_KNOWN = LEDGER_OFFLINE | LEDGER_ARCHIVE | LEDGER_RESUME };
 
 enum record_part {
     PART_OWN        = 1,
@@ -119,7 +120,8 @@ static bool header_known(const struct ledger_record *r, unsigned format, unsigne
            r->stanza.name != STANZA_NONE && r->stanza.name <= STANZA_IQ && r->stanza.type < TYPE_COUNT;
 }
 
-enum zerr ledger_decode(struct slice value, struct ledger_id id, struct slice owner, struct ledger_record *out)
+enum zerr ledger_decode(struct slice value, struct ledger_id id, struct slice owner,
+                        struct ledger_record *out)
 {
     struct cursor        c = { value, false };
     struct ledger_record r = { .id = id };

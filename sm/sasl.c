@@ -90,7 +90,8 @@ void exchange_fail(struct sasl_exchange *x, const char *condition)
 {
     struct sasl_answer answer = { .outcome = SASL_FAILED, .condition = condition };
 
-    log_info("login_refused", "jid", log_slice(jid_slice(&x->jid)), "kind", x->mechanism->name, "why", condition,
+    log_info("login_refused", "jid", log_slice(jid_slice(&x->jid)), "kind", x->mechanism->name, "why",
+             condition,
              NULL);
     exchange_end(x, &answer);
 }
@@ -133,8 +134,8 @@ void exchange_user(struct sasl_exchange *x, struct slice name)
     /* A name that no account can have gets plausible keys like any other unknown one. */
     if (name.len == 0 || jid_make(name, domain, SLICE(""), &x->jid) != ZE_OK)
         x->jid.len = 0;
-    x->known = credentials_get(view, x->jid.len ? jid_slice(&x->jid) : name, x->mechanism->hash, &x->keys) == ZE_OK &&
-               x->jid.len > 0;
+    enum zerr err = credentials_get(view, x->jid.len ? jid_slice(&x->jid) : name, x->mechanism->hash, &x->keys);
+    x->known = err == ZE_OK && x->jid.len > 0;
     store_view_end(&view);
 }
 
@@ -144,7 +145,8 @@ bool authzid_ok(const struct sasl_exchange *x, struct slice authzid)
 
     if (authzid.len == 0)
         return true;
-    return jid_parse(authzid, &other) == ZE_OK && x->jid.len > 0 && slice_eq(jid_slice(&other), jid_slice(&x->jid));
+    return jid_parse(authzid, &other) == ZE_OK && x->jid.len > 0 &&
+           slice_eq(jid_slice(&other), jid_slice(&x->jid));
 }
 
 /* ---- begin, step, abort ---- */
@@ -158,7 +160,8 @@ static void take(struct sasl_exchange *x, struct slice bytes)
 }
 
 static struct sasl_exchange *exchange_new(struct sasl *sasl, const struct auth_start *start,
-                                          const struct sasl_mechanism *mechanism, sasl_answer_fn *answer, void *arg)
+                                          const struct sasl_mechanism *mechanism, sasl_answer_fn *answer,
+                                          void *arg)
 {
     struct sasl_exchange *x = xcalloc(1, sizeof *x);
 
@@ -188,12 +191,14 @@ static const char *refusal(const struct sasl *sasl, const struct auth_start *sta
     return sasl->count >= SASL_EXCHANGES_MAX ? "temporary-auth-failure" : NULL;
 }
 
-struct sasl_exchange *sasl_begin(struct sasl *sasl, const struct auth_start *start, sasl_answer_fn *answer, void *arg)
+struct sasl_exchange *sasl_begin(struct sasl *sasl, const struct auth_start *start, sasl_answer_fn *answer,
+                                 void *arg)
 {
     const struct sasl_mechanism *mechanism = mechanism_find(start->mechanism);
-    struct sasl_answer           refused = { .outcome = SASL_FAILED, .condition = refusal(sasl, start, mechanism) };
+    struct sasl_answer           refused = { .outcome = SASL_FAILED };
     bool                         ended = false;
 
+    refused.condition = refusal(sasl, start, mechanism);
     if (refused.condition) {
         answer(arg, &refused);
         return NULL;

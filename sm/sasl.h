@@ -28,7 +28,8 @@ struct sasl_answer {
 typedef void sasl_answer_fn(void *arg, const struct sasl_answer *answer);
 
 /* NULL when it ended at once (the callback has run with SASL_FAILED). */
-struct sasl_exchange *sasl_begin(struct sasl *sasl, const struct auth_start *start, sasl_answer_fn *answer, void *arg);
+struct sasl_exchange *sasl_begin(struct sasl *sasl, const struct auth_start *start, sasl_answer_fn *answer,
+                                 void *arg);
 void sasl_step(struct sasl_exchange *x, struct slice bytes);
 /* The connection went away: no callback will run any more. */
 void sasl_abort(struct sasl_exchange **x);
@@ -43,6 +44,8 @@ struct ticket_claim {
     uint32_t     instance;
     uint64_t     incarnation, handle;
 };
-void      ticket_make(struct sm_store *s, const struct ticket_claim *claim, uint64_t now_us, struct buf *ticket);
+void      ticket_make(struct sm_store *s, const struct ticket_claim *claim, uint64_t now_us,
+                      struct buf *ticket);
 /* ZE_NOT_AUTHORIZED when forged, for somebody else, expired (60 s) or used before (in this process). */
-enum zerr ticket_check(struct sm_store *s, struct slice ticket, const struct ticket_claim *claim, uint64_t now_us);
+enum zerr ticket_check(struct sm_store *s, struct slice ticket, const struct ticket_claim *claim,
+                       uint64_t now_us);

@@ -145,14 +145,18 @@ static void answer_step(struct sasl_exchange *x, int rc, struct slice output)
         exchange_fail(x, condition_of(rc));
 }
 
+static const char *check(struct sasl_exchange *x, struct slice bytes)
+{
+    if (bytes.len == 0 || memchr(bytes.p, 0, bytes.len))
+        return "malformed-request";
+    return buf_len(&x->header) == 0 ? check_first(x, bytes) : check_final(x, bytes);
+}
+
 void scram_take(struct sasl_exchange *x, struct slice bytes)
 {
-    bool        first = buf_len(&x->header) == 0;
-    const char *refused = memchr(bytes.len ? bytes.p : (const uint8_t *)"", 0, bytes.len) ? "malformed-request"
-                          : first                                                          ? check_first(x, bytes)
-                                                                                           : check_final(x, bytes);
-    char  *output = NULL;
-    size_t len = 0;
+    const char *refused = check(x, bytes);
+    char       *output = NULL;
+    size_t      len = 0;
 
     if (refused) {
         exchange_fail(x, refused);

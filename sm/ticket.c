@@ -16,7 +16,8 @@
 enum { TICKET_VERSION = 1, NONCE_BYTES = 16, MAC_BYTES = 32, HEAD_BYTES = 1 + 8 + NONCE_BYTES };
 #define TICKET_LIFE_US (60ULL * 1000000)
 
-static void ticket_mac(struct sm_store *s, struct slice head, const struct ticket_claim *claim, uint8_t mac[MAC_BYTES])
+static void ticket_mac(struct sm_store *s, struct slice head, const struct ticket_claim *claim,
+                       uint8_t mac[MAC_BYTES])
 {
     uint8_t    key[SECRET_BYTES];
     struct buf text = { 0 };
@@ -89,7 +90,8 @@ static bool use_once(struct slice nonce, uint64_t expiry_us, uint64_t now_us)
     return true;
 }
 
-enum zerr ticket_check(struct sm_store *s, struct slice ticket, const struct ticket_claim *claim, uint64_t now_us)
+enum zerr ticket_check(struct sm_store *s, struct slice ticket, const struct ticket_claim *claim,
+                       uint64_t now_us)
 {
     struct cursor c = { ticket, false };
     uint8_t       version = take_u8(&c), mac[MAC_BYTES];
