@@ -287,6 +287,24 @@ static void read_all(const char *path)
     cfg_free(cfg);
 }
 
+/* A relative path is meant from where the file lies, so that a whole instance can be moved. */
+static void anchor(struct arena *arena, const char *file, const char **path)
+{
+    const char *slash = strrchr(file, '/');
+
+    if (slash && (*path)[0] && (*path)[0] != '/')
+        *path = arena_printf(arena, "%.*s/%s", (int)(slash - file), file, *path);
+}
+
+static void anchor_all(struct settings_held *held, const char *file)
+{
+    anchor(held->arena, file, &held->s.dir.run);
+    anchor(held->arena, file, &held->s.dir.data);
+    anchor(held->arena, file, &held->s.dir.certs);
+    for (size_t i = 0; i < held->s.component_count; i++)
+        anchor(held->arena, file, &held->s.component[i].secret_file);
+}
+
 struct settings *settings_load(const char *path, const char *const *overrides)
 {
     struct settings_held *held = xcalloc(1, sizeof(*held));
@@ -300,6 +318,7 @@ struct settings *settings_load(const char *path, const char *const *overrides)
     bool readable = now.faults.count == 0 || held->s.domain_count > 0;
     if (readable)
         settings_complete(held, &now.faults, &now.begins, overrides);
+    anchor_all(held, path);
     reading = NULL;
 
     struct settings *s = &held->s;

@@ -126,6 +126,17 @@ static void everything_written_is_read(void **state)
     settings_free(&s);
 }
 
+static void relative_paths_begin_where_the_file_lies(void **state)
+{
+    struct settings *s = load("domain \"example.org\" { }\ndir { run = \"r\" data = \"/abs\" }\n"
+                              "component \"c.example.org\" { secret_file = \"s/c\" }\n", NULL);
+
+    assert_string_equal(s->dir.run, "/tmp/r");
+    assert_string_equal(s->dir.data, "/abs");
+    assert_string_equal(s->component[0].secret_file, "/tmp/s/c");
+    settings_free(&s);
+}
+
 static void an_empty_list_replaces_the_default(void **state)
 {
     struct settings *s = load("domain a.org { } listen { address = {} }", NULL);
@@ -314,6 +325,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_domain_is_enough),
         cmocka_unit_test(everything_written_is_read),
+        cmocka_unit_test(relative_paths_begin_where_the_file_lies),
         cmocka_unit_test(an_empty_list_replaces_the_default),
         cmocka_unit_test(every_fault_is_told_with_its_line),
         cmocka_unit_test(names_are_checked_where_they_stand),
