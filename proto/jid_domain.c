@@ -86,6 +86,16 @@ static size_t map_dots(char *name, size_t len)
     return to;
 }
 
+/* The canonical form must be what the mappings make of itself. An A-label may hold what RFC 5895 maps
+ * to something else (capital Cherokee letters, which IDNA2008 allows and their small forms it does not). */
+static bool stable(const char *ulabels)
+{
+    char   folded[NAME_ROOM];
+    size_t len = sizeof(folded);
+
+    return precis_fold(slice_str(ulabels), folded, &len) == ZE_OK && slice_is(slice_of(folded, len), ulabels);
+}
+
 /* To A-labels (which proves each U-label, RFC 5891 5) and back to U-labels, the canonical form. */
 static enum zerr idna(const char *folded, char *out, size_t *len)
 {
@@ -96,7 +106,7 @@ static enum zerr idna(const char *folded, char *out, size_t *len)
 
     if (idn2_to_ascii_8z(folded, &alabels, IDN2_NFC_INPUT | IDN2_NO_TR46) == IDN2_OK &&
         ldh_name(slice_str(alabels), checked, &has_alabel) &&
-        idn2_to_unicode_8z8z(alabels, &ulabels, 0) == IDN2_OK)
+        idn2_to_unicode_8z8z(alabels, &ulabels, 0) == IDN2_OK && stable(ulabels))
         err = give(ulabels, strlen(ulabels), out, len);
     idn2_free(alabels);
     idn2_free(ulabels);

@@ -26,8 +26,8 @@ void stanza_error_write(struct buf *out, enum zerr err, const char *text, struct
     xml_close(&w);
 }
 
-/* RFC 6120 8.3.1: an error is never answered, nor is a result (8.2.3). Presence is answered only where
- * nobody is at the other end (RFC 6120 10.4.1 and 10.4.3, a domain that cannot be reached), so that an answer tells
+/* RFC 6120 8.3.1: an error is never answered, nor is a result (8.2.3). Presence is answered only when it
+ * is directed at nobody: an address that is none, a domain that cannot be reached. So the answer tells
  * nothing about an account (RFC 6121 8.5.1). */
 static bool may_be_answered(const struct stanza *s, enum zerr err)
 {
@@ -36,7 +36,7 @@ static bool may_be_answered(const struct stanza *s, enum zerr err)
     if (s->name != STANZA_PRESENCE)
         return s->name == STANZA_MESSAGE || s->name == STANZA_IQ;
     return s->to.len > 0 && (s->type == TYPE_NONE || s->type == TYPE_SUBSCRIBE) &&
-           (err == ZE_NO_ROUTE || err == ZE_REMOTE || err == ZE_TIMEOUT);
+           (err == ZE_BAD_JID || err == ZE_NO_ROUTE || err == ZE_REMOTE || err == ZE_TIMEOUT);
 }
 
 bool stanza_error_reply(const struct stanza *s, enum zerr err, const char *text, struct buf *buf,

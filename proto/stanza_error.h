@@ -10,10 +10,11 @@
 /* Appends `<error type='...'><condition xmlns='...'/>[<text/>]</error>`; text may be NULL. `by` is the
  * JID of who made it (RFC 6120 8.3.1), empty: none. */
 void stanza_error_write(struct buf *out, enum zerr err, const char *text, struct slice by);
-/* Turns s into its error reply: from and to swapped, type error, content = original payload + error
- * (in `buf`, which the slices of *reply borrow; a payload over 4 KiB is left out, RFC 6120 8.3.1 allows it). False: it may not be
- * answered (an error or result already; presence, which gets no error made here unless it is
- * directed at nobody). */
+/* Turns s into its error reply: from and to swapped, type error, content = original payload + error,
+ * appended to `buf`, which reply->content borrows (a payload over 4 KiB is left out, RFC 6120 8.3.1
+ * allows it); the other slices are those of s. False, and nothing written: it may not be answered: an
+ * error or result; presence, unless it is directed (available or subscribe) and err says that nobody
+ * is there (BAD_JID, NO_ROUTE, REMOTE, TIMEOUT). */
 bool stanza_error_reply(const struct stanza *s, enum zerr err, const char *text, struct buf *buf,
                         struct stanza *reply);
 /* The condition inside an <error/> of a received error stanza, as enum zerr; ZE_UNDEFINED. */

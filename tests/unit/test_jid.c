@@ -219,7 +219,7 @@ static void domains_that_are_none(void **state)
         "xn--.example", "xn--a.example", "xn--example.com-.example", "a_b\u00FC.example", "a\u00FC b.example",
         "\u00FC..example", "\u00FC\uFF0Fb.example", "\u00FC\uFF20b.example", "\uFB01.example", "\u2163.example",
         "\U0001F600.example", "a\u200B\u00FC.example", "\u0301a.example", "a:5222", "[::1", "[127.0.0.1]", "[]",
-        "[::1%lo]", "::1", "ex\xC3mple.com", "\xED\xA0\x80.example", "a\u05D0.example",
+        "[::1%lo]", "::1", "ex\xC3mple.com", "\xED\xA0\x80.example", "a\u05D0.example", "xn--bce.example",
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example",
     };
 

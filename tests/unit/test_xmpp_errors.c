@@ -126,6 +126,7 @@ static void presence_is_answered_only_when_nobody_is_there(void **state)
     assert_false(answered(STANZA_PRESENCE, TYPE_PROBE, ZE_NO_ROUTE));
     assert_true(answered(STANZA_PRESENCE, TYPE_NONE, ZE_NO_ROUTE));
     assert_true(answered(STANZA_PRESENCE, TYPE_SUBSCRIBE, ZE_REMOTE));
+    assert_true(answered(STANZA_PRESENCE, TYPE_NONE, ZE_BAD_JID));
 }
 
 static void a_condition_is_read_back(void **state)
