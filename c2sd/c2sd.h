@@ -3,7 +3,7 @@
 /* The instance: what every part of c2sd shares. */
 
 #include "daemon.h"
-#include "limits.h"
+#include "address_limits.h"
 #include "mem.h"
 #include "transport.h"
 

@@ -1,10 +1,11 @@
-/* Sockets of clients (transport.h). Reads into one buffer shared by all, keeps what a socket does not
- * take, cuts a client that does not read. LIBRARIES note: uv_try_write first; one uv_write at a time,
+/* Stream sockets (transport.h). Reads into one buffer shared by all, keeps what a socket does not
+ * take, cuts a peer that does not read. LIBRARIES note: uv_try_write first; one uv_write at a time,
  * since uv_try_write refuses while one is queued. */
 
 #include "transport.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "mem.h"
@@ -124,7 +125,7 @@ static void take_sealed(struct transport *t, struct slice in)
     hold(t, rest);
     buf_reset(plain, READ_ROOM);
     if (err)
-        lose(t, err == ZE_GONE ? "closed by the client" : tls_last_error(t->tls));
+        lose(t, err == ZE_GONE ? "closed by the peer" : tls_last_error(t->tls));
 }
 
 /* STARTTLS may turn the rest of what was read into ciphertext: it is never taken for plaintext, so
@@ -181,7 +182,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         mark(t);
     } else if (n < 0) {
         uv_read_stop(stream);
-        lose(t, n == UV_EOF ? "closed by the client" : uv_strerror((int)n));
+        lose(t, n == UV_EOF ? "closed by the peer" : uv_strerror((int)n));
     } else if (!t->ending) {
         *t->all->bytes_in += (uint64_t)n;
         take_held(t);
@@ -234,6 +235,8 @@ static void after_write(uv_write_t *req, int status)
         return;
     }
     mark(t);
+    if (t->on->drained && !t->ending)
+        t->on->drained(t);
 }
 
 static void write_later(struct transport *t, struct slice rest)
@@ -311,8 +314,7 @@ static void flush(struct transport *t)
     take_held(t);
     if (t->closing)
         return;
-    size_t waiting = t->writing + buf_len(&t->out) + buf_len(&t->wire);
-    if (t->writing && waiting > t->all->output_max) {
+    if (t->writing && transport_waiting(t) > t->all->output_max) {
         lose(t, "does not read");
         return;
     }
@@ -343,6 +345,24 @@ static void flush_all(void *arg)
 
 /* ---- life ---- */
 
+enum zerr transport_adopt(struct transport *t, struct transports *all, const struct transport_events *on, int fd)
+{
+    t->all = all;
+    t->on = on;
+    if (uv_tcp_init(loop_uv(all->loop), &t->tcp) < 0)
+        fatal("loop_failed", "why", "uv_tcp_init", NULL);
+    t->tcp.data = t;
+    int err = uv_tcp_open(&t->tcp, fd);
+    if (err) {
+        log_error("socket_failed", "why", uv_strerror(err), NULL);
+        close(fd);
+        transport_kill(t);
+        return ZE_GONE;
+    }
+    uv_tcp_nodelay(&t->tcp, 1);
+    return ZE_OK;
+}
+
 enum zerr transport_accept(struct transport *t, struct transports *all, const struct transport_events *on,
                            uv_stream_t *listener)
 {
@@ -366,6 +386,18 @@ void transport_secure(struct transport *t, struct tls *tls)
     buf_put_slice(&t->wire, buf_slice(&t->out));
     buf_free(&t->out);
     t->tls = tls;
+}
+
+enum zerr transport_secure_first(struct transport *t, struct tls *tls)
+{
+    transport_secure(t, tls);
+    mark(t);
+    return tls_start(tls, &t->wire);
+}
+
+size_t transport_waiting(const struct transport *t)
+{
+    return t->writing + buf_len(&t->out) + buf_len(&t->wire);
 }
 
 void transport_end(struct transport *t)

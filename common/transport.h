@@ -1,7 +1,7 @@
 #pragma once
 
-/* Bytes in and out of one client behind a small interface: TCP, with or without TLS. What is written
- * during a loop turn is sealed and sent once, at its end. Nothing is buffered for an idle client. */
+/* Bytes in and out of one stream behind a small interface: TCP, with or without TLS. What is written
+ * during a loop turn is sealed and sent once, at its end. Nothing is buffered for an idle one. */
 
 #include <uv.h>
 
@@ -15,7 +15,7 @@ struct transports;
 
 enum pause {
     PAUSE_ANSWER = 1 << 0,     /* another daemon owes an answer: bytes read meanwhile are held */
-    PAUSE_RATE   = 1 << 1,     /* the client sends too fast, or sm cannot keep up */
+    PAUSE_RATE   = 1 << 1,     /* the peer sends too fast, or other daemons cannot keep up */
 };
 
 struct transport_events {
@@ -28,6 +28,8 @@ struct transport_events {
     /* The peer is gone or broke TLS, or does not read. Runs at most once; the owner ends it. */
     void (*lost)(struct transport *t, const char *why);
     void (*closed)(struct transport *t);                    /* the memory may go */
+    /* What the socket had not taken at first is written now. May be NULL. */
+    void (*drained)(struct transport *t);
 };
 
 struct transport {
@@ -50,15 +52,21 @@ void               transports_free(struct transports **all);
 /* limits.output_max, bytes. */
 void transports_limit(struct transports *all, size_t output_max);
 
-/* Takes a waiting client from `listener`; `t` is zeroed memory. ZE_GONE: nobody there; closed() runs. */
+/* Takes who waits at `listener`; `t` is zeroed memory. ZE_GONE: nobody there; closed() runs. */
 enum zerr transport_accept(struct transport *t, struct transports *all, const struct transport_events *on,
                            uv_stream_t *listener);
+/* The same for a descriptor connected by us, which is taken. */
+enum zerr transport_adopt(struct transport *t, struct transports *all, const struct transport_events *on, int fd);
 void transport_start(struct transport *t);
 /* TLS from the next byte on; what was written before still goes out in clear. Takes `tls`. */
 void transport_secure(struct transport *t, struct tls *tls);
+/* The same on the side that begins the handshake. */
+enum zerr transport_secure_first(struct transport *t, struct tls *tls);
 
 /* Where to append what shall be sent at the end of this turn. Borrowed until the next call. */
 struct buf *transport_out(struct transport *t);
+/* Bytes not yet given to the kernel. */
+size_t transport_waiting(const struct transport *t);
 /* Stops and resumes reading; no byte is lost. */
 void transport_pause(struct transport *t, enum pause why);
 void transport_resume(struct transport *t, enum pause why);

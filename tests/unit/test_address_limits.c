@@ -1,4 +1,4 @@
-/* Streams by address (c2sd/limits.h). */
+/* Streams by address (common/address_limits.h). */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "limits.h"
+#include "address_limits.h"
 
 static struct client_ip v4(uint8_t last)
 {

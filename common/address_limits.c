@@ -1,7 +1,7 @@
-/* Streams by address (limits.h). An address without streams is forgotten after ten seconds, by when
+/* Streams by address (address_limits.h). An address without streams is forgotten after ten seconds, by when
  * its bucket is full again; so the table is bounded by the streams and ten seconds of strangers. */
 
-#include "limits.h"
+#include "address_limits.h"
 
 #include <stdlib.h>
 
