@@ -19,7 +19,8 @@ struct text {
 
 enum property { PVALID, FREE_ONLY, CONTEXT, DISALLOWED };
 
-/* RFC 5892 2.6 (Exceptions), 2.9 (OldHangulJamo) and the join controls; sorted. BackwardCompatible is empty. */
+/* RFC 5892 2.6 (Exceptions), 2.9 (OldHangulJamo) and the join controls; sorted. BackwardCompatible is
+ * empty. */
 static const struct {
     uint32_t      first, last;
     enum property property;

@@ -76,7 +76,10 @@ static enum zerr condition_error(struct slice condition)
 
 enum zerr stanza_error_parse(const struct element *content)
 {
-    const struct element *error = content && content->name.len ? content : element_child(content, NULL, "error");
+    const struct element *error = content;
+
+    if (content && content->name.len == 0)
+        error = element_child(content, NULL, "error");
 
     for (const struct element *e = element_child(error, NS_STANZAS, NULL); e;
          e = element_next(e, NS_STANZAS, NULL))

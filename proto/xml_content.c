@@ -17,7 +17,8 @@ static bool within_limits(struct slice content, const struct xml_limits *limits)
     return xml_framer_feed(&f, &content) == FRAMED_MORE && xml_framer_closed(&f);
 }
 
-static bool run(struct xml_job *job, struct arena *arena, struct slice content, const char *default_ns, bool tree)
+static bool run(struct xml_job *job, struct arena *arena, struct slice content, const char *default_ns,
+                bool tree)
 {
     struct buf   start = { 0 };
     struct slice pieces[] = { SLICE("<w>"), content, SLICE("</w>") };

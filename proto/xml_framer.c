@@ -29,7 +29,8 @@ enum state {
 enum { NAME = 1, SPACE = 2 };
 
 static const uint8_t byte_class[256] = {
-    ['a' ... 'z'] = NAME, ['A' ... 'Z'] = NAME, ['0' ... '9'] = NAME, ['-'] = NAME, ['.'] = NAME, ['_'] = NAME,
+    ['a' ... 'z'] = NAME, ['A' ... 'Z'] = NAME, ['0' ... '9'] = NAME, ['-'] = NAME, ['.'] = NAME,
+    ['_'] = NAME,
     [':'] = NAME, [128 ... 255] = NAME, [' '] = SPACE, ['\t'] = SPACE, ['\n'] = SPACE, ['\r'] = SPACE,
 };
 

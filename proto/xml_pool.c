@@ -1,7 +1,7 @@
 /* Pooled libxml2 contexts (xml_parse.h). A context is primed once with our own root, which fixes
  * UTF-8 and the namespaces in scope, and stays at depth 1: each element is parsed as one more child.
- * One context for each prime and thread is enough, since a parse never waits. After an error, a long element or
- * a grown dictionary the context is freed: libxml2 gives neither buffers nor names back. */
+ * One context for each prime and thread is enough, since a parse never waits. After an error, a long
+ * element or a grown dictionary the context is freed: libxml2 gives neither buffers nor names back. */
 
 #include "xml_parse.h"
 

@@ -61,7 +61,8 @@ static uint8_t check_declaration(struct xml_prolog *p)
     p->declaration[p->len] = 0;
     if (p->len < 4 || strncmp(p->declaration, "xml", 3) != 0 || !is_space(*c))
         return fail(p, SE_RESTRICTED_XML);   /* a processing instruction */
-    if (!pseudo_attribute(&c, "version", version) || !version[0] || !pseudo_attribute(&c, "encoding", encoding) ||
+    if (!pseudo_attribute(&c, "version", version) || !version[0] ||
+        !pseudo_attribute(&c, "encoding", encoding) ||
         !pseudo_attribute(&c, "standalone", standalone) || *skip_space(c))
         return fail(p, SE_NOT_WELL_FORMED);
     if (encoding[0] && strcasecmp(encoding, "UTF-8") != 0)

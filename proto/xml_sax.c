@@ -69,9 +69,8 @@ static size_t offset_of(const struct xml_user *user)
 /* Without NOENT libxml2 hands '&' of a value on as "&#38;", and nothing else begins with '&'. */
 static struct slice value_of(struct arena *arena, const xmlChar *start, const xmlChar *end)
 {
-    static const char amp[] = "#38;";
-    struct slice      copy = arena_copy(arena, slice_of(start, (size_t)(end - start)));
-    uint8_t          *to = copy.len ? memchr(copy.p, '&', copy.len) : NULL;
+    struct slice copy = arena_copy(arena, slice_of(start, (size_t)(end - start)));
+    uint8_t     *to = copy.len ? memchr(copy.p, '&', copy.len) : NULL;
 
     if (!copy.p)
         return slice_of("", 0);   /* present, and empty */
@@ -80,8 +79,8 @@ static struct slice value_of(struct arena *arena, const xmlChar *start, const xm
     const uint8_t *stop = copy.p + copy.len;
     for (const uint8_t *from = to; from < stop;) {
         uint8_t byte = *from++;
-        if (byte == '&' && (size_t)(stop - from) >= sizeof(amp) - 1 && memcmp(from, amp, sizeof(amp) - 1) == 0)
-            from += sizeof(amp) - 1;
+        if (byte == '&' && slice_starts(slice_of(from, (size_t)(stop - from)), SLICE("#38;")))
+            from += SLICE("#38;").len;
         *to++ = byte;
     }
     return slice_cut(copy, 0, (size_t)(to - copy.p));

@@ -137,7 +137,8 @@ static enum stream_error fault_of(const struct xml_job *job, struct slice bytes)
     return job->error == SE_NOT_WELL_FORMED && !utf8 ? SE_UNSUPPORTED_ENCODING : job->error;
 }
 
-static enum xml_event header(struct xml_stream *xs, struct arena *arena, struct slice tag, struct xml_item *item)
+static enum xml_event header(struct xml_stream *xs, struct arena *arena, struct slice tag,
+                             struct xml_item *item)
 {
     struct xml_job job;
 
@@ -213,7 +214,7 @@ static bool parse(struct xml_stream *xs, struct arena *arena, struct slice whole
 
 static struct slice rewritten(struct arena *arena, const struct element *stanza)
 {
-    struct element    content = { .ns = SLICE(NS_CLIENT), .children = stanza->children, .nodes = stanza->nodes };
+    struct element    content = { .ns = SLICE(NS_CLIENT), .nodes = stanza->nodes };
     struct buf        out = { 0 };
     struct xml_writer w;
 
@@ -235,7 +236,8 @@ static struct slice content_of(const struct xml_job *job, struct slice whole)
     return end > job->content_at ? slice_cut(whole, job->content_at, end) : (struct slice){ 0 };
 }
 
-static enum xml_event element(struct xml_stream *xs, struct arena *arena, struct slice whole, struct xml_item *item)
+static enum xml_event element(struct xml_stream *xs, struct arena *arena, struct slice whole,
+                              struct xml_item *item)
 {
     struct xml_job job;
 
@@ -292,7 +294,8 @@ static enum xml_event feed_element(struct xml_stream *xs, struct arena *arena, s
     }
 }
 
-enum xml_event xml_stream_feed(struct xml_stream *xs, struct arena *arena, struct slice *in, struct xml_item *item)
+enum xml_event xml_stream_feed(struct xml_stream *xs, struct arena *arena, struct slice *in,
+                               struct xml_item *item)
 {
     *item = (struct xml_item){ 0 };
     switch (xs->state) {

@@ -1,4 +1,5 @@
-/* A JID that is taken is canonical: parsed again it stays as it is, it is UTF-8, and its parts put it together. */
+/* A JID that is taken is canonical: parsed again it stays as it is, it is UTF-8, and its parts put it
+ * together. */
 
 #include <stdlib.h>
 #include <unistr.h>
@@ -15,7 +16,8 @@ static void prove(bool truth)
 
 static void same(const struct jid *a, const struct jid *b)
 {
-    prove(slice_eq(jid_slice(a), jid_slice(b)) && a->local_len == b->local_len && a->domain_len == b->domain_len &&
+    prove(slice_eq(jid_slice(a), jid_slice(b)) && a->local_len == b->local_len &&
+          a->domain_len == b->domain_len &&
           a->resource_len == b->resource_len);
 }
 

@@ -1,4 +1,5 @@
-/* parse(write(x)) = x: a content that is taken, written from its tree and parsed again, is written as the same bytes. */
+/* parse(write(x)) = x: a content that is taken, written from its tree and parsed again, is written as
+ * the same bytes. */
 
 #include <stdlib.h>
 
@@ -28,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf            first = { 0 }, second = { 0 }, text = { 0 };
 
     xml_escape(&text, slice_of(data, size));
-    if (!xml_parse_content(arena, buf_slice(&text), NS_CLIENT, &(struct xml_limits){ .element_max = SIZE_MAX }))
+    if (!xml_parse_content(arena, buf_slice(&text), NS_CLIENT,
+                           &(struct xml_limits){ .element_max = SIZE_MAX }))
         abort();   /* whatever is escaped is text */
     if (root) {
         wide.element_max = SIZE_MAX;

@@ -1,5 +1,6 @@
 /* proto/xml_stream.c and below: events from bytes, whole and in pieces; what a stranger may not send. */
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +18,8 @@ static const struct xml_limits limits = {
     .element_max = 65536, .depth_max = 64, .attributes_max = 128, .name_max = 1024,
 };
 
-#define HEADER_NS(ns) "<stream:stream xmlns='" ns "' xmlns:stream='" NS_STREAM "' to='a.example' version='1.0'>"
+#define HEADER_NS(ns) \
+    "<stream:stream xmlns='" ns "' xmlns:stream='" NS_STREAM "' to='a.example' version='1.0'>"
 #define HEADER HEADER_NS(NS_CLIENT)
 #define OPENED "open to=a.example version=1.0 ns=jabber:client\n"
 
@@ -45,7 +47,8 @@ static void put_stanza(struct buf *log, const struct xml_item *item)
 {
     const struct stanza *s = &item->stanza;
 
-    buf_printf(log, "%s %s%s", stanza_name_text(s->name), stanza_type_text(s->type), item->type_bad ? "?" : "");
+    buf_printf(log, "%s %s%s", stanza_name_text(s->name), stanza_type_text(s->type),
+               item->type_bad ? "?" : "");
     put_field(log, "from", s->from);
     put_field(log, "to", s->to);
     put_field(log, "id", s->id);
@@ -84,7 +87,8 @@ static void put_event(struct buf *log, enum xml_event event, const struct xml_it
 }
 
 /* All events of the bytes, fed `piece` bytes at a time from memory of exactly that size. */
-static void play(struct buf *log, const char *expect_ns, const struct xml_limits *l, struct slice bytes, size_t piece)
+static void play(struct buf *log, const char *expect_ns, const struct xml_limits *l, struct slice bytes,
+                 size_t piece)
 {
     struct xml_stream *xs = xml_stream_new(expect_ns, l);
     struct arena      *arena = arena_new();
@@ -184,7 +188,8 @@ static void headers_that_are_refused(void **state)
     assert_stream("<stream:flow xmlns='jabber:client' xmlns:stream='" NS_STREAM "'>", "error bad-format\n");
     assert_stream("<s:stream xmlns='jabber:client' xmlns:s='" NS_STREAM "'>", "error bad-namespace-prefix\n");
     assert_stream("<stream xmlns='" NS_STREAM "'>", "error bad-namespace-prefix\n");
-    assert_stream("<stream:stream xmlns='jabber:client' xmlns:stream='" NS_STREAM "'/>", "error bad-format\n");
+    assert_stream("<stream:stream xmlns='jabber:client' xmlns:stream='" NS_STREAM "'/>",
+                  "error bad-format\n");
     assert_stream("<stream:stream to='a' to='b' xmlns='jabber:client' xmlns:stream='" NS_STREAM "'>",
                   "error not-well-formed\n");
     assert_stream("</stream:stream>", "error not-well-formed\n");
@@ -206,7 +211,8 @@ static void a_stanza_is_header_and_content(void **state)
                  "<body>Hi &amp; <b/>\n<![CDATA[<&]]></body><thread>t</thread></message>",
                  "message chat from=a@b/c to=d@e id=1 lang=be {jabber:client}body 10005 "
                  "|<body>Hi &amp; <b/>\n<![CDATA[<&]]></body><thread>t</thread>|\n");
-    assert_gives("<presence/><presence ></presence ><iq type='get' id='&#x31;&amp;&quot;'><q xmlns='urn:q'/></iq>",
+    assert_gives("<presence/><presence ></presence ><iq type='get' id='&#x31;&amp;&quot;'><q "
+                 "xmlns='urn:q'/></iq>",
                  "presence  8000 ||\npresence  8000 ||\niq get id=1&\" {urn:q}q 0 |<q xmlns='urn:q'/>|\n");
     assert_gives("<message xmlns='jabber:client'><body>x</body></message>",
                  "message normal {jabber:client}body 1 |<body>x</body>|\n");
@@ -270,7 +276,8 @@ static void the_stream_lends_its_language(void **state)
 
 static void other_elements_become_trees(void **state)
 {
-    assert_gives("<auth xmlns='urn:sasl' mechanism='PLAIN' xml:lang='be'>AG&lt;E=</auth><x><y z='&amp;&#10;'/>t</x>",
+    assert_gives("<auth xmlns='urn:sasl' mechanism='PLAIN' xml:lang='be'>AG&lt;E=</auth><x><y "
+                 "z='&amp;&#10;'/>t</x>",
                  "element <auth xmlns='urn:sasl' mechanism='PLAIN' xml:lang='be'>AG&lt;E=</auth>\n"
                  "element <x xmlns='jabber:client'><y z='&amp;&#10;'/>t</x>\n");
     assert_gives("<message xmlns='urn:other'/>", "element <message xmlns='urn:other'/>\n");
@@ -285,7 +292,8 @@ static void prefixes_of_the_header_serve_first_level_elements(void **state)
 {
     assert_gives("<stream:error><conflict xmlns='" NS_STREAMS "'/></stream:error>",
                  "element <error xmlns='" NS_STREAM "'><conflict xmlns='" NS_STREAMS "'/></error>\n");
-    assert_stream("<stream:stream xmlns='jabber:server' xmlns:db='" NS_DIALBACK "' xmlns:stream='" NS_STREAM "'>"
+    assert_stream("<stream:stream xmlns='jabber:server' xmlns:db='" NS_DIALBACK "'"
+                  " xmlns:stream='" NS_STREAM "'>"
                   "<db:result to='a' from='b'>key</db:result>",
                   "open ns=jabber:server dialback\n"
                   "element <result xmlns='jabber:server:dialback' to='a' from='b'>key</result>\n");
@@ -298,7 +306,8 @@ static void borrowed_prefixes_are_rewritten(void **state)
                   "open ns=jabber:client\nmessage normal {jabber:client}body 10001 "
                   "|<body>a&amp;b</body><a xmlns='urn:x&amp;y' xmlns:a0='urn:x&amp;y' a0:b='c'/>|\n"
                   "message normal {urn:x&y}a 0 |<a xmlns='urn:x&amp;y'/>|\n");
-    assert_gives("<message xmlns:p='urn:p'><p:a/></message>", "message normal {urn:p}a 0 |<a xmlns='urn:p'/>|\n");
+    assert_gives("<message xmlns:p='urn:p'><p:a/></message>",
+                 "message normal {urn:p}a 0 |<a xmlns='urn:p'/>|\n");
     assert_gives("<c:message xmlns:c='jabber:client' xmlns='urn:d'><a/><c:body/></c:message>",
                  "message normal {urn:d}a 10001 |<a xmlns='urn:d'/><body/>|\n");
     assert_gives("<presence/>", "presence  8000 ||\n");
@@ -308,7 +317,8 @@ static void content_means_the_same_on_every_stream(void **state)
 {
     assert_stream(HEADER_NS(NS_SERVER) "<message><body>x</body></message>"
                   "<message xmlns='jabber:server'><body>y</body></message>"
-                  "<message><body xmlns='jabber:server'>z</body><a xmlns='urn:a'><body xmlns='jabber:server'/></a>"
+                  "<message><body xmlns='jabber:server'>z</body><a xmlns='urn:a'><body "
+                  "xmlns='jabber:server'/></a>"
                   "</message>",
                   "open to=a.example version=1.0 ns=jabber:server\n"
                   "message normal {jabber:client}body 1 |<body>x</body>|\n"
@@ -358,7 +368,8 @@ static void restricted_xml(void **state)
 static void not_well_formed(void **state)
 {
     static const char *const bad[] = {
-        "<a></b>", "<message><a></message></a>", "</presence>", "<message><a><b></a>", "<presence//>", "< presence/>",
+        "<a></b>", "<message><a></message></a>", "</presence>", "<message><a><b></a>", "<presence//>",
+        "< presence/>",
         "<presence><<", "<message to='a' to='b'/>", "<message to=a/>", "<message to/>", "<message 'a'/>",
         "<message to='<'/>", "<message><p:a/></message>", "<message><a p:b='c'/></message>", "<p:message/>",
         "<message><a xmlns:p='urn:x' xmlns:q='urn:x' p:b='1' q:b='2'/></message>", "<a><![CDAT[x]]></a>",
@@ -369,7 +380,8 @@ static void not_well_formed(void **state)
         "<message><a:b:c xmlns:a='urn:a'/></message>", "<message><a xmlns:p=''/></message>",
         "<message><a xmlns:xmlns='urn:a'/></message>", "<message><a xmlns:xml='urn:a'/></message>",
         "<message><a xmlns='http://www.w3.org/XML/1998/namespace'/></message>", "<message></message/>",
-        "<message></message x='y'>", "<message><a b='&#x1;'/></message>", "</stream:strean>", "<message><x/</message>",
+        "<message></message x='y'>", "<message><a b='&#x1;'/></message>", "</stream:strean>",
+        "<message><x/</message>",
         "<message><-a/></message>", "<message:/>",
     };
 
@@ -394,7 +406,8 @@ static void bad_utf8(void **state)
 static void odd_namespace_names_are_taken(void **state)
 {
     assert_gives("<message><a xmlns='not a uri'/><b xmlns='relative'/><c xmlns=':'/></message>",
-                 "message normal {not a uri}a 10000 |<a xmlns='not a uri'/><b xmlns='relative'/><c xmlns=':'/>|\n");
+                 "message normal {not a uri}a 10000 |<a xmlns='not a uri'/><b xmlns='relative'/><c "
+                 "xmlns=':'/>|\n");
 }
 
 /* An end tag that does not match is told at once, not when the element would close. */
@@ -515,6 +528,7 @@ static void names_do_not_pile_up(void **state)
     unsigned           stanzas = 0;
 
     assert_int_equal(xml_stream_feed(xs, arena, &in, &item), XML_OPEN);
+    size_t before = mallinfo2().uordblks;
     for (int i = 0; i < 20000; i++) {
         char *text = xprintf("<message><n%d.%0200d xmlns='urn:%d'/></message>", i, i, i);
         in = slice_str(text);
@@ -523,6 +537,7 @@ static void names_do_not_pile_up(void **state)
         free(text);
     }
     assert_int_equal(stanzas, 20000);
+    assert_true(mallinfo2().uordblks < before + 300000);   /* 4 MB of names went by */
     arena_free(&arena);
     xml_stream_free(&xs);
 }
@@ -575,8 +590,8 @@ static void a_whole_stanza_is_not_copied(void **state)
 /* A broken stream leaves no trace in the next one that uses the same context. */
 static void streams_do_not_mix(void **state)
 {
-    static const char *const bad[] = { "<message><a>\xFF", "<message><a>&lol;</a></message>", "<a xmlns:p='urn:p'>",
-                                       "<message><p:a/></message>", "<message><body>&amp</body></message>" };
+    static const char *const bad[] = { "<message><a>\xFF", "<message><a>&lol;</a></message>",
+                                       "<a xmlns:p='urn:p'>", "<message><p:a/></message>", "<message><body>&amp</body></message>" };
 
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         struct buf log = { 0 };
@@ -584,19 +599,24 @@ static void streams_do_not_mix(void **state)
         play(&log, NULL, &limits, slice_str(bytes), SIZE_MAX);
         buf_free(&log);
         free(bytes);
-        assert_gives("<message><body>x</body></message>", "message normal {jabber:client}body 1 |<body>x</body>|\n");
+        assert_gives("<message><body>x</body></message>",
+                     "message normal {jabber:client}body 1 |<body>x</body>|\n");
     }
 }
 
 static const char *const contents[] = {
-    "", "text", "<a/>", "<body>x</body> text <b xmlns='urn:b'>&amp;<c/></b>", "<![CDATA[]]]]>", "<a b='&#10;c'/>",
+    "", "text", "<a/>", "<body>x</body> text <b xmlns='urn:b'>&amp;<c/></b>", "<![CDATA[]]]]>",
+    "<a b='&#10;c'/>",
     "]]", "<w/>", "<w></w>", "<r></r>",
 };
 
 static const char *const bad_contents[] = {
-    "<a>", "</a>", "</w>", "</w><w>", "</r>", "</w></r><r><w>", "<a", "<a b='", "<![CDATA[", "<!--", "<!-- -->", "<?p?>",
-    "&lol;", "&amp", "&", "]]>", "<p:a/>", "<a p:b=''/>", "<stream:a/>", "\xFF", "\x01", "<a></b>", "<a b='1' b='2'/>",
-    "<a xmlns:p='u' xmlns:q='u' p:b='' q:b=''/>", "<", "<a/", "<!DOCTYPE a>", "\uFFFE", "</w", "<w", "<a><", "&#0;",
+    "<a>", "</a>", "</w>", "</w><w>", "</r>", "</w></r><r><w>", "<a", "<a b='", "<![CDATA[", "<!--",
+    "<!-- -->", "<?p?>",
+    "&lol;", "&amp", "&", "]]>", "<p:a/>", "<a p:b=''/>", "<stream:a/>", "\xFF", "\x01", "<a></b>",
+    "<a b='1' b='2'/>",
+    "<a xmlns:p='u' xmlns:q='u' p:b='' q:b=''/>", "<", "<a/", "<!DOCTYPE a>", "\uFFFE", "</w", "<w", "<a><",
+    "&#0;",
 };
 
 static void contents_are_proved(void **state)
@@ -640,7 +660,8 @@ static void contents_have_limits(void **state)
 static void a_content_becomes_a_tree(void **state)
 {
     struct arena         *arena = arena_new();
-    const struct element *root = xml_parse_content(arena, SLICE("a<b c='d'>e&lt;<f/>g</b><h xmlns='urn:h'/>i"),
+    const struct element *root = xml_parse_content(arena,
+                                                   SLICE("a<b c='d'>e&lt;<f/>g</b><h xmlns='urn:h'/>i"),
                                                    "urn:it's", &limits);
 
     assert_non_null(root);
@@ -686,7 +707,8 @@ static unsigned pick(unsigned count)
 static struct slice pick_text(void)
 {
     static const struct slice texts[] = {
-        SLICE_INIT("x"), SLICE_INIT("<&>'\""), SLICE_INIT(" \t\n\r "), SLICE_INIT("\u0437\u0443\u0431\u0440 \U0001F9AC"),
+        SLICE_INIT("x"), SLICE_INIT("<&>'\""), SLICE_INIT(" \t\n\r "),
+        SLICE_INIT("\u0437\u0443\u0431\u0440 \U0001F9AC"),
         SLICE_INIT("]]>"), SLICE_INIT("&amp;#38;"), SLICE_INIT("\x7f\xC2\x85"), SLICE_INIT("<![CDATA[x]]>"),
         SLICE_INIT("a\r\nb"),
     };
@@ -697,7 +719,8 @@ static struct slice pick_text(void)
 static struct slice pick_ns(void)
 {
     static const struct slice all[] = {
-        SLICE_INIT(NS_CLIENT), SLICE_INIT("urn:a"), SLICE_INIT("urn:b'&<"), SLICE_INIT("jabber:x:data"), { 0 },
+        SLICE_INIT(NS_CLIENT), SLICE_INIT("urn:a"), SLICE_INIT("urn:b'&<"), SLICE_INIT("jabber:x:data"),
+        { 0 },
     };
 
     return all[pick(COUNT_OF(all))];

@@ -112,7 +112,8 @@ static void elements_are_found(void **state)
     struct element   t1 = { .text = SLICE("one ") }, t2 = { .text = SLICE("two") };
     struct element   c2 = { .ns = SLICE("urn:a"), .name = SLICE("c") };
     struct element   b = { .ns = SLICE("urn:b"), .name = SLICE("b"), .next = &c2, .next_node = &t2 };
-    struct element   c1 = { .ns = SLICE("urn:a"), .name = SLICE("c"), .next = &b, .next_node = &b, .nodes = &t1 };
+    struct element   c1 = { .ns = SLICE("urn:a"), .name = SLICE("c"), .next = &b, .next_node = &b,
+                           .nodes = &t1 };
     struct element   a = { .ns = SLICE("urn:a"), .name = SLICE("a"), .children = &c1, .nodes = &t1,
                            .attributes = &far };
 

@@ -38,7 +38,8 @@ static void a_stream_error_closes_the_stream(void **state)
                        "</stream:stream>");
     stream_error_write(&b, SE_SYSTEM_SHUTDOWN, "Back at <5>");
     assert_written(&b, "<stream:error><system-shutdown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
-                       "<text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>Back at &lt;5&gt;</text>"
+                       "<text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>Back at &lt;5&gt;"
+                       "</text>"
                        "</stream:error></stream:stream>");
 }
 
@@ -47,16 +48,20 @@ static void a_stanza_error_is_written(void **state)
     struct buf b = { 0 };
 
     stanza_error_write(&b, ZE_NOT_FOUND, NULL, (struct slice){ 0 });
-    assert_written(&b, "<error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>");
+    assert_written(&b, "<error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
+                       "</error>");
     stanza_error_write(&b, ZE_FULL, "no & no", SLICE("room@muc"));
     assert_written(&b, "<error by='room@muc' type='wait'>"
                        "<resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
-                       "<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>no &amp; no</text></error>");
+                       "<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>no &amp; no</text>"
+                       "</error>");
 }
 
 static const struct stanza iq = {
-    .name = STANZA_IQ, .type = TYPE_GET, .from = SLICE_INIT("a@b/c"), .to = SLICE_INIT("d"), .id = SLICE_INIT("7"),
-    .payload_ns = SLICE_INIT("urn:q"), .payload_name = SLICE_INIT("q"), .content = SLICE_INIT("<q xmlns='urn:q'/>"),
+    .name = STANZA_IQ, .type = TYPE_GET, .from = SLICE_INIT("a@b/c"), .to = SLICE_INIT("d"),
+    .id = SLICE_INIT("7"),
+    .payload_ns = SLICE_INIT("urn:q"), .payload_name = SLICE_INIT("q"),
+    .content = SLICE_INIT("<q xmlns='urn:q'/>"),
 };
 
 static void the_reply_goes_back(void **state)
@@ -96,7 +101,8 @@ static void a_long_payload_is_left_out(void **state)
 
 static bool answered(unsigned name, unsigned type, enum zerr err)
 {
-    struct stanza s = { .name = (uint8_t)name, .type = (uint8_t)type, .to = SLICE("a@b") }, reply = { .name = 77 };
+    struct stanza s = { .name = (uint8_t)name, .type = (uint8_t)type, .to = SLICE("a@b") };
+    struct stanza reply = { .name = 77 };
     struct buf    b = { 0 };
     bool          yes = stanza_error_reply(&s, err, NULL, &b, &reply);
 
