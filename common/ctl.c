@@ -325,7 +325,8 @@ static bool may_ask(struct ctl_asker *a)
     socklen_t    len = sizeof(peer);
     int          fd;
 
-    if (uv_fileno((uv_handle_t *)&a->pipe, &fd) < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+    if (uv_fileno((uv_handle_t *)&a->pipe, &fd) < 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
         return false;
     if (peer.uid == 0 || peer.uid == geteuid() || in_group(peer.uid, a->server->admin_group))
         return true;

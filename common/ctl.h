@@ -44,8 +44,8 @@ void ctl_quote(struct buf *out, const char *arg);
 
 struct ctl_server;
 /* Listens on `path` (mode 0660, stale file replaced; a path over 107 bytes is refused). `tables`:
- * NULL-ended list of verb arrays, each ended by { 0 }; `daemon` is handed to run(). `help` is answered here, from
- * the rows. At most 64 askers at once; one who sends half a line, or does not read, for 30 s is cut
+ * NULL-ended list of verb arrays, each ended by { 0 }; `daemon` is handed to run(). `help` is
+ * answered here, from the rows. At most 64 askers at once; one who sends half a line, or does not read, for 30 s is cut
  * off. NULL: logged why. */
 struct ctl_server *ctl_listen(struct loop *loop, const char *path, const char *admin_group,
                               const struct ctl_verb *const *tables, void *daemon);

@@ -279,7 +279,8 @@ static void print_verb(const struct ctl_verb *verb)
     printf("### `%s%s%s`\n\n%s.\n\n", verb->name, *args ? " " : "", args, or_nothing(verb->help));
     if (verb->fields && *verb->fields)
         printf("- fields: `%s`\n", verb->fields);
-    printf("- errors: `%s%sbad_request`\n\n", or_nothing(verb->errors), verb->errors && *verb->errors ? " " : "");
+    printf("- errors: `%s%sbad_request`\n\n", or_nothing(verb->errors),
+           verb->errors && *verb->errors ? " " : "");
 }
 
 void ctl_print_docs(const char *daemon_name, const struct ctl_verb *const *tables)

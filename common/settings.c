@@ -163,9 +163,12 @@ static void print_default(const struct setting *row)
     if (row->type != SETTING_LIST)
         return;
     printf("{");
-    for (const char *p = row->def; *p; p += p[strcspn(p, ",")] == ',' ? strcspn(p, ",") + 1 : strcspn(p, ",")) {
-        printf("%s\"%.*s\"", comma, (int)strcspn(p, ","), p);
+    for (const char *p = row->def; *p;) {
+        size_t len = strcspn(p, ",");
+
+        printf("%s\"%.*s\"", comma, (int)len, p);
         comma = ", ";
+        p += len + (p[len] == ',');
     }
     printf("}");
 }
@@ -185,7 +188,8 @@ static void print_row(const struct setting *row, const char *indent)
 /* Sections that exist only when somebody wants one are shown behind `#`. */
 static void print_section(const struct settings_section *section)
 {
-    bool        optional = section->example && strcmp(section->name, "domain") && strcmp(section->name, "rooms");
+    bool        optional = section->example && strcmp(section->name, "domain") != 0 &&
+                    strcmp(section->name, "rooms") != 0;
     const char *indent = optional ? "#     " : section->name[0] ? "    " : "";
 
     if (section->name[0])

@@ -44,7 +44,8 @@ struct settings {
 
 /* Reads `path`, then applies `overrides` ("section.key=value", "domain[a.org].key=value"; NULL-ended,
  * may be NULL). Relative paths in it are meant from the directory of the file. On a fault prints
- * file:line, what was expected and the nearest known key to stderr (every fault, not only the first) and returns NULL: the caller exits with status 78. */
+ * file:line, what was expected and the nearest known key to stderr (every fault, not only the first)
+ * and returns NULL: the caller exits with status 78. */
 struct settings *settings_load(const char *path, const char *const *overrides);
 void             settings_free(struct settings **s);
 

@@ -6,14 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-void settings_begin_add(struct settings_begins *begins, const struct settings_section *section, const char *title,
-                        int line)
+void settings_begin_add(struct settings_begins *begins, const struct settings_section *section,
+                        const char *title, int line)
 {
     struct settings_begin *more = arena_alloc(begins->arena, (begins->count + 1) * sizeof(*more));
 
     if (begins->count)
         memcpy(more, begins->item, begins->count * sizeof(*more));
-    more[begins->count++] = (struct settings_begin){ section, arena_str(begins->arena, slice_str(title)), line };
+    more[begins->count++] =
+        (struct settings_begin){ section, arena_str(begins->arena, slice_str(title)), line };
     begins->item = more;
 }
 
@@ -70,7 +71,8 @@ static void *target(struct settings_held *held, struct settings_faults *faults, 
     if (!base && strcmp(section->name, "instance") == 0)
         base = settings_add(held, section, o->title);
     if (!base)
-        settings_fault(faults, NO_FILE, "--set '%s': there is no %s \"%s\"", o->text, section->name, o->title);
+        settings_fault(faults, NO_FILE, "--set '%s': there is no %s \"%s\"", o->text, section->name,
+                       o->title);
     return base;
 }
 
@@ -118,7 +120,8 @@ static void add_default_rooms(struct settings_held *held)
     if (held->s.rooms_count)
         return;
     for (size_t i = 0; i < held->s.domain_count; i++)
-        settings_add(held, settings_section("rooms"), arena_printf(held->arena, "muc.%s", held->s.domain[i].name));
+        settings_add(held, settings_section("rooms"),
+                     arena_printf(held->arena, "muc.%s", held->s.domain[i].name));
 }
 
 static const char *title_of(const struct settings *s, const struct settings_section *section, size_t n)
@@ -181,8 +184,8 @@ static void check_sections(const struct settings *s, struct settings_faults *fau
     for (size_t i = 0; i < s->instance_count; i++)
         if (!is_instance(s->instance[i].name))
             settings_fault(faults, settings_begin_line(begins, instance, s->instance[i].name),
-                           "instance \"%s\": expected routerd, or sm-, muc-, c2sd- or s2sd- and a name of small "
-                           "letters and digits, up to 32 characters",
+                           "instance \"%s\": expected routerd, or sm-, muc-, c2sd- or s2sd- and a name of "
+                           "small letters and digits, up to 32 characters",
                            s->instance[i].name);
 }
 
@@ -213,8 +216,8 @@ static void add_instance(struct settings_held *held, const char *name)
 
 static void list_instances(struct settings_held *held)
 {
-    const long counts[COUNT_OF(roles)] = { 0, held->s.instances.sm, held->s.instances.muc, held->s.instances.c2sd,
-                                           held->s.instances.s2sd };
+    const long counts[COUNT_OF(roles)] = { 0, held->s.instances.sm, held->s.instances.muc,
+                                           held->s.instances.c2sd, held->s.instances.s2sd };
     size_t     room = 1 + held->s.instance_count;
 
     for (size_t r = 0; r < COUNT_OF(roles); r++)

@@ -16,8 +16,8 @@ struct settings_begins {
     size_t count;
 };
 
-void settings_begin_add(struct settings_begins *begins, const struct settings_section *section, const char *title,
-                        int line);
+void settings_begin_add(struct settings_begins *begins, const struct settings_section *section,
+                        const char *title, int line);
 /* 0: never begun. */
 int settings_begin_line(const struct settings_begins *begins, const struct settings_section *section,
                         const char *title);

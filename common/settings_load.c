@@ -222,7 +222,8 @@ static void take_section(cfg_t *root, const struct settings_section *section)
 
     for (unsigned n = 0; n < count; n++) {
         cfg_t *cfg = section->name[0] ? cfg_getnsec(root, section->name, n) : root;
-        void  *base = section->example ? settings_add(reading->held, section, cfg_title(cfg)) : &reading->held->s;
+        void  *base = section->example ? settings_add(reading->held, section, cfg_title(cfg))
+                                       : &reading->held->s;
 
         for (size_t i = 0; i < section->count; i++)
             take_row(cfg, base, &section->rows[i]);

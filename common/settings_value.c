@@ -46,8 +46,9 @@ const char *domain_fault(const char *name)
 static bool is_port(const char *text)
 {
     size_t digits = strspn(text, "0123456789");
+    long   port = digits < 6 ? strtol(text, NULL, 10) : 0;
 
-    return digits > 0 && digits < 6 && !text[digits] && strtol(text, NULL, 10) >= 1 && strtol(text, NULL, 10) <= 65535;
+    return digits > 0 && !text[digits] && port >= 1 && port <= 65535;
 }
 
 static bool is_address(const char *text)
@@ -75,7 +76,8 @@ static bool is_endpoint(const char *text, bool names)
 
 static bool is_redis(const char *text)
 {
-    return strcmp(text, "off") == 0 || (strncmp(text, "unix:/", 6) == 0 && text[6]) || is_endpoint(text, true);
+    return strcmp(text, "off") == 0 || (strncmp(text, "unix:/", 6) == 0 && text[6]) ||
+           is_endpoint(text, true);
 }
 
 static bool is_resolver(const char *text)

@@ -85,7 +85,9 @@ static bool is_asked(const struct call *call, const struct instance *i)
 static int conclude(const struct call *call, struct sum *sum)
 {
     if (!sum->reached) {
-        fprintf(stderr, "zubrctl: %s: %s\n", call->instance ? call->instance : call->verb->roles ? call->verb->roles : "zubr",
+        const char *roles = call->verb->roles ? call->verb->roles : "zubr";
+
+        fprintf(stderr, "zubrctl: %s: %s\n", call->instance ? call->instance : roles,
                 sum->asked ? "no daemon answers there" : "no such daemon");
         return EXIT_NOT_THERE;
     }
@@ -184,7 +186,8 @@ int show_status(struct call *call)
     }
     print_rows(rows, call->json);
     if (!json_array_size(rows))
-        fprintf(stderr, "zubrctl: %s\n", call->instance ? "no such instance" : "no instance is configured or running");
+        fprintf(stderr, "zubrctl: %s\n",
+                call->instance ? "no such instance" : "no instance is configured or running");
     json_decref(rows);
     return reached ? EXIT_DONE : EXIT_NOT_THERE;
 }

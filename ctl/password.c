@@ -99,7 +99,8 @@ int register_account(struct call *call)
         fprintf(stderr, "zubrctl: a password is not an argument: register USER@DOMAIN asks for it\n");
         return EXIT_USAGE;
     }
-    fprintf(stderr, "zubrctl: warning: whoever lists the processes or reads the shell's history sees this password\n");
+    fprintf(stderr, "zubrctl: warning: whoever lists the processes or reads the shell's history sees this "
+                    "password\n");
     char *jid = xprintf("%s@%s", call->argv[0], call->argv[1]);
     int   status = with_password(call, jid, call->argv[2]);
     free(jid);

@@ -21,8 +21,8 @@ static char *visible(const char *text)
 
     for (size_t i = 0, step; i < len; i += step) {
         step = (size_t)u8_mbtouc(&c, (const uint8_t *)text + i, len - i);
-        if (uc_is_general_category_withtable(c, UC_CATEGORY_MASK_Cc | UC_CATEGORY_MASK_Cf | UC_CATEGORY_MASK_Zl |
-                                                    UC_CATEGORY_MASK_Zp))
+        if (uc_is_general_category_withtable(c, UC_CATEGORY_MASK_Cc | UC_CATEGORY_MASK_Cf |
+                                                    UC_CATEGORY_MASK_Zl | UC_CATEGORY_MASK_Zp))
             shown[out++] = '?';
         else
             for (size_t k = 0; k < step; k++)

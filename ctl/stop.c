@@ -18,8 +18,10 @@ long seconds_of(const char *text)
 {
     char *end;
     long  n = strtol(text, &end, 10);
-    long  unit = strcmp(end, "h") == 0 ? 3600 : strcmp(end, "m") == 0 ? 60 : !*end || strcmp(end, "s") == 0 ? 1 : 0;
+    long  unit = strcmp(end, "h") == 0 ? 3600 : strcmp(end, "m") == 0 ? 60 : 0;
 
+    if (!*end || strcmp(end, "s") == 0)
+        unit = 1;
     if (end == text || !unit || n < 0 || n > DAY_S / unit)
         return -1;
     return n * unit;

@@ -112,8 +112,8 @@ static int run(struct call *call)
         bool any = call->all.count > 0;
 
         if (!leave_only_who_know(&call->all, call->name)) {
-            fprintf(stderr, "zubrctl: %s: %s\n", call->name,
-                    any ? "no running daemon knows this verb, see zubrctl help" : "unknown verb, see zubrctl help");
+            fprintf(stderr, "zubrctl: %s: %s, see zubrctl help\n", call->name,
+                    any ? "no running daemon knows this verb" : "unknown verb");
             return EXIT_USAGE;
         }
         verb = call->verb = &any_verb;
