@@ -4,7 +4,8 @@
 
 #include "cursor.h"
 
-bool bounce_make(const struct frame *original, struct slice bytes, enum zerr why, struct buf *body, struct frame *out)
+bool bounce_make(const struct frame *original, struct slice bytes, enum zerr why, struct buf *body,
+                 struct frame *out)
 {
     struct frame header_only = *original;
 
@@ -32,7 +33,8 @@ enum zerr bounce_decode(const struct frame *f, enum zerr *why, struct frame *ori
     int32_t reason = (int32_t)take_u32(&c);
     ssize_t n = c.bad ? ZE_PROTOCOL : frame_decode(c.rest, original);
 
-    if (n <= 0 || (size_t)n != c.rest.len || original->kind == FRAME_BOUNCE || reason >= 0 || reason <= ZE_LAST)
+    if (n <= 0 || (size_t)n != c.rest.len || original->kind == FRAME_BOUNCE || reason >= 0
+        || reason <= ZE_LAST)
         return ZE_PROTOCOL;
     *why = (enum zerr)reason;
     return ZE_OK;

@@ -20,8 +20,10 @@
 
 enum { INSTANCES_MAX = 1024, EXIT_CONFIG = 78 };
 
-enum { OPT_CONFIG = 'c', OPT_INSTANCE = 'i', OPT_SET = 's', OPT_HELP = 'h', OPT_VERSION = 'V', OPT_PRINT_CONFIG = 256,
-       OPT_PRINT_CONTROL, OPT_PRINT_INSTANCES };
+enum {
+    OPT_CONFIG = 'c', OPT_INSTANCE = 'i', OPT_SET = 's', OPT_HELP = 'h', OPT_VERSION = 'V',
+    OPT_PRINT_CONFIG = 256, OPT_PRINT_CONTROL, OPT_PRINT_INSTANCES,
+};
 
 static const struct option long_options[] = {
     { "config",          required_argument, NULL, OPT_CONFIG },
@@ -125,8 +127,8 @@ void daemon_check_instance(const struct settings *s, const char *instance, unsig
     for (size_t i = 0; i < count && i < INSTANCES_MAX; i++)
         if (strcmp(names[i], instance) == 0 && (unsigned)role_of_instance(instance) == role)
             return;
-    fprintf(stderr, "zubr-%s: the configuration has no instance \"%s\" of this role; it asks for:", role_name(role),
-            instance);
+    fprintf(stderr, "zubr-%s: the configuration has no instance \"%s\" of this role; it asks for:",
+            role_name(role), instance);
     for (size_t i = 0; i < count && i < INSTANCES_MAX; i++)
         fprintf(stderr, " %s", names[i]);
     fputc('\n', stderr);
@@ -143,7 +145,8 @@ void daemon_drop_root(const struct daemon_spec *spec)
     snprintf(name, sizeof(name), "zubr-%s", spec->name);
     struct passwd *pw = getpwnam(name);
     if (!pw || pw->pw_uid == 0)
-        fatal("root_refused", "why", "started as root and there is no such user to become", "peer", name, NULL);
+        fatal("root_refused", "why", "started as root and there is no such user to become", "peer", name,
+              NULL);
     if (initgroups(name, pw->pw_gid) || setgid(pw->pw_gid) || setuid(pw->pw_uid))
         fatal("root_not_dropped", "err", strerror(errno), NULL);
     if (setuid(0) == 0 || geteuid() == 0)

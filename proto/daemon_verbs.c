@@ -75,7 +75,8 @@ static int verb_log(void *self, int argc, char **argv, struct ctl_reply *r)
 }
 
 /* [--in SECONDS] [--message TEXT] */
-static int take_delay_and_message(int argc, char **argv, long *seconds, const char **message, struct ctl_reply *r)
+static int take_delay_and_message(int argc, char **argv, long *seconds, const char **message,
+                                  struct ctl_reply *r)
 {
     *seconds = 0;
     *message = NULL;
@@ -129,11 +130,13 @@ static int verb_reload(void *self, int argc, char **argv, struct ctl_reply *r)
 const struct ctl_verb daemon_verbs[] = {
     { "status", "", "how this daemon is", "name role pid state uptime version link", "", 0, 0, verb_status },
     { "stats", "", "counters and gauges", "name value help", "", 0, 0, verb_stats },
-    { "log", "[LEVEL]", "show or set the log level: error, warn, info, debug", "level", "bad_request", 0, 1, verb_log },
-    { "drain", "[--message TEXT]", "take no new work and finish what there is", "", "bad_request", 0, 2, verb_drain },
-    { "stop", "[--in SECONDS] [--message TEXT]", "drain, then end; it is not started again", "", "bad_request", 0, 4,
-      verb_stop },
-    { "reload", "", "read the configuration anew; a faulty one changes nothing", "applied needs_restart", "config", 0, 0,
-      verb_reload },
+    { "log", "[LEVEL]", "show or set the log level: error, warn, info, debug", "level", "bad_request",
+      0, 1, verb_log },
+    { "drain", "[--message TEXT]", "take no new work and finish what there is", "", "bad_request",
+      0, 2, verb_drain },
+    { "stop", "[--in SECONDS] [--message TEXT]", "drain, then end; it is not started again", "",
+      "bad_request", 0, 4, verb_stop },
+    { "reload", "", "read the configuration anew; a faulty one changes nothing", "applied needs_restart",
+      "config", 0, 0, verb_reload },
     { 0 },
 };

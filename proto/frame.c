@@ -26,7 +26,11 @@ static const struct {
     enum role   role;
     const char *name;
 } role_names[] = {
-    { ROLE_C2SD, "c2sd" }, { ROLE_S2SD, "s2sd" }, { ROLE_SM, "sm" }, { ROLE_MUC, "muc" }, { ROLE_ROUTERD, "routerd" },
+    { ROLE_C2SD, "c2sd" },
+    { ROLE_S2SD, "s2sd" },
+    { ROLE_SM, "sm" },
+    { ROLE_MUC, "muc" },
+    { ROLE_ROUTERD, "routerd" },
 };
 
 const char *role_name(unsigned role)
@@ -133,7 +137,8 @@ static void get_header(const uint8_t *h, struct frame *out)
         .sender = get_u64(h + AT_SENDER),
         .number = get_u64(h + AT_NUMBER),
         .trace = get_u64(h + AT_TRACE),
-        .stanza = { .name = h[AT_STANZA_NAME], .type = h[AT_STANZA_TYPE], .flags = get_u32(h + AT_STANZA_FLAGS) },
+        .stanza = { .name = h[AT_STANZA_NAME], .type = h[AT_STANZA_TYPE],
+                    .flags = get_u32(h + AT_STANZA_FLAGS) },
     };
 }
 

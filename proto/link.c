@@ -127,7 +127,8 @@ static void bounce_to_self(struct link *l, const struct frame *original, struct 
 }
 
 /* The frames are taken out before a handler runs: it may send, to the same channel too. */
-static void give_back(struct link *l, struct channel *c, channel_verdict *verdict, uint64_t life, enum zerr why)
+static void give_back(struct link *l, struct channel *c, channel_verdict *verdict, uint64_t life,
+                      enum zerr why)
 {
     struct buf   taken = { 0 };
     struct frame f;
@@ -479,8 +480,8 @@ static size_t whole_length(const struct frame *f)
 {
     const struct stanza *s = &f->stanza;
 
-    return FRAME_HEADER + s->from.len + s->to.len + s->id.len + s->lang.len + s->payload_ns.len + s->payload_name.len
-           + f->list.len + f->body.len;
+    return FRAME_HEADER + s->from.len + s->to.len + s->id.len + s->lang.len + s->payload_ns.len
+           + s->payload_name.len + f->list.len + f->body.len;
 }
 
 static bool has_room(const struct link *l, const struct channel *c, const struct frame *f)

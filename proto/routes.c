@@ -120,7 +120,8 @@ void routes_add_instance(struct routes *r, const char *name)
 {
     struct route_instance *it;
 
-    if (strlen(name) >= sizeof(it->name) || routes_instance(r, instance_key(name)) || r->instance_count >= INSTANCES_MAX)
+    if (strlen(name) >= sizeof(it->name) || routes_instance(r, instance_key(name))
+        || r->instance_count >= INSTANCES_MAX)
         return;
     it = append_instance(r, name, strlen(name));
     deal_slots(r, it->role);
@@ -356,7 +357,8 @@ unsigned routes_domain_role(const struct routes *r, struct slice domain)
     return d ? d->role : ROLE_NONE;
 }
 
-bool routes_domain_at(const struct routes *r, size_t i, struct slice *domain, unsigned *role, uint32_t *instance)
+bool routes_domain_at(const struct routes *r, size_t i, struct slice *domain, unsigned *role,
+                      uint32_t *instance)
 {
     if (i >= r->domain_count)
         return false;

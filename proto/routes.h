@@ -62,4 +62,5 @@ enum zerr routes_find(const struct routes *r, struct slice jid, struct address *
 const struct route_instance *routes_any(const struct routes *r, unsigned role, uint64_t hash);
 /* The i-th domain in byte order; instance 0 = by slot. False at the end. `domain` is borrowed until
  * the table changes. */
-bool routes_domain_at(const struct routes *r, size_t i, struct slice *domain, unsigned *role, uint32_t *instance);
+bool routes_domain_at(const struct routes *r, size_t i, struct slice *domain, unsigned *role,
+                      uint32_t *instance);

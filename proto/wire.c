@@ -32,8 +32,8 @@ bool wire_address(const char *path, struct sockaddr_un *out)
     *out = (struct sockaddr_un){ .sun_family = AF_UNIX };
     size_t len = strlen(path);
     if (len >= sizeof(out->sun_path)) {
-        log_error("socket_path_refused", "why", "longer than 107 bytes, choose a shorter run directory", "path", path,
-                  NULL);
+        log_error("socket_path_refused", "why", "longer than 107 bytes, choose a shorter run directory",
+                  "path", path, NULL);
         return false;
     }
     memcpy(out->sun_path, path, len);

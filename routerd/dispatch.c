@@ -31,8 +31,8 @@ static void bounce(struct peer *to, const struct frame *f, struct slice bytes, e
     struct buf     body = { 0 }, out = { 0 };
 
     original.origin = to->self;
-    log_debug("frame_bounced", "peer", to->name, "kind", frame_kinds[f->kind].name, "trace", log_hex(f->trace), "why",
-              err_name(why), NULL);
+    log_debug("frame_bounced", "peer", to->name, "kind", frame_kinds[f->kind].name,
+              "trace", log_hex(f->trace), "why", err_name(why), NULL);
     r->counts.bounced++;
     if (bounce_make(&original, bytes, why, &body, &answer)) {
         answer.origin = r->self;
@@ -105,7 +105,8 @@ static bool s2sd_may_say(const struct peer *p, const struct frame *f)
     if (routes_domain_role(p->router->routes, domain) == ROLE_S2SD)
         return routes_find(p->router->routes, domain, &owner, &generation) == ZE_OK
                && owner.instance == p->self.instance;
-    return routes_domain_role(p->router->routes, domain) == ROLE_NONE && !route_table_is_component(p->router, domain);
+    return routes_domain_role(p->router->routes, domain) == ROLE_NONE
+           && !route_table_is_component(p->router, domain);
 }
 
 static bool may_say(const struct peer *p, const struct frame *f)
@@ -122,8 +123,9 @@ static bool may_say(const struct peer *p, const struct frame *f)
 static void refuse_from(struct peer *p, const struct frame *f)
 {
     p->router->counts.refused++;
-    log_warn("frame_refused", "peer", p->name, "kind", frame_kinds[f->kind].name, "from", log_slice(f->stanza.from),
-             "trace", log_hex(f->trace), "why", "may not speak for that domain", NULL);
+    log_warn("frame_refused", "peer", p->name, "kind", frame_kinds[f->kind].name,
+             "from", log_slice(f->stanza.from), "trace", log_hex(f->trace),
+             "why", "may not speak for that domain", NULL);
 }
 
 /* ---- passing on ---- */
@@ -136,7 +138,8 @@ static bool still_right(const struct router *r, const struct frame *f)
 
     if (!f->generation || f->generation == routes_generation(r->routes) || !f->stanza.to.len)
         return true;
-    return routes_find(r->routes, f->stanza.to, &now, &generation) == ZE_OK && now.instance == f->dest.instance;
+    return routes_find(r->routes, f->stanza.to, &now, &generation) == ZE_OK
+           && now.instance == f->dest.instance;
 }
 
 static enum zerr pass(struct router *r, const struct frame *f, const uint8_t *bytes, size_t len)
@@ -173,7 +176,8 @@ static void pass_on(struct peer *p, const struct frame *f, uint8_t *bytes, size_
 /* ---- what ends here ---- */
 
 /* NULL: welcome. */
-static const char *why_not(const struct peer *p, const struct frame *f, struct slice name, char *text, size_t room)
+static const char *why_not(const struct peer *p, const struct frame *f, struct slice name, char *text,
+                           size_t room)
 {
     const struct route_instance *it;
 

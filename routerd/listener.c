@@ -58,7 +58,8 @@ static bool may_come(const struct listener *l, int fd, struct ucred *who)
     socklen_t len = sizeof(*who);
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, who, &len) || !l->has_user || who->uid != l->user) {
-        log_warn("peer_refused", "peer", role_name(l->role), "why", "wrong user", "from", log_num(who->uid), NULL);
+        log_warn("peer_refused", "peer", role_name(l->role), "why", "wrong user", "from",
+                 log_num(who->uid), NULL);
         return false;
     }
     if (peer_strangers(l->router, l->role) < STRANGERS_MAX)
@@ -89,7 +90,8 @@ static void on_connections(uv_poll_t *poll, int status, int events)
 static bool path_is_free(const struct sockaddr_un *address, const char *path)
 {
     int  fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool answered = fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN);
+    bool answered = fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0
+                                || errno == EAGAIN);
 
     if (fd >= 0)
         close(fd);

@@ -87,8 +87,8 @@ static void router_reload(void *self, struct ctl_reply *answer)
 }
 
 static const struct daemon_spec spec = {
-    .name = "routerd", .role = ROLE_ROUTERD, .verbs = router_verbs, .start = router_start, .reload = router_reload,
-    .status = router_status, .stop = router_stop,
+    .name = "routerd", .role = ROLE_ROUTERD, .verbs = router_verbs, .start = router_start,
+    .reload = router_reload, .status = router_status, .stop = router_stop,
 };
 
 int main(int argc, char **argv)

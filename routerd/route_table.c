@@ -67,7 +67,8 @@ static bool same_owners(const struct routes *a, const struct routes *b)
 
     for (size_t i = 0; i < COUNT_OF(roles); i++)
         for (unsigned slot = 0; slot < SLOTS; slot++) {
-            const struct route_instance *x = routes_slot_owner(a, roles[i], slot), *y = routes_slot_owner(b, roles[i], slot);
+            const struct route_instance *x = routes_slot_owner(a, roles[i], slot);
+            const struct route_instance *y = routes_slot_owner(b, roles[i], slot);
             if ((x ? x->key : 0) != (y ? y->key : 0))
                 return false;
         }

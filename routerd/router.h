@@ -37,7 +37,8 @@ void route_table_changed(struct router *r);
 void route_table_publish(struct router *r);
 /* To one peer, now; it is not told the same again. */
 void route_table_say(struct router *r, struct peer *p);
-/* Domains of ROUTE_BIND. ZE_FORBIDDEN: not this daemon's by the configuration; ZE_CONFLICT: bound by another. */
+/* Domains of ROUTE_BIND. ZE_FORBIDDEN: not this daemon's by the configuration; ZE_CONFLICT: bound by
+ * another. */
 enum zerr route_table_bind(struct router *r, const struct peer *p, struct slice domain);
 void      route_table_unbind(struct router *r, const struct peer *p, struct slice domain);
 void      route_table_unbind_all(struct router *r, const struct peer *p);

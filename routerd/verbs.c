@@ -104,9 +104,10 @@ static int verb_slots(void *self, int argc, char **argv, struct ctl_reply *reply
 }
 
 const struct ctl_verb router_verbs[] = {
-    { "peers", "", "every instance and its link", "name role pid state queued_bytes frames_in frames_out", "", 0, 0,
-      verb_peers },
+    { "peers", "", "every instance and its link", "name role pid state queued_bytes frames_in frames_out",
+      "", 0, 0, verb_peers },
     { "routes", "", "who serves which domain", "domain role instance", "", 0, 0, verb_routes },
-    { "slots", "", "how many slots each instance owns", "role instance slots generation", "", 0, 0, verb_slots },
+    { "slots", "", "how many slots each instance owns", "role instance slots generation", "", 0, 0,
+      verb_slots },
     { 0 },
 };

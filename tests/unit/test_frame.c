@@ -47,7 +47,8 @@ static void assert_same_frame(const struct frame *a, const struct frame *b)
     assert_int_equal(a->dest.instance, b->dest.instance);
     assert_true(a->dest.incarnation == b->dest.incarnation);
     assert_int_equal(a->generation, b->generation);
-    assert_true(a->handle == b->handle && a->sender == b->sender && a->number == b->number && a->trace == b->trace);
+    assert_true(a->handle == b->handle && a->sender == b->sender && a->number == b->number
+                && a->trace == b->trace);
     assert_int_equal(a->stanza.name, b->stanza.name);
     assert_int_equal(a->stanza.type, b->stanza.type);
     assert_int_equal(a->stanza.flags, b->stanza.flags);
@@ -91,7 +92,8 @@ static void every_kind_passes_and_no_other(void **state)
         out.bytes[out.start + 5] = (uint8_t)kind;
         bool is_known = kind < FRAME_KIND_MAX && frame_kinds[kind].name;
         known += is_known;
-        assert_int_equal(frame_decode(buf_slice(&out), &got), is_known ? (ssize_t)buf_len(&out) : ZE_PROTOCOL);
+        ssize_t expected = is_known ? (ssize_t)buf_len(&out) : ZE_PROTOCOL;
+        assert_int_equal(frame_decode(buf_slice(&out), &got), expected);
         buf_free(&out);
     }
     assert_int_equal(known, 19);

@@ -69,7 +69,10 @@ static void on_peer_lost(void *self, const struct address *life)
     seen.lost_life = life->incarnation;
 }
 
-static frame_handler *const handlers[FRAME_KIND_MAX] = { [FRAME_STANZA] = on_stanza, [FRAME_BOUNCE] = on_bounce };
+static frame_handler *const handlers[FRAME_KIND_MAX] = {
+    [FRAME_STANZA] = on_stanza,
+    [FRAME_BOUNCE] = on_bounce,
+};
 
 /* ---- routerd's side ---- */
 
@@ -210,8 +213,9 @@ static int set_up(void **state)
     routes_set_generation(t.routes, 5);
     routes_set_up(t.routes, instance_key("sm-1"), 11, true);
     t.loop = loop_new();
-    t.link = link_new(t.loop, &(struct link_spec){ .socket_path = t.path, .instance = "c2sd-1", .handlers = handlers,
-        .daemon = &t, .queue_bytes = QUEUE, .away_ms = 200, .on_routes = on_routes, .on_peer_lost = on_peer_lost });
+    t.link = link_new(t.loop, &(struct link_spec){
+        .socket_path = t.path, .instance = "c2sd-1", .handlers = handlers, .daemon = &t,
+        .queue_bytes = QUEUE, .away_ms = 200, .on_routes = on_routes, .on_peer_lost = on_peer_lost });
     assert_non_null(t.link);
     return 0;
 }
@@ -588,7 +592,8 @@ static void a_path_that_is_too_long_is_refused(void **state)
 
     memset(path, 'p', sizeof(path));
     path[108] = 0;
-    assert_null(link_new(t.loop, &(struct link_spec){ .socket_path = path, .instance = "c2sd-1", .handlers = handlers }));
+    assert_null(link_new(t.loop, &(struct link_spec){ .socket_path = path, .instance = "c2sd-1",
+                                                      .handlers = handlers }));
 }
 
 static void traces_differ(void **state)

@@ -20,7 +20,8 @@ static void auth_start_returns(void **state)
     auth_start_put(&b, &sent);
     assert_int_equal(auth_start_take(buf_slice(&b), &got), ZE_OK);
     assert_true(slice_eq(got.domain, sent.domain) && slice_eq(got.mechanism, sent.mechanism));
-    assert_true(slice_eq(got.binding_name, sent.binding_name) && slice_eq(got.binding_data, sent.binding_data));
+    assert_true(slice_eq(got.binding_name, sent.binding_name));
+    assert_true(slice_eq(got.binding_data, sent.binding_data));
     assert_true(got.plus_offered && got.secure && got.has_initial);
     assert_true(slice_eq(got.initial, sent.initial) && slice_eq(got.address, sent.address));
     for (size_t n = 0; n < buf_len(&b); n++)
