@@ -205,6 +205,21 @@ void muc_on_stanza(struct muc *m, const struct frame *f)
     buf_free(&reply);
 }
 
+/* A session's end told to every room it was in (RFC 6121 4.6.6 in one frame): as many stanzas. */
+void muc_on_fanout(struct muc *m, const struct frame *f)
+{
+    struct cursor       c = { f->list, false };
+    struct fanout_entry entry;
+    struct frame        one = *f;
+
+    while (fanout_next(&c, &entry)) {
+        one.stanza.to = entry.jid;
+        muc_on_stanza(m, &one);
+    }
+    if (c.bad)
+        log_warn("fanout_refused", "trace", log_hex(f->trace), "peer", role_name(f->origin.role), NULL);
+}
+
 /* ---- what could not be passed on ---- */
 
 static void lose(struct muc *m, struct slice occupant_jid, struct slice full_jid, uint64_t trace)

@@ -67,6 +67,14 @@ static void on_stanza(void *daemon, const struct frame *f)
     muc_on_stanza(m, f);
 }
 
+static void on_fanout(void *daemon, const struct frame *f)
+{
+    struct muc *m = daemon;
+
+    set_clock(m);
+    muc_on_fanout(m, f);
+}
+
 static void on_bounce(void *daemon, const struct frame *f)
 {
     struct muc  *m = daemon;
@@ -156,6 +164,7 @@ static void stop(void *daemon)
 
 static frame_handler *const handlers[FRAME_KIND_MAX] = {
     [FRAME_STANZA] = on_stanza,
+    [FRAME_FANOUT] = on_fanout,
     [FRAME_BOUNCE] = on_bounce,
 };
 

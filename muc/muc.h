@@ -73,6 +73,8 @@ struct muc_census muc_census(const struct muc *m);
 
 /* One frame each (dispatch.c). */
 void muc_on_stanza(struct muc *m, const struct frame *f);
+/* One stanza to several rooms; a malformed list ends where it is malformed. */
+void muc_on_fanout(struct muc *m, const struct frame *f);
 /* `original`: what could not be passed on, and why. */
 void muc_on_bounce(struct muc *m, const struct frame *original, enum zerr why);
 /* That life of an sm is over: its sessions left every room. */

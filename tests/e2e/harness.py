@@ -31,6 +31,7 @@ NS = {
     "stanzas": "urn:ietf:params:xml:ns:xmpp-stanzas", "streams": "urn:ietf:params:xml:ns:xmpp-streams",
     "roster": "jabber:iq:roster", "delay": "urn:xmpp:delay", "register": "jabber:iq:register",
     "muc": "http://jabber.org/protocol/muc", "muc_user": "http://jabber.org/protocol/muc#user",
+    "muc_owner": "http://jabber.org/protocol/muc#owner",
     "disco_info": "http://jabber.org/protocol/disco#info",
     "disco_items": "http://jabber.org/protocol/disco#items",
 }
@@ -94,13 +95,14 @@ class Server:
         env = dict(os.environ, ZUBR_BUILD=BUILD, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0",
                    UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1", **self.env)
         self.stopped = False
+        begin = len(self.lines)
         self.process = subprocess.Popen(command + self.args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                         stdin=subprocess.DEVNULL, env=env, text=True, errors="replace",
                                         start_new_session=True)
         self.reader = threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True)
         self.reader.start()
         try:
-            wait_for(lambda: any(line.startswith("ready:") for line in self.lines[-200:]) or
+            wait_for(lambda: any(line.startswith("ready:") for line in self.lines[begin:]) or
                      self.process.poll() is not None, "the line ready:", 60)
             assert self.process.poll() is None
         except AssertionError:
@@ -411,7 +413,10 @@ class Client:
         return self.iq("get", "<ping xmlns='urn:xmpp:ping'/>", to=self.domain)
 
     def befriend(self, other):
-        """Mutual subscription of two logged-in clients."""
+        """Mutual subscription of two logged-in clients. Only who asked for the roster is interested in
+        the answers (RFC 6121 2.2, 3.1.6)."""
+        for c in (self, other):
+            c.iq("get", f"<query xmlns='{NS['roster']}'/>")
         for a, b in ((self, other), (other, self)):
             a.write(f"<presence to='{b.bare}' type='subscribe'/>")
             b.expect("presence", lambda p: p.get("type") == "subscribe")

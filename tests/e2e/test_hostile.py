@@ -8,6 +8,9 @@ import pytest
 
 from harness import NS, Client, wait_for
 
+# The flood tests are about what happens behind the rate limits.
+OPTIONS = ["--set", "limits.byte_rate=0", "--set", "limits.stanza_rate=0", "--set", "limits.output_max=1048576"]
+
 
 @pytest.fixture
 def bystander(server):

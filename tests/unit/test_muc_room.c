@@ -295,6 +295,26 @@ static void iqs_between_occupants_show_occupant_jids_only(void **state)
     assert_true(next("alice@a.org", "type='get'", NULL));
 }
 
+static void one_frame_leaves_several_rooms(void **state)
+{
+    struct frame f = frame_from(BOB, "");
+    struct buf   list = { 0 };
+
+    (void)state;
+    made();
+    enter(BOB, "B");
+    forget_lines();
+    fanout_put(&list, 0, SLICE("none@muc.a.org/B"));
+    fanout_put(&list, 0, SLICE(ROOM "/B"));
+    f.kind = FRAME_FANOUT;
+    f.stanza.name = STANZA_PRESENCE;
+    f.stanza.type = TYPE_UNAVAILABLE;
+    f.list = buf_slice(&list);
+    muc_on_fanout(t.muc, &f);
+    assert_true(next(ALICE, "from='" ROOM "/B'", "type='unavailable'", NULL));
+    buf_free(&list);
+}
+
 static void malformed_content_and_borrowed_names_are_refused(void **state)
 {
     struct frame f = frame_from("alice@a.org/1", ROOM);
@@ -421,6 +441,7 @@ int main(void)
         TEST(a_new_nick_is_told_with_303),
         TEST(who_cannot_be_reached_is_removed_with_333),
         TEST(iqs_between_occupants_show_occupant_jids_only),
+        TEST(one_frame_leaves_several_rooms),
         TEST(malformed_content_and_borrowed_names_are_refused),
         TEST(every_iq_is_answered_once),
         TEST(disco_says_what_a_room_is),
