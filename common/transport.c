@@ -109,9 +109,27 @@ static void drop_held(struct transport *t)
     t->held = NULL;
 }
 
+/* Some clients end <starttls/> with a line feed, though RFC 6120 5.3.3 forbids it. No TLS record
+ * begins with white space. */
+static struct slice without_blanks(struct slice in)
+{
+    size_t n = 0;
+
+    while (n < in.len && (in.p[n] == '\n' || in.p[n] == '\r' || in.p[n] == ' ' || in.p[n] == '\t'))
+        n++;
+    return slice_cut(in, n, in.len);
+}
+
 static void take_sealed(struct transport *t, struct slice in)
 {
     struct buf *plain = &t->all->plain;
+
+    if (!t->tls_begun)
+        in = without_blanks(in);
+    if (!in.len)
+        return;
+    t->tls_begun = true;
+
     bool        was_ready = tls_ready(t->tls);
     enum zerr   err = tls_feed(t->tls, in, plain, &t->wire);
 

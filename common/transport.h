@@ -43,7 +43,7 @@ struct transport {
     struct buf                    *held;       /* plaintext read while PAUSE_ANSWER; NULL: none */
     size_t                         writing;    /* bytes the kernel has not taken yet */
     uint8_t                        paused;     /* enum pause bits */
-    bool                           ending, said_bye, shut, gone, closing;
+    bool                           ending, said_bye, shut, gone, closing, tls_begun;
 };
 
 /* What all transports of the process share: read buffer, the list of those to flush. */

@@ -82,14 +82,16 @@ static uint8_t in_declaration(struct xml_prolog *p, uint8_t byte)
     return DECLARATION;
 }
 
-/* UTF-16 shows by its byte order mark or by the zero byte before or after the '<'. */
+/* White space before the declaration is forgiven: a client that ends each element with a line feed sends
+ * the last one after <auth/>, where the new stream already begins (RFC 6120 4.6.1 allows the blank).
+ * UTF-16 shows by its byte order mark or by the zero byte before or after the '<'. */
 static uint8_t first(struct xml_prolog *p, uint8_t byte)
 {
     if (byte == '<')
         return FIRST_LT;
     if (byte == 0xFE || byte == 0xFF || byte == 0)
         return fail(p, SE_UNSUPPORTED_ENCODING);
-    return is_space((char)byte) ? BLANKS : fail(p, SE_NOT_WELL_FORMED);
+    return is_space((char)byte) ? AFTER_BOM : fail(p, SE_NOT_WELL_FORMED);
 }
 
 static uint8_t next_state(struct xml_prolog *p, uint8_t byte)

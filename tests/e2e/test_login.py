@@ -198,6 +198,26 @@ def test_tls_1_1_is_refused(server):
         context.wrap_socket(c.sock)
 
 
+def test_a_line_feed_after_starttls_is_forgiven(server):
+    c = server.stream().open()
+    c.features()
+    c.write(f"<starttls xmlns='{NS['tls']}'/>\n")
+    assert c.next().tag.endswith("proceed")
+    c.write(" \n")
+    c._wrap()
+    assert mechanisms(c.open().features())
+
+
+def test_nothing_can_be_injected_before_tls(server):
+    c = server.stream().open()
+    c.features()
+    c.write(f"<starttls xmlns='{NS['tls']}'/><iq type='get' id='x'/>")
+    raw = b""
+    while data := c.sock.recv(65536):
+        raw += data
+    assert b"<proceed" in raw and b"<iq" not in raw and b"<presence" not in raw
+
+
 def test_in_band_registration_before_login(server):
     c = server.stream().starttls().open()
     features = c.features()

@@ -20,7 +20,7 @@ class Bot(slixmpp.ClientXMPP):
 
     def __init__(self, jid, password):
         super().__init__(jid, password)
-        for plugin in ("xep_0030", "xep_0045", "xep_0049", "xep_0054", "xep_0092", "xep_0199", "xep_0202"):
+        for plugin in ("xep_0004", "xep_0030", "xep_0045", "xep_0049", "xep_0054", "xep_0092", "xep_0199", "xep_0202"):
             self.register_plugin(plugin)
         self.heard = asyncio.Queue()
         self.here = asyncio.Event()
@@ -68,6 +68,8 @@ def test_slixmpp_chats_rosters_and_rooms(server):
         assert (await b.next_body("hello from slixmpp"))["from"] == a.boundjid.full
         room = f"slix@muc.{server.domain}"
         await a.plugin["xep_0045"].join_muc_wait(room, "A", timeout=15)
+        form = a.plugin["xep_0004"].make_form(ftype="submit")       # an instant room, XEP-0045 10.1.2
+        await a.plugin["xep_0045"].set_room_config(room, form)
         await b.plugin["xep_0045"].join_muc_wait(room, "B", timeout=15)
         b.send_message(room, "hello room", mtype="groupchat")
         await a.next_body("hello room")

@@ -32,7 +32,9 @@ def test_routerd_dies_and_nobody_notices(server, pair):
 
 def test_messages_sent_while_routerd_is_away_arrive_once_and_in_order(server, pair):
     a, b = pair
-    os.kill(server.pid_of("routerd"), signal.SIGKILL)
+    pid = server.pid_of("routerd")
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not os.path.exists(f"/proc/{pid}"), "the end of routerd")
     for i in range(100):
         a.message(b.bare, f"w{i}")
     for i in range(100):
