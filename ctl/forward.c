@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "buf.h"
 #include "mem.h"
 #include "zubrctl.h"
 
@@ -164,6 +165,31 @@ static json_t *down(const struct instance *i, const struct answer *a)
     return row;
 }
 
+/* What only some daemons have would make a table of mostly empty columns: it goes into the last one. */
+static json_t *folded(json_t *row)
+{
+    static const char *const common[] = { "name", "role", "pid", "state", "uptime", "version", "link" };
+    json_t                  *out = json_object(), *value, *rest = json_copy(row);
+    const char              *name;
+    struct buf               more = { 0 };
+
+    for (size_t i = 0; i < COUNT_OF(common); i++) {
+        value = json_object_get(row, common[i]);
+        json_object_set(out, common[i], value);
+        json_object_del(rest, common[i]);
+    }
+    json_object_foreach(rest, name, value) {
+        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+
+        buf_printf(&more, "%s%s=%s", buf_len(&more) ? " " : "", name, text ? text : "");
+        free(text);
+    }
+    json_object_set_new(out, "more", json_stringn(buf_len(&more) ? (const char *)more.bytes : "", buf_len(&more)));
+    buf_free(&more);
+    json_decref(rest);
+    return out;
+}
+
 int show_status(struct call *call)
 {
     json_t *rows = json_array(), *row;
@@ -179,7 +205,7 @@ int show_status(struct call *call)
         ask(&call->all.item[i], "--json status", STATUS_MS, &a);
         reached += a.reached && !a.code;
         json_array_foreach(a.rows, n, row)
-            json_array_append(rows, row);
+            json_array_append_new(rows, call->json ? json_incref(row) : folded(row));
         if (!json_array_size(a.rows))
             json_array_append_new(rows, down(&call->all.item[i], &a));
         answer_free(&a);
