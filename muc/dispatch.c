@@ -173,6 +173,8 @@ static void handle(struct request *r)
     }
     if (err < 0 && !r->answered)
         outcome_error(r->out, &r->s, err, NULL, proven);
+    log_debug("stanza_done", "trace", log_hex(r->out->trace), "kind", stanza_name_text(r->s.name), "from",
+              log_slice(r->s.from), "to", log_slice(r->s.to), "err", err < 0 ? err_name(err) : "ok", NULL);
 }
 
 void muc_on_stanza(struct muc *m, const struct frame *f)

@@ -171,6 +171,8 @@ static void pass_on(struct peer *p, const struct frame *f, uint8_t *bytes, size_
     }
     r->counts.frames++;
     r->counts.bytes += len;
+    log_debug("frame_passed", "trace", log_hex(f->trace), "kind", frame_kinds[f->kind].name, "from", p->name,
+              "instance", log_hex(f->dest.instance), NULL);
 }
 
 /* ---- what ends here ---- */
