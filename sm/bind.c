@@ -126,7 +126,8 @@ void on_bind(void *self, const struct frame *f)
     }
     err = bind_session(sm, f, &s);
     if (err)
-        log_info("bind_refused", "jid", log_slice(f->stanza.to), "conn", log_hex(f->sender), "err", err_name(err), NULL);
+        log_info("bind_refused", "jid", log_slice(f->stanza.to), "conn", log_hex(f->sender), "err",
+                 err_name(err), NULL);
     bound_send(sm, f, s, err);
 }
 

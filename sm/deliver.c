@@ -105,7 +105,8 @@ static bool receives(const struct session *s, enum deliver_action action)
     return s->available && (action == ACT_AVAILABLE || s->priority >= 0);
 }
 
-static unsigned receivers(const struct online *account, enum deliver_action action, const struct session **only)
+static unsigned receivers(const struct online *account, enum deliver_action action,
+                          const struct session **only)
 {
     unsigned count = 0;
 
@@ -139,7 +140,9 @@ static void tell_room(struct passage *p)
 {
     const struct stanza *s = p->stanza;
     struct buf           content = { 0 };
-    struct stanza        error = { .name = STANZA_PRESENCE, .type = TYPE_ERROR, .from = s->to, .to = s->from, .id = s->id };
+    struct stanza        error = {
+        .name = STANZA_PRESENCE, .type = TYPE_ERROR, .from = s->to, .to = s->from, .id = s->id,
+    };
 
     if (s->type == TYPE_ERROR || routes_domain_role(p->sm->routes, jid_domain(s->from)) != ROLE_MUC)
         return;
@@ -152,8 +155,9 @@ int deliver(struct passage *p)
 {
     const struct stanza  *s = p->stanza;
     const struct online  *account = session_online(p->sm->sessions, p->owner);
-    const struct session *match = account && !jid_is_bare(s->to) ? session_by_jid(p->sm->sessions, s->to) : NULL;
-    enum deliver_target   target = jid_is_bare(s->to) ? TARGET_BARE : match ? TARGET_MATCH : TARGET_NO_MATCH;
+    bool                  bare = jid_is_bare(s->to);
+    const struct session *match = bare ? NULL : session_by_jid(p->sm->sessions, s->to);
+    enum deliver_target   target = bare ? TARGET_BARE : match ? TARGET_MATCH : TARGET_NO_MATCH;
     enum deliver_action   action = deliver_rule(deliver_kind_of(s), target, who_is_online(p, account));
 
     switch (action) {

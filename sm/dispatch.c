@@ -64,8 +64,9 @@ static void log_fate(const struct passage *p, const char *pass, int err)
 {
     const struct stanza *s = p->stanza;
 
-    log_debug("stanza_done", "trace", log_hex(outcome_trace(p->out)), "kind", stanza_name_text(s->name), "state", pass,
-              "from", log_slice(s->from), "to", log_slice(s->to), "err", err < 0 ? err_name(err) : "ok", NULL);
+    log_debug("stanza_done", "trace", log_hex(outcome_trace(p->out)), "kind", stanza_name_text(s->name),
+              "state", pass, "from", log_slice(s->from), "to", log_slice(s->to),
+              "err", err < 0 ? err_name(err) : "ok", NULL);
 }
 
 /* Presence of strangers is not answered with errors (RFC 6121 8.5.1), but our own client hears why its
@@ -326,6 +327,8 @@ static void fanout_entries(struct sm *sm, const struct frame *f, struct stanza *
     while (fanout_next(&c, &entry)) {
         if (!entry.jid.len || !canonical(entry.jid) || !sm_serves(sm, jid_domain(entry.jid)))
             continue;
+        log_debug("stanza_fanned", "trace", log_hex(f->trace), "kind", stanza_name_text(s->name), "from",
+                  log_slice(s->from), "to", log_slice(entry.jid), NULL);
         if (deliver_spread(spread, s, entry.jid))
             continue;
         struct stanza   one = *s;
@@ -411,7 +414,8 @@ void dispatch_close_session(struct passage *p, struct session **sp, enum when wh
     session_remove(p->sm->sessions, sp);
 }
 
-void dispatch_end_session(struct sm *sm, struct session **sp, const char *condition, const char *text, uint64_t trace)
+void dispatch_end_session(struct sm *sm, struct session **sp, const char *condition, const char *text,
+                          uint64_t trace)
 {
     struct slice   bare = arena_copy(sm->arena, session_bare(*sp));
     struct stanza  none = { .from = arena_copy(sm->arena, session_jid(*sp)) };

@@ -16,7 +16,7 @@ struct passage {
     struct sm      *sm;
     struct outcome *out;
     struct session *session;     /* the sender's, in the outgoing pass; else NULL */
-    struct slice    owner;       /* bare JID: the sender's in the outgoing pass, the recipient's in the incoming */
+    struct slice    owner;       /* bare JID: of the sender in the outgoing pass, else of the recipient */
     bool            exists;      /* incoming: such an account exists */
     struct stanza  *stanza;      /* from and to are canonical; `to` may be empty in the outgoing pass */
 };

@@ -110,7 +110,8 @@ static void succeed(struct login *login, const struct sasl_answer *a)
     ticket_make(&login->sm->store, &claim, wall_us(), &ticket);
     done.ticket = buf_slice(&ticket);
     logins_done++;
-    log_info("login_done", "jid", log_slice(a->jid), "conn", log_hex(login->conn), "from", login->address, NULL);
+    log_info("login_done", "jid", log_slice(a->jid), "conn", log_hex(login->conn), "from", login->address,
+             NULL);
     done_send(login, &done);
     wipe(ticket.bytes, ticket.end);
     buf_free(&ticket);

@@ -51,7 +51,8 @@ static void outlet_bounce(void *arg, const struct frame *f, enum zerr why)
 
 /* ---- store ---- */
 
-static struct store *open_store(struct daemon *d, const char *name, const char *const *tables, uint32_t schema)
+static struct store *open_store(struct daemon *d, const char *name, const char *const *tables,
+                                uint32_t schema)
 {
     char             *path = xprintf("%s/%s", d->settings->dir.data, name);
     struct store_spec spec = {

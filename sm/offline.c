@@ -26,8 +26,8 @@ static const struct stat_row stats[] = {
 
 static bool worth_keeping(const struct stanza *s)
 {
-    unsigned says = STANZA_HAS_BODY | STANZA_HAS_SUBJECT | STANZA_STORE | STANZA_HAS_RECEIPT | STANZA_HAS_MARKER |
-                    STANZA_ENCRYPTED | STANZA_MUC_USER;
+    unsigned says = STANZA_HAS_BODY | STANZA_HAS_SUBJECT | STANZA_STORE | STANZA_HAS_RECEIPT |
+                    STANZA_HAS_MARKER | STANZA_ENCRYPTED | STANZA_MUC_USER;
 
     if (s->flags & (STANZA_NO_STORE | STANZA_EMPTY))
         return false;

@@ -207,7 +207,8 @@ static bool stanza_frame(const struct sm *sm, const struct stanza *stanza, struc
     return *err == ZE_OK;
 }
 
-void outcome_refuse(struct outcome *o, enum when when, const struct stanza *s, enum zerr err, const char *text)
+void outcome_refuse(struct outcome *o, enum when when, const struct stanza *s, enum zerr err,
+                    const char *text)
 {
     struct buf    bytes = { 0 };
     struct stanza reply;
@@ -283,7 +284,8 @@ void outcome_undeliverable(struct sm *sm, const struct frame *f, enum zerr why)
     struct outcome *o;
 
     s.content = f->body;
-    log_debug("stanza_returned", "trace", log_hex(f->trace), "to", log_slice(s.to), "why", err_name(why), NULL);
+    log_debug("stanza_returned", "trace", log_hex(f->trace), "to", log_slice(s.to), "why", err_name(why),
+              NULL);
     if (f->kind != FRAME_STANZA || s.name == STANZA_NONE || !s.from.len)
         return;
     o = outcome_new(sm, jid_bare(s.from), f->trace);
@@ -390,7 +392,8 @@ static void waiting_release(struct waiting *w)
 
     if (w->err) {
         commits_failed++;
-        log_warn("commit_failed", "jid", log_slice(slice_of(w->owner, w->owner_len)), "err", err_name(w->err), NULL);
+        log_warn("commit_failed", "jid", log_slice(slice_of(w->owner, w->owner_len)), "err",
+                 err_name(w->err), NULL);
     }
     sm->ways->open++;
     release_encoded(sm, &w->ahead);

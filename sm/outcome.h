@@ -51,7 +51,8 @@ void outcome_frame(struct outcome *o, enum when when, const struct frame *f);
 /* The frame goes back where it came from. Only for frames in hand. */
 void outcome_bounce(struct sm *sm, const struct frame *f, enum zerr why);
 /* The error reply of `s`, if it may be answered. text may be NULL. */
-void outcome_refuse(struct outcome *o, enum when when, const struct stanza *s, enum zerr err, const char *text);
+void outcome_refuse(struct outcome *o, enum when when, const struct stanza *s, enum zerr err,
+                    const char *text);
 /* Bytes made by a handler: the buffer is emptied, its bytes live until the end of the dispatch. */
 struct slice outcome_keep(struct outcome *o, struct buf *bytes);
 /* Runs after the frames left (ZE_OK) or the commit failed. May make and settle an outcome of its own. */

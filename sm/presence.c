@@ -269,7 +269,8 @@ static bool may_see(struct passage *p, struct slice who)
 static void answer_bare(struct passage *p, unsigned type)
 {
     struct stanza s = {
-        .name = STANZA_PRESENCE, .type = (uint8_t)type, .id = p->stanza->id, .from = p->owner, .to = p->stanza->from,
+        .name = STANZA_PRESENCE, .type = (uint8_t)type, .id = p->stanza->id, .from = p->owner,
+        .to = p->stanza->from,
     };
 
     if (type == TYPE_UNSUBSCRIBED)

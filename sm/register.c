@@ -162,7 +162,8 @@ static void on_created(void *arg, enum zerr err)
     struct registration *r = arg;
     struct buf           content = { 0 };
     struct stanza        s = {
-        .name = STANZA_IQ, .type = err ? TYPE_ERROR : TYPE_RESULT, .id = slice_str(r->id), .from = slice_str(r->domain),
+        .name = STANZA_IQ, .type = err ? TYPE_ERROR : TYPE_RESULT, .id = slice_str(r->id),
+        .from = slice_str(r->domain),
     };
 
     if (err)
@@ -180,7 +181,9 @@ static void give_form(struct sm *sm, const struct frame *f)
 {
     struct buf        content = { 0 };
     struct xml_writer w;
-    struct stanza     s = { .name = STANZA_IQ, .type = TYPE_RESULT, .id = f->stanza.id, .from = f->stanza.to };
+    struct stanza     s = {
+        .name = STANZA_IQ, .type = TYPE_RESULT, .id = f->stanza.id, .from = f->stanza.to,
+    };
 
     xml_begin(&w, &content, NS_CLIENT);
     form_write(&w, slice_of(NULL, 0));
@@ -301,7 +304,8 @@ void on_register(void *self, const struct frame *f)
     }
     owner = routes_slot_owner(sm->routes, ROLE_SM, slot_of(jid_slice(&wish.jid)));
     if (f->origin.role == ROLE_C2SD &&
-        !throttle_take(sm->registrations, f->list, loop_now_ms(sm->loop), sm->settings->limits.registrations_per_hour))
+        !throttle_take(sm->registrations, f->list, loop_now_ms(sm->loop),
+                       sm->settings->limits.registrations_per_hour))
         refuse(sm, f, ZE_FULL, "Too many registrations from your address");
     else if (!owner || owner->key == sm->self.instance)
         create(sm, f, jid_slice(&wish.jid), wish.password);
@@ -329,8 +333,8 @@ static int change_password(struct iq *iq, struct slice username, struct slice pa
         return ZE_BAD_REQUEST;
     if (!slice_eq(jid_slice(&j), p->owner))
         return ZE_NOT_ALLOWED;                 /* 3.3: one's own only */
-    account_set_password(&p->sm->store, p->sm->loop, p->owner, password, p->sm->settings->server.scram_iterations,
-                         on_changed, iq_defer(iq));
+    account_set_password(&p->sm->store, p->sm->loop, p->owner, password,
+                         p->sm->settings->server.scram_iterations, on_changed, iq_defer(iq));
     return LATER;
 }
 
@@ -384,5 +388,6 @@ static const struct iq_row register_iqs[] = {
 };
 
 const struct sm_feature sm_register = {
-    .name = "register", .spec = "XEP-0077", .disco_server = register_disco, .stats = stats, .iqs = register_iqs,
+    .name = "register", .spec = "XEP-0077", .disco_server = register_disco, .stats = stats,
+    .iqs = register_iqs,
 };

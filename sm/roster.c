@@ -150,8 +150,8 @@ static void query_open(struct xml_writer *w, bool versioned, uint64_t version)
         xml_attr_num(w, "ver", (int64_t)version);
 }
 
-static struct stanza push_make(struct outcome *o, struct sm *sm, struct slice owner, const struct roster_item *item,
-                               bool removed, uint64_t version)
+static struct stanza push_make(struct outcome *o, struct sm *sm, struct slice owner,
+                               const struct roster_item *item, bool removed, uint64_t version)
 {
     struct buf        content = { 0 };
     struct xml_writer w;
@@ -169,8 +169,8 @@ static struct stanza push_make(struct outcome *o, struct sm *sm, struct slice ow
 }
 
 /* 2.1.6: to every interested resource, the one that asked for the change included. */
-static void push(struct outcome *o, struct sm *sm, struct slice owner, const struct roster_item *item, bool removed,
-                 uint64_t version)
+static void push(struct outcome *o, struct sm *sm, struct slice owner, const struct roster_item *item,
+                 bool removed, uint64_t version)
 {
     const struct online *account = session_online(sm->sessions, owner);
     struct stanza       *s;
@@ -325,10 +325,11 @@ static int get(struct iq *iq)
 
 static enum zerr read_groups(struct sm *sm, const struct element *item, struct buf *groups)
 {
-    struct slice seen[GROUPS_MAX];
-    size_t       count = 0;
+    const struct element *g = element_child(item, NULL, "group");
+    struct slice          seen[GROUPS_MAX];
+    size_t                count = 0;
 
-    for (const struct element *g = element_child(item, NULL, "group"); g; g = element_next(g, NULL, "group")) {
+    for (; g; g = element_next(g, NULL, "group")) {
         struct slice name = element_text(sm->arena, g);
         if (!name.len || name.len > NAME_MAX_BYTES || count == GROUPS_MAX)
             return ZE_NOT_ACCEPTABLE;
@@ -359,7 +360,8 @@ static enum zerr read_item(struct iq *iq, const struct element **item, struct sl
     return slice_eq(*contact, iq->p->owner) ? ZE_NOT_ALLOWED : ZE_OK;
 }
 
-static enum zerr set_item(struct passage *p, struct store_view *view, const struct element *e, struct slice contact)
+static enum zerr set_item(struct passage *p, struct store_view *view, const struct element *e,
+                          struct slice contact)
 {
     struct roster_item item;
     struct buf         groups = { 0 };

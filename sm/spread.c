@@ -15,7 +15,8 @@ struct spread_group {
     struct slice         jid;
 };
 
-void spread_begin(struct spread *sp, struct sm *sm, struct outcome *out, enum when when, const struct stanza *s)
+void spread_begin(struct spread *sp, struct sm *sm, struct outcome *out, enum when when,
+                  const struct stanza *s)
 {
     *sp = (struct spread){ .sm = sm, .out = out, .when = when, .stanza = s };
 }
@@ -36,7 +37,8 @@ static struct spread_group *group_of(struct spread *sp, const struct address *de
 }
 
 /* The list is only written when there is a second entry: one receiver gets a plain STANZA. */
-static void group_add(struct spread_group *g, uint64_t handle, uint64_t sender, struct slice jid, struct slice full)
+static void group_add(struct spread_group *g, uint64_t handle, uint64_t sender, struct slice jid,
+                      struct slice full)
 {
     if (g->count++ == 0) {
         g->handle = handle;

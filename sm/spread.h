@@ -19,7 +19,8 @@ struct spread {
     struct spread_group *groups;
 };
 
-void spread_begin(struct spread *sp, struct sm *sm, struct outcome *out, enum when when, const struct stanza *s);
+void spread_begin(struct spread *sp, struct sm *sm, struct outcome *out, enum when when,
+                  const struct stanza *s);
 /* `to` at the receiver: the session's full JID. */
 void spread_session(struct spread *sp, const struct session *s);
 /* A bare JID of this instance reaches its available sessions (the rule of RFC 6121 8.5.2.1.2 for

@@ -199,7 +199,8 @@ struct change {
     struct sub_result  after;
 };
 
-static void change_begin(struct change *c, struct passage *p, enum sub_direction direction, struct slice contact)
+static void change_begin(struct change *c, struct passage *p, enum sub_direction direction,
+                         struct slice contact)
 {
     struct sm *sm = p->sm;
     bool       waiting;
@@ -248,7 +249,8 @@ static bool keep_request(struct change *c)
     struct buf           value = { 0 };
     size_t               count = 0;
 
-    store_each(c->view, T_PENDING, sm_key_prefix(p->sm, p->owner), slice_of(NULL, 0), false, count_row, &count);
+    store_each(c->view, T_PENDING, sm_key_prefix(p->sm, p->owner), slice_of(NULL, 0), false, count_row,
+               &count);
     if (count >= PENDING_MAX)
         return false;
     buf_put_u8(&value, FORMAT);
@@ -330,7 +332,8 @@ static void reply_subscribed(struct change *c)
 {
     struct passage *p = c->p;
     struct stanza   s = {
-        .name = STANZA_PRESENCE, .type = TYPE_SUBSCRIBED, .from = p->owner, .to = c->contact, .id = p->stanza->id,
+        .name = STANZA_PRESENCE, .type = TYPE_SUBSCRIBED, .from = p->owner, .to = c->contact,
+        .id = p->stanza->id,
     };
 
     outcome_route(p->out, AFTER_COMMIT, &s);
@@ -374,8 +377,8 @@ static int subscription_incoming(struct passage *p)
     err = inbound_apply(&c);
     store_view_end(&c.view);
     if (err)
-        log_info("subscription_ignored", "jid", log_slice(p->owner), "from", log_slice(s->from), "err", err_name(err),
-                 NULL);
+        log_info("subscription_ignored", "jid", log_slice(p->owner), "from", log_slice(s->from),
+                 "err", err_name(err), NULL);
     return TAKEN;
 }
 

@@ -2,7 +2,8 @@
 
 /* Presence subscriptions: RFC 6121 3 and appendix A as one table.
  *
- * T_PENDING  slot, owner NUL contact -> u8 format 1, u64 time_us, sized id, sized lang, content of the waiting subscribe
+ * T_PENDING  slot, owner NUL contact -> u8 format 1, u64 time_us, sized id, sized lang, then the content
+ *            of the waiting subscribe
  *
  * "Pending In" lives there and not in the roster: such a contact is no item (3.1.3). */
 
@@ -20,7 +21,7 @@ enum sub_direction { SUB_OUTBOUND, SUB_INBOUND, SUB_DIRECTIONS };
 struct sub_result {
     enum sub_state next;
     bool           pass;          /* outbound: routed; inbound: delivered */
-    bool           reply;         /* inbound subscribe that needs no asking: answered `subscribed` for the owner */
+    bool           reply;         /* inbound subscribe that needs no asking: answered for the owner */
     bool           approved;      /* the pre-approval mark afterwards (3.4) */
 };
 

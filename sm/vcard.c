@@ -43,7 +43,8 @@ static int set(struct iq *iq)
     if (buf_len(&row) > (size_t)p->sm->settings->limits.vcard_max)
         err = ZE_NOT_ACCEPTABLE;
     else
-        store_put(outcome_accounts(p->out), T_VCARD, sm_key(p->sm, p->owner, slice_of(NULL, 0)), buf_slice(&row));
+        store_put(outcome_accounts(p->out), T_VCARD, sm_key(p->sm, p->owner, slice_of(NULL, 0)),
+                  buf_slice(&row));
     buf_free(&row);
     return err;
 }
@@ -62,6 +63,7 @@ static const struct iq_row vcard_iqs[] = {
 };
 
 const struct sm_feature sm_vcard = {
-    .name = "vcard", .spec = "XEP-0054", .disco_server = vcard_disco, .disco_account = vcard_disco, .iqs = vcard_iqs,
+    .name = "vcard", .spec = "XEP-0054", .disco_server = vcard_disco, .disco_account = vcard_disco,
+    .iqs = vcard_iqs,
     .removed = vcard_removed,
 };

@@ -84,8 +84,8 @@ static int verb_register(void *self, int argc, char **argv, struct ctl_reply *r)
     (void)argc;
     if (err)
         return err;
-    account_create(&sm->store, sm->loop, jid_slice(&jid), slice_str(argv[1]), sm->settings->server.scram_iterations,
-                   verb_done, verb_wait(r, &jid, "account_registered"));
+    account_create(&sm->store, sm->loop, jid_slice(&jid), slice_str(argv[1]),
+                   sm->settings->server.scram_iterations, verb_done, verb_wait(r, &jid, "account_registered"));
     wipe(argv[1], strlen(argv[1]));
     return LATER;
 }
@@ -100,7 +100,8 @@ static int verb_passwd(void *self, int argc, char **argv, struct ctl_reply *r)
     if (err)
         return err;
     account_set_password(&sm->store, sm->loop, jid_slice(&jid), slice_str(argv[1]),
-                         sm->settings->server.scram_iterations, verb_done, verb_wait(r, &jid, "password_changed"));
+                         sm->settings->server.scram_iterations, verb_done,
+                         verb_wait(r, &jid, "password_changed"));
     wipe(argv[1], strlen(argv[1]));
     return LATER;
 }
@@ -247,7 +248,8 @@ static int verb_kick(void *self, int argc, char **argv, struct ctl_reply *r)
     for (struct session *s; (s = kick_next(sm, jid_slice(&jid))); count++) {
         ctl_row(r);
         ctl_slice(r, "jid", session_jid(s));
-        dispatch_end_session(sm, &s, "policy-violation", argc > 1 ? argv[1] : "Kicked by the operator", random_u64());
+        dispatch_end_session(sm, &s, "policy-violation", argc > 1 ? argv[1] : "Kicked by the operator",
+                             random_u64());
     }
     arena_reset(sm->arena);
     return count ? ZE_OK : ZE_NOT_FOUND;
@@ -327,11 +329,13 @@ static int verb_offline(void *self, int argc, char **argv, struct ctl_reply *r)
 }
 
 const struct ctl_verb sm_verbs[] = {
-    { "register", "JID PASSWORD", "make an account", "jid", "bad_jid not_found no_route conflict not_acceptable full store",
+    { "register", "JID PASSWORD", "make an account", "jid",
+        "bad_jid not_found no_route conflict not_acceptable full store",
       2, 2, verb_register },
     { "passwd", "JID PASSWORD", "set an account's password", "jid",
       "bad_jid not_found no_route not_acceptable full store", 2, 2, verb_passwd },
-    { "unregister", "JID", "remove an account and everything it has", "jid", "bad_jid not_found no_route store",
+    { "unregister", "JID", "remove an account and everything it has", "jid",
+        "bad_jid not_found no_route store",
       1, 1, verb_unregister },
     { "users", "[DOMAIN]", "accounts", "jid created sessions disabled", "not_found store", 0, 1, verb_users },
     { "sessions", "[JID]", "who is connected", "jid resource priority show c2sd address secure since",
@@ -339,7 +343,8 @@ const struct ctl_verb sm_verbs[] = {
     { "kick", "JID [TEXT]", "end the sessions of a bare or full JID", "jid", "bad_jid not_found no_route",
       1, 2, verb_kick },
     { "announce", "TEXT", "a message to everybody who is connected", "sessions", "", 1, 1, verb_announce },
-    { "offline", "JID", "messages that wait for an account", "jid count bytes", "bad_jid not_found no_route store",
+    { "offline", "JID", "messages that wait for an account", "jid count bytes",
+        "bad_jid not_found no_route store",
       1, 1, verb_offline },
     { 0 },
 };
