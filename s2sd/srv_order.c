@@ -39,13 +39,25 @@ static size_t choose(const struct srv_target *targets, size_t count, srv_draw *d
     return count - 1;
 }
 
+static size_t same_priority(const struct srv_target *targets, size_t count)
+{
+    size_t n = 1;
+
+    while (n < count && targets[n].priority == targets[0].priority)
+        n++;
+    return n;
+}
+
 void srv_order(struct srv_target *targets, size_t count, srv_draw *draw, void *arg)
 {
+    if (count == 0)
+        return;
     qsort(targets, count, sizeof(*targets), by_priority);
-    for (size_t first = 0, end; first < count; first = end) {
-        for (end = first; end < count && targets[end].priority == targets[first].priority;)
-            end++;
-        for (size_t i = first; i + 1 < end; i++)
-            move_to_front(targets + i, choose(targets + i, end - i, draw, arg));
+    while (count > 1) {
+        size_t group = same_priority(targets, count);
+        if (group > 1)
+            move_to_front(targets, choose(targets, group, draw, arg));
+        targets++;
+        count--;
     }
 }
