@@ -1,7 +1,6 @@
 /* New clients: accepted, counted by address, refused over the limits (conn.h). */
 
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 
 #include "conn.h"
 #include "log.h"
@@ -19,17 +18,6 @@ static void read_address(struct conn *c)
     }
     c->ip.bytes[10] = c->ip.bytes[11] = 0xff;
     memcpy(c->ip.bytes + 12, &((struct sockaddr_in *)&from)->sin_addr, 4);
-}
-
-static void watch_peer(struct conn *c)
-{
-    unsigned seconds = (unsigned)c2sd_settings(c->c2sd)->limits.idle_ping;
-    unsigned ms = seconds * 1000;
-    int      fd;
-
-    uv_tcp_keepalive(&c->transport.tcp, 1, seconds);
-    if (uv_fileno((uv_handle_t *)&c->transport.tcp, &fd) == 0)
-        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
 }
 
 static enum zerr admit(struct conn *c)
@@ -91,7 +79,7 @@ void conn_accept(struct c2sd *s, uv_stream_t *listener, bool direct_tls)
     struct xml_limits limits = conn_limits(c);
     c->xml = xml_stream_new(NS_CLIENT, &limits);
     timer_arm(s->daemon->loop, &c->patience, conn_patience(c));
-    watch_peer(c);
+    transport_watch(&c->transport, (unsigned)c2sd_settings(s)->limits.idle_ping);
     if (!direct_tls || conn_start_tls(c))
         transport_start(&c->transport);
 }

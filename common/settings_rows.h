@@ -77,6 +77,7 @@
 
 #define SERVER_SETTINGS(X)                                                                         \
     X(BOOL, require_tls,     true,  0, 0, "",     "no login before TLS")                            \
+    X(BOOL, s2s_require_tls, true,  0, 0, "",     "no federation in clear")                         \
     X(STR,  redis,           "off", 0, 0, "unix:PATH, HOST:PORT or off", "presence bus between instances") \
     X(STR,  resolver,        "",    0, 0, "ADDR:PORT", "DNS server that s2sd asks; empty = the system's") \
     X(STR,  log,             "info", 0, 0, "level", "error, warn, info, debug")                     \

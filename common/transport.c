@@ -4,7 +4,10 @@
 
 #include "transport.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -142,7 +145,7 @@ static void take_sealed(struct transport *t, struct slice in)
         t->on->bytes(t, &rest);
     hold(t, rest);
     buf_reset(plain, READ_ROOM);
-    if (err)
+    if (err && !t->gone)
         lose(t, err == ZE_GONE ? "closed by the peer" : tls_last_error(t->tls));
 }
 
@@ -214,6 +217,16 @@ static void read_on(struct transport *t)
 {
     if (!t->closing && (!t->paused || t->ending))
         uv_read_start((uv_stream_t *)&t->tcp, alloc_read, on_read);
+}
+
+void transport_watch(struct transport *t, unsigned seconds)
+{
+    unsigned ms = seconds * 1000;
+    int      fd;
+
+    uv_tcp_keepalive(&t->tcp, 1, seconds);
+    if (uv_fileno((uv_handle_t *)&t->tcp, &fd) == 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
 }
 
 void transport_start(struct transport *t)

@@ -67,6 +67,9 @@ enum zerr transport_secure_first(struct transport *t, struct tls *tls);
 struct buf *transport_out(struct transport *t);
 /* Bytes not yet given to the kernel. */
 size_t transport_waiting(const struct transport *t);
+/* Lets the kernel find out that the peer is dead: keep-alive after so many seconds of silence, and no
+ * longer than that for what it does not acknowledge. */
+void transport_watch(struct transport *t, unsigned seconds);
 /* Stops and resumes reading; no byte is lost. */
 void transport_pause(struct transport *t, enum pause why);
 void transport_resume(struct transport *t, enum pause why);

@@ -1,0 +1,484 @@
+/* Streams from open to close (stream.h): RFC 6120 4.3, 4.4, 4.9. */
+
+#include "stream.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+
+#include "encode.h"
+#include "log.h"
+#include "ns.h"
+#include "xml_write.h"
+
+enum { LINGER_MS = 2000, IDLE_MS = 600000, SLOW_MS = 100, KEEPALIVE_S = 120 };
+
+static const unsigned edges[STREAM_STATES] = {
+    [STREAM_OPENING]  = S(STREAM_FEATURES) | S(STREAM_READY) | S(STREAM_CLOSING) | S(STREAM_CLOSED),
+    [STREAM_FEATURES] = S(STREAM_STARTTLS) | S(STREAM_TLS) | S(STREAM_READY) | S(STREAM_CLOSING) | S(STREAM_CLOSED),
+    [STREAM_STARTTLS] = S(STREAM_TLS) | S(STREAM_CLOSING) | S(STREAM_CLOSED),
+    [STREAM_TLS]      = S(STREAM_OPENING) | S(STREAM_CLOSED),
+    [STREAM_READY]    = S(STREAM_CLOSING) | S(STREAM_CLOSED),
+    [STREAM_CLOSING]  = S(STREAM_CLOSED),
+};
+
+static const unsigned patience_ms[STREAM_STATES] = {
+    [STREAM_OPENING] = 15000, [STREAM_FEATURES] = 60000, [STREAM_STARTTLS] = 15000, [STREAM_TLS] = 15000,
+    [STREAM_READY] = IDLE_MS, [STREAM_CLOSING] = 5000, [STREAM_CLOSED] = LINGER_MS,
+};
+
+static const char *const state_names[STREAM_STATES] = {
+    "opening", "features", "starttls", "tls", "ready", "closing", "closed",
+};
+
+const char *stream_state_name(enum stream_state state)
+{
+    return state < STREAM_STATES ? state_names[state] : "unknown";
+}
+
+bool stream_may_enter(enum stream_state from, enum stream_state to)
+{
+    return edges[from] & S(to);
+}
+
+void stream_enter(struct stream *st, enum stream_state next)
+{
+    if (!stream_may_enter(st->state, next))
+        fatal("stream_bad_edge", "from", stream_state_name(st->state), "to", stream_state_name(next), NULL);
+    log_debug("stream_entered", "conn", log_hex(st->handle), "from", stream_state_name(st->state), "to",
+              stream_state_name(next), NULL);
+    st->state = (uint8_t)next;
+    st->was_ready |= next == STREAM_READY;
+    if (next == STREAM_OPENING)
+        st->header_sent = false;        /* a new stream begins, inside TLS */
+    timer_arm(st->s2sd->daemon->loop, &st->patience, patience_ms[next]);
+}
+
+struct buf *stream_out(struct stream *st)
+{
+    return transport_out(&st->transport);
+}
+
+void stream_used(struct stream *st)
+{
+    st->heard_ms = s2sd_now(st->s2sd);
+}
+
+const char *stream_address(const struct stream *st, char out[ADDRESS_MAX])
+{
+    static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+    bool                 v4 = memcmp(st->ip.bytes, mapped, sizeof(mapped)) == 0;
+
+    if (uv_inet_ntop(v4 ? AF_INET : AF_INET6, st->ip.bytes + (v4 ? 12 : 0), out, ADDRESS_MAX) < 0)
+        out[0] = 0;
+    return out;
+}
+
+const char *stream_tls(const struct stream *st)
+{
+    return st->secure && st->transport.tls ? tls_version(st->transport.tls) : "";
+}
+
+struct stream *stream_find(const struct s2sd *s, uint64_t handle)
+{
+    LIST_EACH(&s->streams, node) {
+        struct stream *st = LIST_OWNER(node, struct stream, link);
+        if (st->handle == handle)
+            return st->state == STREAM_CLOSED ? NULL : st;
+    }
+    return NULL;
+}
+
+void stream_limit(struct stream *st, bool trusted)
+{
+    const struct settings *set = s2sd_settings(st->s2sd);
+    struct xml_limits      limits = {
+        .element_max = (size_t)(trusted ? set->limits.stanza_max : set->limits.stanza_max_early),
+        .depth_max = (size_t)set->limits.depth_max,
+        .attributes_max = (size_t)set->limits.attributes_max,
+        .name_max = (size_t)set->limits.name_max,
+    };
+
+    if (st->xml)
+        xml_stream_limits(st->xml, &limits);
+    else
+        st->xml = xml_stream_new(st->kind->ns, &limits);
+}
+
+/* ---- headers ---- */
+
+static void put_attribute(struct buf *out, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    buf_printf(out, " %s='", name);
+    xml_escape(out, slice_str(value));
+    buf_put_u8(out, '\'');
+}
+
+static void make_id(struct stream *st)
+{
+    char id[RANDOM_ID];
+
+    random_id(id);
+    free(st->id);
+    st->id = xstrdup(id);
+}
+
+/* RFC 6120 4.7; the dialback namespace as XEP-0220 2.4.1 wants it; XEP-0114 3 has only from and id. */
+void stream_send_header(struct stream *st)
+{
+    bool        component = st->kind == &component_kind;
+    struct buf *out = stream_out(st);
+
+    if (st->kind != &outgoing_kind)
+        make_id(st);
+    st->header_sent = true;
+    buf_printf(out, "<?xml version='1.0'?><stream:stream xmlns='%s' xmlns:stream='" NS_STREAM "'", st->kind->ns);
+    if (component) {
+        put_attribute(out, "from", st->theirs ? st->theirs : s2sd_settings(st->s2sd)->domain[0].name);
+    } else {
+        buf_put_str(out, " xmlns:db='" NS_DIALBACK "'");
+        put_attribute(out, "from", st->ours ? st->ours : s2sd_settings(st->s2sd)->domain[0].name);
+        put_attribute(out, "to", st->theirs);
+    }
+    if (st->kind != &outgoing_kind)
+        put_attribute(out, "id", st->id);
+    buf_put_str(out, component ? ">" : " version='1.0' xml:lang='en'>");
+}
+
+/* ---- the end ---- */
+
+/* The kind hears of it once, while all of the stream is still there. */
+static void end(struct stream *st, const char *why)
+{
+    char ip[ADDRESS_MAX];
+
+    if (st->ended)
+        return;
+    st->ended = true;
+    st->why = xstrdup(why ? why : "closed");
+    log_info("stream_ended", "conn", log_hex(st->handle), "kind", st->kind->name, "domain", st->theirs, "peer",
+             stream_address(st, ip), "why", st->why, NULL);
+    if (st->kind->ended)
+        st->kind->ended(st);
+}
+
+static void leave(struct stream *st)
+{
+    stream_enter(st, STREAM_CLOSED);
+    transport_end(&st->transport);
+}
+
+void stream_kill(struct stream *st, const char *why)
+{
+    end(st, why);
+    if (st->state != STREAM_CLOSED)
+        stream_enter(st, STREAM_CLOSED);
+    transport_kill(&st->transport);
+}
+
+/* No header was exchanged inside TLS that is still being agreed on: nothing can be said there. */
+static bool is_mute(const struct stream *st)
+{
+    return st->state == STREAM_TLS;
+}
+
+void stream_fail(struct stream *st, enum stream_error error, const char *text)
+{
+    if (st->state == STREAM_CLOSED)
+        return;
+    if (is_mute(st)) {
+        stream_kill(st, text ? text : stream_error_name(error));
+        return;
+    }
+    log_info("stream_failed", "conn", log_hex(st->handle), "kind", st->kind->name, "domain", st->theirs, "err",
+             stream_error_name(error), "why", text, NULL);
+    if (!st->header_sent)
+        stream_send_header(st);          /* RFC 6120 4.9.1.2 */
+    if (st->state != STREAM_CLOSING)
+        stream_error_write(stream_out(st), error, text);
+    end(st, stream_error_name(error));
+    leave(st);
+}
+
+void stream_close(struct stream *st, const char *why)
+{
+    if (st->state == STREAM_CLOSED || st->state == STREAM_CLOSING)
+        return;
+    if (is_mute(st) || !st->header_sent) {
+        stream_kill(st, why);
+        return;
+    }
+    buf_put_str(stream_out(st), "</stream:stream>");
+    end(st, why);
+    stream_enter(st, STREAM_CLOSING);
+}
+
+static void patience_ended(void *arg)
+{
+    struct stream *st = arg;
+    uint64_t       idle = s2sd_now(st->s2sd) - st->heard_ms;
+
+    if (st->state == STREAM_CLOSED || st->state == STREAM_TLS)
+        stream_kill(st, "no answer in time");
+    else if (st->state == STREAM_CLOSING)
+        leave(st);
+    else if (st->state != STREAM_READY)
+        stream_fail(st, SE_CONNECTION_TIMEOUT, NULL);
+    else if (idle >= IDLE_MS && !st->kind->stays)
+        stream_close(st, "idle");
+    else
+        timer_arm(st->s2sd->daemon->loop, &st->patience, idle < IDLE_MS ? IDLE_MS - idle : IDLE_MS);
+}
+
+/* ---- what arrives ---- */
+
+static void on_peer_close(struct stream *st)
+{
+    if (st->state != STREAM_CLOSING && st->header_sent)
+        buf_put_str(stream_out(st), "</stream:stream>");
+    end(st, st->told ? stream_error_name(st->told) : "closed by the peer");
+    leave(st);
+}
+
+/* RFC 6120 4.9.1.1: unrecoverable; the other side closes. */
+static void on_stream_error(struct stream *st, const struct element *e)
+{
+    const struct element *condition = element_child(e, NS_STREAMS, NULL);
+
+    st->told = stream_error_parse(condition ? condition->name : (struct slice){ 0 });
+    log_info("stream_error_heard", "conn", log_hex(st->handle), "kind", st->kind->name, "domain", st->theirs, "err",
+             stream_error_name(st->told), NULL);
+    on_peer_close(st);
+}
+
+static const struct element_rule *rule_for(const struct stream *st, const struct element *e)
+{
+    for (const struct element_rule *rule = st->kind->rules; rule->handle; rule++)
+        if (rule->states & S(st->state) && (rule->needs == NEEDS_NOTHING || st->secure) &&
+            element_is(e, rule->ns, rule->name))
+            return rule;
+    return NULL;
+}
+
+static void on_element(struct stream *st, const struct element *e)
+{
+    if (element_is(e, NS_STREAM, "error")) {
+        on_stream_error(st, e);
+        return;
+    }
+    const struct element_rule *rule = rule_for(st, e);
+    if (rule)
+        rule->handle(st, e);
+    else if (st->state != STREAM_CLOSING)
+        stream_fail(st, SE_UNSUPPORTED_STANZA_TYPE, NULL);
+}
+
+static void on_event(struct stream *st, enum xml_event event, struct xml_item *item)
+{
+    switch (event) {
+    case XML_OPEN:
+        st->kind->opened(st, &item->open);
+        break;
+    case XML_STANZA:
+        st->kind->stanza(st, item);
+        break;
+    case XML_ELEMENT:
+        on_element(st, item->element);
+        break;
+    case XML_CLOSE:
+        on_peer_close(st);
+        break;
+    case XML_ERROR:
+        stream_fail(st, item->error, NULL);
+        break;
+    case XML_MORE:
+        break;
+    }
+}
+
+/* TLS begins behind the element that asked for it: the rest of these bytes is not XML. */
+static bool takes_xml(const struct stream *st)
+{
+    return st->state != STREAM_CLOSED && st->state != STREAM_TLS;
+}
+
+static void on_bytes(struct transport *t, struct slice *in)
+{
+    struct stream *st = LIST_OWNER(t, struct stream, transport);
+    struct arena  *arena = st->s2sd->arena;
+    enum xml_event event = XML_OPEN;
+
+    while (event != XML_MORE && takes_xml(st)) {
+        struct xml_item item;
+        event = xml_stream_feed(st->xml, arena, in, &item);
+        on_event(st, event, &item);
+        arena_reset(arena);
+    }
+}
+
+static void on_charged(struct transport *t, size_t bytes)
+{
+    (void)t;
+    (void)bytes;
+}
+
+static void on_secured(struct transport *t)
+{
+    struct stream *st = LIST_OWNER(t, struct stream, transport);
+
+    st->secure = true;
+    st->s2sd->counters.handshakes++;
+    log_debug("stream_secured", "conn", log_hex(st->handle), "kind", tls_version(t->tls), NULL);
+    xml_stream_restart(st->xml);
+    stream_enter(st, STREAM_OPENING);
+    st->kind->secured(st);
+}
+
+static void on_lost(struct transport *t, const char *why)
+{
+    struct stream *st = LIST_OWNER(t, struct stream, transport);
+
+    if (st->state == STREAM_TLS)
+        st->s2sd->counters.handshakes_failed++;
+    stream_kill(st, why);
+}
+
+static void on_drained(struct transport *t)
+{
+    struct stream *st = LIST_OWNER(t, struct stream, transport);
+
+    if (st->kind->drained)
+        st->kind->drained(st);
+}
+
+static void on_closed(struct transport *t)
+{
+    struct stream *st = LIST_OWNER(t, struct stream, transport);
+    struct s2sd   *s = st->s2sd;
+
+    if (st->counted)
+        limits_release(s->limits, &st->ip, s2sd_now(s));
+    if (st->kind != &outgoing_kind)
+        s->incoming--;
+    if (st->kind->freed)
+        st->kind->freed(st);
+    list_remove(&st->link);
+    timer_disarm(&st->patience);
+    timer_disarm(&st->slow);
+    xml_stream_free(&st->xml);
+    free(st->id);
+    free(st->ours);
+    free(st->theirs);
+    free(st->why);
+    free(st);
+    if (s->draining && list_empty(&s->streams))
+        daemon_drained(s->daemon);
+}
+
+static const struct transport_events events = {
+    .bytes = on_bytes, .charged = on_charged, .secured = on_secured, .lost = on_lost, .closed = on_closed,
+    .drained = on_drained,
+};
+
+/* ---- the beginning ---- */
+
+static void resume(void *arg)
+{
+    struct stream *st = arg;
+
+    transport_resume(&st->transport, PAUSE_RATE);
+}
+
+void stream_slow(struct stream *st)
+{
+    transport_pause(&st->transport, PAUSE_RATE);
+    timer_arm(st->s2sd->daemon->loop, &st->slow, SLOW_MS);
+}
+
+static void set_address(struct stream *st, const struct sockaddr_storage *at)
+{
+    if (at->ss_family == AF_INET6) {
+        memcpy(st->ip.bytes, &((const struct sockaddr_in6 *)at)->sin6_addr, 16);
+        return;
+    }
+    st->ip.bytes[10] = st->ip.bytes[11] = 0xff;
+    memcpy(st->ip.bytes + 12, &((const struct sockaddr_in *)at)->sin_addr, 4);
+}
+
+static struct stream *stream_new(struct s2sd *s, const struct stream_kind *kind)
+{
+    struct stream *st = xcalloc(1, sizeof(*st));
+
+    st->s2sd = s;
+    st->kind = kind;
+    st->handle = ++s->serial;
+    st->since_us = wall_us();
+    st->heard_ms = s2sd_now(s);
+    st->patience = (struct timer){ .fire = patience_ended, .arg = st };
+    st->slow = (struct timer){ .fire = resume, .arg = st };
+    list_init(&st->allowed);
+    list_append(&s->streams, &st->link);
+    if (kind != &outgoing_kind)
+        s->incoming++;
+    stream_limit(st, kind == &outgoing_kind);
+    return st;
+}
+
+static enum zerr admit(struct stream *st)
+{
+    struct s2sd           *s = st->s2sd;
+    const struct settings *set = s2sd_settings(s);
+    struct limits_set      limits = { set->limits.connections_per_address, set->limits.connect_rate };
+
+    if (s->draining || s->incoming > (size_t)set->limits.connections_max)
+        return ZE_FULL;
+    enum zerr err = limits_admit(s->limits, &st->ip, &limits, s2sd_now(s));
+    st->counted = err == ZE_OK;
+    return err;
+}
+
+void stream_accept(struct s2sd *s, uv_stream_t *listener, const struct stream_kind *kind)
+{
+    struct stream          *st = stream_new(s, kind);
+    struct sockaddr_storage from = { 0 };
+    int                     len = sizeof(from);
+    char                    ip[ADDRESS_MAX];
+
+    if (transport_accept(&st->transport, s->transports, &events, listener) != ZE_OK) {
+        st->state = STREAM_CLOSED;
+        st->ended = true;
+        return;
+    }
+    uv_tcp_getpeername(&st->transport.tcp, (struct sockaddr *)&from, &len);
+    set_address(st, &from);
+    timer_arm(s->daemon->loop, &st->patience, patience_ms[STREAM_OPENING]);
+    enum zerr err = admit(st);
+    if (err) {
+        s->counters.refused++;
+        log_info("connection_refused", "peer", stream_address(st, ip), "err", err_name(err), NULL);
+        stream_fail(st, err == ZE_FULL ? SE_RESOURCE_CONSTRAINT : SE_POLICY_VIOLATION, "too many connections");
+        return;
+    }
+    transport_watch(&st->transport, KEEPALIVE_S);
+    transport_start(&st->transport);
+}
+
+struct stream *stream_adopt(struct s2sd *s, int fd, const struct sockaddr_storage *at, bool direct_tls)
+{
+    struct stream *st = stream_new(s, &outgoing_kind);
+
+    st->direct_tls = direct_tls;
+    if (direct_tls)
+        st->state = STREAM_TLS;
+    set_address(st, at);
+    if (transport_adopt(&st->transport, s->transports, &events, fd) != ZE_OK) {
+        st->state = STREAM_CLOSED;
+        st->ended = true;
+        return NULL;
+    }
+    timer_arm(s->daemon->loop, &st->patience, patience_ms[st->state]);
+    transport_watch(&st->transport, KEEPALIVE_S);
+    transport_start(&st->transport);
+    return st;
+}
