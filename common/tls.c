@@ -192,18 +192,21 @@ static enum zerr shake(struct tls *tls)
     }
 }
 
+/* GNUTLS_E_AGAIN also follows a post-handshake message of TLS 1.3 (a ticket, a key update): what came
+ * behind it is still to be read. */
 static enum zerr read_records(struct tls *tls, struct buf *plain)
 {
     for (;;) {
+        size_t  before = tls->in.len;
         ssize_t n = gnutls_record_recv(tls->session, buf_reserve(plain, RECORD_MAX), RECORD_MAX);
 
         if (n > 0)
             buf_added(plain, (size_t)n);
         else if (n == 0)
             return tls->failed = ZE_GONE;
-        else if (n == GNUTLS_E_AGAIN)
+        else if (n == GNUTLS_E_AGAIN && (tls->in.len == 0 || tls->in.len == before))
             return ZE_OK;
-        else if (!goes_on(tls, (int)n))
+        else if (n != GNUTLS_E_AGAIN && !goes_on(tls, (int)n))
             return fail(tls, (int)n);      /* renegotiation (GNUTLS_E_REHANDSHAKE) as well */
     }
 }

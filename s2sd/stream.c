@@ -124,7 +124,7 @@ static void make_id(struct stream *st)
     st->id = xstrdup(id);
 }
 
-/* RFC 6120 4.7; the dialback namespace as XEP-0220 2.4.1 wants it; XEP-0114 3 has only from and id. */
+/* RFC 6120 4.7; no language on streams of ours, since every stanza without one would get it; the dialback namespace as XEP-0220 2.4.1 wants it; XEP-0114 3 has only from and id. */
 void stream_send_header(struct stream *st)
 {
     bool        component = st->kind == &component_kind;
@@ -143,7 +143,11 @@ void stream_send_header(struct stream *st)
     }
     if (st->kind != &outgoing_kind)
         put_attribute(out, "id", st->id);
-    buf_put_str(out, component ? ">" : " version='1.0' xml:lang='en'>");
+    if (!component)
+        put_attribute(out, "version", "1.0");
+    if (st->kind == &incoming_kind)
+        put_attribute(out, "xml:lang", "en");
+    buf_put_u8(out, '>');
 }
 
 /* ---- the end ---- */

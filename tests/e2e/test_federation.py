@@ -170,6 +170,7 @@ def test_stanzas_before_dialback_are_refused(server, peer):
 
 
 def test_a_wrong_dialback_key_is_refused(server, peer):
+    server.expect_warning("dialback_forged")
     a = server.client("alice")
     c = raw_peer(server)
     c.write(f"<db:result from='{THEIRS}' to='{OURS}'>0123456789abcdef</db:result>")
