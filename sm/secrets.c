@@ -33,8 +33,8 @@ static void secret_made(void *arg, enum zerr err)
 {
     const char *name = arg;
 
-    if (err == ZE_OK)
-        log_info("secret_made", "kind", name, NULL);
+    if (err == ZE_OK || err == ZE_CONFLICT)
+        log_info("secret_made", "kind", name, "instance", err ? "another" : "this", NULL);
     else
         log_warn("secret_not_made", "kind", name, "err", err_name(err), NULL);
 }
