@@ -209,6 +209,29 @@ static void plaintext_right_behind_the_handshake_is_not_lost(void **state)
     pair_free(&p);
 }
 
+static ssize_t push_to_buf(gnutls_transport_ptr_t to, const void *bytes, size_t len)
+{
+    buf_put(to, bytes, len);
+    return (ssize_t)len;
+}
+
+/* A ticket or a key update comes in one read with what follows: the library stops at it. */
+static void plaintext_right_behind_a_key_update_is_not_lost(void **state)
+{
+    struct pair p = pair_new(TLS_FOR_S2S, "a.example", false);
+
+    (void)state;
+    pump(&p, 0);
+    gnutls_session_t session = tls_session(p.client);
+    gnutls_transport_set_ptr2(session, p.client, &p.to_server);
+    gnutls_transport_set_push_function(session, push_to_buf);
+    assert_int_equal(gnutls_session_key_update(session, 0), 0);
+    assert_int_equal(gnutls_record_send(session, "behind", 6), 6);
+    pump(&p, 0);
+    assert_true(slice_is(buf_slice(&p.server_got), "behind"));
+    pair_free(&p);
+}
+
 static void server_certificate_is(const char *asked, const char *expected)
 {
     struct pair       p = pair_new(TLS_FOR_C2S, asked, false);
@@ -421,6 +444,7 @@ int main(void)
         cmocka_unit_test(tls_1_2_talks_and_both_sides_have_the_unique_binding),
         cmocka_unit_test(one_byte_at_a_time_is_the_same),
         cmocka_unit_test(plaintext_right_behind_the_handshake_is_not_lost),
+        cmocka_unit_test(plaintext_right_behind_a_key_update_is_not_lost),
         cmocka_unit_test(the_name_asked_for_chooses_the_certificate),
         cmocka_unit_test(a_wildcard_stands_for_one_label),
         cmocka_unit_test(junk_fails_with_an_alert),
