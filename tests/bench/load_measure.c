@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "load.h"
 
@@ -33,22 +33,16 @@ bool measure_has_pids(void)
     return pid_count > 0;
 }
 
+/* The clock of another process counts nanoseconds; /proc/PID/stat only ticks of 10 ms, a tenth of what
+ * 500 logins cost. */
 static uint64_t cpu_of(long pid)
 {
-    char          path[64], text[1024];
-    unsigned long user = 0, system = 0;
+    struct timespec t;
+    clockid_t       clock;
 
-    snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-    FILE *f = fopen(path, "r");
-    if (!f)
+    if (clock_getcpuclockid((pid_t)pid, &clock) || clock_gettime(clock, &t))
         return 0;
-    size_t n = fread(text, 1, sizeof(text) - 1, f);
-    fclose(f);
-    text[n] = 0;
-    char *after = strrchr(text, ')');
-    if (after)
-        sscanf(after + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
-    return (user + system) * (1000000u / (unsigned long)sysconf(_SC_CLK_TCK));
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
 uint64_t measure_cpu_us(void)
