@@ -164,10 +164,12 @@ static void on_fanout(void *self, const struct frame *f)
         struct conn *c = session_of(s, entry.handle, f);
         if (!c)
             continue;
-        struct buf *out = conn_out(c);
+        struct slice to = entry.jid.len ? entry.jid : conn_jid(c);
+        struct buf  *out = conn_out(c);
+        buf_reserve(out, buf_len(&before) + to.len + 8 + buf_len(&after));
         buf_put_slice(out, buf_slice(&before));
         buf_put_str(out, " to='");
-        xml_escape(out, entry.jid.len ? entry.jid : conn_jid(c));
+        xml_escape(out, to);
         buf_put_str(out, "'");
         buf_put_slice(out, buf_slice(&after));
         s->counters.stanzas_out++;

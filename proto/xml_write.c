@@ -9,6 +9,8 @@
 #define NS_XML "http://www.w3.org/XML/1998/namespace"
 
 enum { PLAIN, ESCAPE, BLANK, DROP, MULTIBYTE };
+/* A stanza around its addresses, id and content, with some escapes: most are written in one piece. */
+enum { TAGS_ROOM = 128 };
 
 static const uint8_t byte_class[256] = {
     [0 ... 8] = DROP, ['\t'] = BLANK, ['\n'] = BLANK, [11 ... 12] = DROP, ['\r'] = ESCAPE, [14 ... 31] = DROP,
@@ -282,6 +284,7 @@ static void stanza_rest(struct buf *out, const struct stanza *s)
 
 void stanza_write(struct buf *out, const struct stanza *s, struct slice to)
 {
+    buf_reserve(out, s->content.len + s->from.len + s->id.len + to.len + s->to.len + TAGS_ROOM);
     stanza_start(out, s);
     put_slice_attr(out, "to", to.p ? to : s->to);
     stanza_rest(out, s);
