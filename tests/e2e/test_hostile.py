@@ -179,6 +179,7 @@ def test_the_sockets_between_the_daemons_refuse_junk(server, bystander):
             except OSError:
                 pass
             s.close()
+    wait_for(lambda: sum("peer_refused" in line for line in list(server.lines)) >= 16, "a line for each of them", 5)
 
 
 def test_connections_that_say_nothing(server, bystander):
@@ -186,3 +187,46 @@ def test_connections_that_say_nothing(server, bystander):
     bystander.ping()
     for s in silent:
         s.drop()
+
+
+def test_junk_on_the_component_port(server, bystander):
+    server.expect_warning("component_refused")
+    header = ("<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' "
+              "xmlns:stream='http://etherx.jabber.org/streams' to='{}'>")
+    for junk in (os.urandom(3000), b"GET / HTTP/1.1\r\n\r\n", header.format("nobody.example").encode(),
+                 header.format(f"comp.{server.domain}").encode() + b"<handshake>0000</handshake>",
+                 header.format(f"comp.{server.domain}").encode() + b"<message to='x' from='y'/>"):
+        s = socket.create_connection(("127.0.0.1", server.component))
+        s.settimeout(20)
+        answer = b""
+        try:
+            s.sendall(junk)
+            while data := s.recv(65536):
+                answer += data
+        except OSError:
+            pass
+        s.close()
+        assert b"<handshake/>" not in answer
+
+
+def test_a_component_with_the_secret_serves_its_domain(server, bystander):
+    import hashlib
+
+    c = Client(server, server.domain, port=server.component)
+    c.open("<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' "
+           f"xmlns:stream='http://etherx.jabber.org/streams' to='comp.{server.domain}'>")
+    while c.header is None:
+        c._take(5)
+    c.write("<handshake>" + hashlib.sha1((c.header.get("id") + "secret").encode()).hexdigest() + "</handshake>")
+    assert c.next().tag.endswith("handshake")
+    bystander.message(f"echo@comp.{server.domain}", "to the component")
+    m = c.expect("message")
+    assert m.get("from") == bystander.jid and m.get("to") == f"echo@comp.{server.domain}"
+    c.write(f"<message from='echo@comp.{server.domain}' to='{bystander.bare}' type='chat'><body>and back</body></message>")
+    bystander.expect_body("and back", f"echo@comp.{server.domain}")
+    c.write(f"<message from='alice@{server.domain}' to='{bystander.bare}'><body>forged</body></message>")
+    c.expect_stream_error("invalid-from")
+    bystander.expect_none("message")
+    e = bystander.iq("get", "<ping xmlns='urn:xmpp:ping'/>", to=f"comp.{server.domain}")
+    assert bystander.error_of(e) in ("service-unavailable", "remote-server-timeout", "remote-server-not-found",
+                                     "recipient-unavailable")
