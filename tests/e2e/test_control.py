@@ -1,6 +1,8 @@
 """zubrctl and the control sockets: the lab hour of the student, and what an operator asks."""
 
+import os
 import socket
+import subprocess
 import time
 
 from harness import NS
@@ -100,6 +102,31 @@ def test_junk_on_a_control_socket(server):
         except (ConnectionError, socket.timeout, BrokenPipeError):
             pass
     server.ctl("status")
+
+
+def test_new_certificates_serve_new_streams_and_end_none(server):
+    old = server.client("careful")
+    before = old.sock.getpeercert(True)
+    certs = server.dir / "certs" / server.domain
+    owner = (certs / "privkey.pem").stat()
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+                    "30", "-keyout", certs / "privkey.pem", "-out", certs / "fullchain.pem", "-subj", "/CN=new",
+                    "-addext", f"subjectAltName=DNS:{server.domain}"], check=True, capture_output=True)
+    os.chown(certs / "privkey.pem", owner.st_uid, owner.st_gid)
+    server.ctl("reload")
+    assert server.stream().starttls().sock.getpeercert(True) != before
+    old.ping()
+    # A key that does not belong to the chain is never used.
+    good = server.stream().starttls().sock.getpeercert(True)
+    server.expect_warning("certificate_refused")
+    server.expect_warning("certificates_missing")
+    server.expect_warning("reload_refused")
+    subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out",
+                    certs / "privkey.pem"], check=True, capture_output=True)
+    os.chown(certs / "privkey.pem", owner.st_uid, owner.st_gid)
+    server.ctl("reload", check=False)
+    assert server.stream().starttls().sock.getpeercert(True) == good
+    old.ping()
 
 
 def test_routes(server):

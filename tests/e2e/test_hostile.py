@@ -183,10 +183,16 @@ def test_the_sockets_between_the_daemons_refuse_junk(server, bystander):
 
 
 def test_connections_that_say_nothing(server, bystander):
+    """RFC 6120 4.6.3 allows waiting; each state has its own patience, the first ten seconds."""
     silent = [Client(server, server.domain) for _ in range(50)]
+    half = server.stream().open()
+    half.features()
+    half.write("<iq type='get' id='never")
     bystander.ping()
     for s in silent:
-        s.drop()
+        s.expect_end(20)
+        assert b"connection-timeout" in s.raw
+    half.drop()
 
 
 def test_junk_on_the_component_port(server, bystander):
