@@ -49,12 +49,13 @@ Component "rooms.{domain}" "muc"
 class Dns:
     """dnsmasq that knows only what it is told: hosts {name: address}, services {name: (target, port)}."""
 
-    def __init__(self, hosts, services, address="127.0.53.1"):
+    def __init__(self, hosts, services, address="127.0.53.1", extra=()):
         self.address = address
         command = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root",
                    "--pid-file=", "--port=53", f"--listen-address={address}", "--bind-interfaces", "--local=/#/"]
         command += [f"--host-record={name},{to}" for name, to in hosts.items()]
         command += [f"--srv-host=_xmpp-server._tcp.{name},{target},{port}" for name, (target, port) in services.items()]
+        command += extra
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(0.3)
         assert self.process.poll() is None, "dnsmasq did not start"

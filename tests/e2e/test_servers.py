@@ -1,0 +1,280 @@
+"""Servers that do not behave as Prosody does: both sides of streams and dialback, step by step."""
+
+import os
+import shutil
+import time
+
+import pytest
+
+from fake_server import FakeServer
+from federation import Dns
+from harness import NS, Server, wait_for
+from test_federation import raw_peer
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("dnsmasq"), reason="needs root and dnsmasq")
+OURS = "zubr.example"
+PEERS = {
+    "plain": dict(starttls=False),
+    "direct": dict(direct_tls=True),
+    "silent": dict(silent=True),
+    "closing": dict(result=lambda n: "close" if n == 1 else "valid"),
+    "never": dict(result=lambda n: "close"),
+    "refusing": dict(result=lambda n: "error"),
+    "distrusting": dict(result=lambda n: "invalid"),
+    "good": dict(),
+    "second": dict(),
+    "denying": dict(verify="invalid"),
+}
+
+
+@pytest.fixture(scope="module")
+def peers():
+    made = {name: FakeServer(f"{name}.example", **how) for name, how in PEERS.items()}
+    yield made
+    for peer in made.values():
+        peer.stop()
+
+
+@pytest.fixture(scope="module")
+def suite(peers):
+    server = Server("--resolver", "127.0.53.2:53", "--set", "limits.s2s_queue_seconds=5", "--set",
+                    "limits.s2s_queue_bytes=20000", domains=(OURS,))
+    hosts = {f"{name}.example": "127.0.0.1" for name in [*peers, "zubr"]}
+    hosts.update({f"a-rather-long-name-of-a-host-{i}.many.example": "127.0.0.1" for i in range(24)})
+    services = {f"{name}.example": (f"{name}.example", p.port) for name, p in peers.items() if name != "direct"}
+    extra = [f"--srv-host=_xmpps-server._tcp.direct.example,direct.example,{peers['direct'].port}",
+             "--srv-host=_xmpp-server._tcp.none.example,.,0"]
+    extra += [f"--srv-host=_xmpp-server._tcp.many.example,a-rather-long-name-of-a-host-{i}.many.example,"
+              f"{peers['good'].port},{i}" for i in range(24)]
+    dns = Dns(hosts, services, address="127.0.53.2", extra=extra)
+    try:
+        with server:
+            yield server
+    finally:
+        dns.stop()
+
+
+def error_of_message(c, to, timeout=20):
+    ident = c.message(to, "hello?")
+    return c.error_of(c.expect("message", lambda m: m.get("id") == ident and m.get("type") == "error", timeout))
+
+
+# ---- streams we open
+
+def test_direct_tls_is_found_and_used(server, peers):
+    a, peer = server.client("alice"), peers["direct"]
+    a.message("x@direct.example", "through TLS")
+    assert peer.expect("through TLS").get("from") == a.jid
+    assert peer.alpn == "xmpp-server" and peer.sni == "direct.example"
+
+
+def test_nothing_is_said_in_clear(server, peers):
+    a = server.client("alice")
+    assert error_of_message(a, "x@plain.example") == "remote-server-timeout"
+    assert peers["plain"].stanzas.empty() and peers["plain"].keys == 0
+
+
+def test_a_failure_is_remembered_for_a_while(server, peers):
+    a = server.client("alice")
+    error_of_message(a, "x@plain.example")
+    before, begin = peers["plain"].connections, time.monotonic()
+    assert error_of_message(a, "x@plain.example") == "remote-server-timeout"
+    assert time.monotonic() - begin < 2 and peers["plain"].connections == before
+    assert [r for r in server.ctl_json("queue", "plain.example") if r["state"] == "failed" and r["retry_ms"] > 0]
+    server.ctl("flush", "plain.example")
+    error_of_message(a, "x@plain.example")
+    assert peers["plain"].connections > before
+
+
+def test_a_silent_peer_costs_the_sender_the_time_of_the_queue(server, peers):
+    a, begin = server.client("alice"), time.monotonic()
+    assert error_of_message(a, "x@silent.example") == "remote-server-timeout"
+    assert 4 < time.monotonic() - begin < 9
+
+
+def test_a_full_queue_is_said_at_once(server, peers):
+    a = server.client("alice")
+    for _ in range(30):
+        a.message("x@silent.example", "y" * 1000)
+    e = a.expect("message", lambda m: m.get("type") == "error", 3)
+    assert a.error_of(e) == "resource-constraint"
+    a.settle(6)
+
+
+def test_what_waits_is_tried_on_a_second_stream_once(server, peers):
+    a = server.client("alice")
+    a.message("x@closing.example", "patience")
+    peers["closing"].expect("patience")
+    assert peers["closing"].keys == 2
+    assert error_of_message(a, "x@never.example") == "remote-server-timeout"
+    assert peers["never"].keys == 2
+
+
+@pytest.mark.parametrize("name, condition", [("refusing", "remote-server-timeout"),
+                                             ("distrusting", "internal-server-error")])
+def test_a_peer_that_does_not_take_us(server, peers, name, condition):
+    a = server.client("alice")
+    assert error_of_message(a, f"x@{name}.example") == condition
+    assert peers[name].stanzas.empty()
+    assert error_of_message(a, f"x@{name}.example") in (condition, "remote-server-timeout")
+    assert peers[name].keys == 1
+
+
+def test_dns_says_no_service_or_answers_at_length(server, peers):
+    a = server.client("alice")
+    assert error_of_message(a, "x@none.example") == "remote-server-not-found"
+    rows = server.ctl_json("dns", "many.example")            # too long for a datagram: by TCP
+    assert len(rows) == 16 and {r["address"] for r in rows} == {"127.0.0.1"}
+    server.ctl("dns", "none.example", check=False)
+    assert server.ctl_status == 1
+    server.ctl("dns", "not a domain", check=False)
+    assert server.ctl_status == 1
+
+
+def test_errors_and_results_are_not_answered(server, peers):
+    a = server.client("alice")
+    a.write("<message to='x@none.example' type='error' id='e1'><error type='cancel'/></message>"
+            "<iq to='x@none.example' type='result' id='e2'/>")
+    a.ping()
+    a.expect_none("message")
+    a.expect_none("iq")
+
+
+def test_directed_presence_is_answered_when_nobody_is_there(server, peers):
+    a = server.client("alice")
+    a.write("<presence to='room@none.example/nick'/>")
+    p = a.expect("presence", lambda p: p.get("type") == "error")
+    assert p.get("from") == "room@none.example/nick" and a.error_of(p) == "remote-server-not-found"
+
+
+# ---- streams they open
+
+def verified(server, name="good", to=OURS):
+    c = raw_peer(server, come_from=f"{name}.example", to=to)
+    c.write(f"<db:result from='{name}.example' to='{to}'>any</db:result>")
+    assert c.next().get("type") == "valid"
+    return c
+
+
+def test_a_verified_domain_may_speak(server, peers):
+    a, c = server.client("alice"), verified(server)
+    c.write(f"<message from='x@good.example/r' to='{a.bare}' type='chat'><body>hi</body></message>")
+    assert a.expect_body("hi").get("from") == "x@good.example/r"
+    rows = [r for r in server.ctl_json("streams", "good.example") if r["direction"] == "in"]
+    assert rows and "good.example>zubr.example" in rows[-1]["domains"] and rows[-1]["tls"].startswith("TLS")
+
+
+@pytest.mark.parametrize("stanza, condition", [
+    ("<message to='alice@zubr.example'><body>x</body></message>", "improper-addressing"),
+    ("<message from='x@good.example'><body>x</body></message>", "improper-addressing"),
+    ("<message from='x@other.example' to='alice@zubr.example'><body>x</body></message>", "invalid-from"),
+    ("<message from='x@zubr.example' to='alice@zubr.example'><body>x</body></message>", "invalid-from"),
+    ("<message from='x@good.example' to='x@elsewhere.example'><body>x</body></message>", "host-unknown"),
+    ("<message from='x@good.example' to='r@muc.zubr.example'><body>x</body></message>", "invalid-from"),
+    ("<message from='@good.example' to='alice@zubr.example'><body>x</body></message>", "invalid-from"),
+    ("<nonsense xmlns='some:thing'/>", "unsupported-stanza-type"),
+    ("<message from='x@good.example' to='alice@zubr.example'><body></message>", "not-well-formed"),
+])
+def test_wrong_addresses_end_the_stream(server, peers, stanza, condition):
+    a, c = server.client("alice"), verified(server)
+    c.write(stanza)
+    c.expect_stream_error(condition)
+    a.expect_none("message")
+
+
+def test_an_address_that_is_none_costs_only_its_sender(server, peers):
+    a, c = server.client("alice"), verified(server)
+    c.write("<message from='x@good.example' to='@@zubr.example' id='bad'><body>x</body></message>"
+            f"<message from='x@good.example' to='{a.bare}'><body>y</body></message>")
+    a.expect_body("y")
+    e = peers["good"].stanzas.get(timeout=10)
+    assert e.get("type") == "error" and e.get("id") == "bad" and e.find(f".//{{{NS['stanzas']}}}jid-malformed") is not None
+
+
+def test_nobody_there_is_said_to_the_other_side(server, peers):
+    c = verified(server)
+    c.write("<iq from='x@good.example/r' to='nobody@zubr.example' type='get' id='q1'><query xmlns='jabber:iq:version'/></iq>")
+    e = peers["good"].stanzas.get(timeout=10)
+    assert e.get("type") == "error" and e.get("id") == "q1"
+
+
+def test_one_stream_carries_several_pairs(server, peers):
+    a, c = server.client("alice"), verified(server)
+    c.write("<db:result from='second.example' to='zubr.example'>any</db:result>"
+            "<db:result from='good.example' to='muc.zubr.example'>any</db:result>")
+    answers = {(e.get("from"), e.get("to"), e.get("type")) for e in (c.next(), c.next())}
+    assert answers == {("zubr.example", "second.example", "valid"), ("muc.zubr.example", "good.example", "valid")}
+    c.write(f"<message from='x@second.example' to='{a.bare}'><body>two</body></message>")
+    a.expect_body("two")
+    c.write("<message from='x@second.example' to='r@muc.zubr.example'><body>x</body></message>")
+    c.expect_stream_error("invalid-from")
+
+
+def test_dialback_errors_leave_the_stream_alone(server, peers):
+    server.expect_warning("dialback_forged")
+    c = verified(server)
+    for said, condition in (("from='good.example' to='elsewhere.example'", "item-not-found"),
+                            ("from='zubr.example' to='zubr.example'", "not-acceptable"),
+                            ("from='nowhere.example' to='zubr.example'", "remote-server-not-found"),
+                            ("from='denying.example' to='zubr.example'", "forbidden")):
+        c.write(f"<db:result {said}>any</db:result>")
+        e = c.next()
+        assert e.get("type") == "error" and e.find(f".//{{{NS['stanzas']}}}{condition}") is not None, condition
+    c.write("<db:result from='second.example' to='zubr.example'>any</db:result>")
+    assert c.next().get("type") == "valid"
+
+
+def test_a_denied_key_ends_a_stream_that_proved_nothing(server, peers):
+    server.expect_warning("dialback_forged")
+    c = raw_peer(server, come_from="denying.example")
+    c.write("<db:result from='denying.example' to='zubr.example'>any</db:result>")
+    assert c.next().get("type") == "invalid"
+    assert c.next() is None
+    wait_for(lambda: server.log_has("dialback_forged"), "the warning")
+
+
+@pytest.mark.parametrize("answer", ["<db:result from='good.example' to='zubr.example' type='valid'/>",
+                                    "<db:verify from='good.example' to='zubr.example' id='1' type='valid'/>"])
+def test_answers_nobody_asked_for(server, peers, answer):
+    server.expect_warning("dialback_unsolicited")
+    c = raw_peer(server, come_from="good.example")
+    c.write(answer)
+    c.expect_stream_error("policy-violation")
+    wait_for(lambda: server.log_has("dialback_unsolicited"), "the warning")
+
+
+def test_keys_that_are_not_ours_are_denied(server, peers):
+    c = raw_peer(server, come_from="good.example")
+    c.write("<db:verify from='good.example' to='zubr.example' id='i'>0123</db:verify>"
+            "<db:verify from='good.example' to='elsewhere.example' id='j'>0123</db:verify>")
+    assert [(e.get("id"), e.get("type")) for e in (c.next(), c.next())] == [("i", "invalid"), ("j", "error")]
+
+
+def test_dialback_in_clear_is_refused(server, peers):
+    c = raw_peer(server, come_from="good.example", tls=False)
+    c.write("<db:result from='good.example' to='zubr.example'>any</db:result>")
+    e = c.next()
+    assert e.get("type") == "error" and e.find(f".//{{{NS['stanzas']}}}policy-violation") is not None
+
+
+@pytest.mark.parametrize("to, come_from, condition", [("elsewhere.example", "good.example", "host-unknown"),
+                                                      (OURS, OURS, "invalid-from")])
+def test_headers_that_are_refused(server, peers, to, come_from, condition):
+    from test_federation import SERVER_HEADER
+    from harness import Client
+    c = Client(server, OURS, port=server.s2s)
+    c.open(SERVER_HEADER.format(come_from, to))
+    c.expect_stream_error(condition)
+
+
+def test_before_dialback_elements_are_small(server, peers):
+    c = raw_peer(server, come_from="good.example")
+    c.write("<db:result from='good.example' to='zubr.example'>" + "x" * 20000)
+    c.expect_stream_error("policy-violation")
+
+
+def test_a_polite_end(server, peers):
+    c = verified(server)
+    c.write("</stream:stream>")
+    assert c.next() is None
+    c.expect_end()
