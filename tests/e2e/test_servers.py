@@ -123,8 +123,8 @@ def test_a_peer_that_does_not_take_us(server, peers, name, condition):
 def test_dns_says_no_service_or_answers_at_length(server, peers):
     a = server.client("alice")
     assert error_of_message(a, "x@none.example") == "remote-server-not-found"
-    rows = server.ctl_json("dns", "many.example")            # too long for a datagram: by TCP
-    assert len(rows) == 16 and {r["address"] for r in rows} == {"127.0.0.1"}
+    rows = server.ctl_json("dns", "many.example")            # too long for a datagram: by TCP; each s2sd says its own
+    assert len(rows) in (16, 32) and {r["address"] for r in rows} == {"127.0.0.1"}
     server.ctl("dns", "none.example", check=False)
     assert server.ctl_status == 1
     server.ctl("dns", "not a domain", check=False)
@@ -237,10 +237,11 @@ def test_a_denied_key_ends_a_stream_that_proved_nothing(server, peers):
                                     "<db:verify from='good.example' to='zubr.example' id='1' type='valid'/>"])
 def test_answers_nobody_asked_for(server, peers, answer):
     server.expect_warning("dialback_unsolicited")
+    before = sum("dialback_unsolicited" in line for line in server.lines)
     c = raw_peer(server, come_from="good.example")
     c.write(answer)
     c.expect_stream_error("policy-violation")
-    wait_for(lambda: server.log_has("dialback_unsolicited"), "the warning")
+    wait_for(lambda: sum("dialback_unsolicited" in line for line in server.lines) > before, "the warning")
 
 
 def test_keys_that_are_not_ours_are_denied(server, peers):
