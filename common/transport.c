@@ -404,7 +404,8 @@ static void flush_all(void *arg)
 
 /* ---- life ---- */
 
-enum zerr transport_adopt(struct transport *t, struct transports *all, const struct transport_events *on, int fd)
+enum zerr transport_adopt(struct transport *t, struct transports *all, const struct transport_events *on,
+                          int fd)
 {
     t->all = all;
     t->on = on;

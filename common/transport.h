@@ -56,7 +56,8 @@ void transports_limit(struct transports *all, size_t output_max);
 enum zerr transport_accept(struct transport *t, struct transports *all, const struct transport_events *on,
                            uv_stream_t *listener);
 /* The same for a descriptor connected by us, which is taken. */
-enum zerr transport_adopt(struct transport *t, struct transports *all, const struct transport_events *on, int fd);
+enum zerr transport_adopt(struct transport *t, struct transports *all, const struct transport_events *on,
+                          int fd);
 void transport_start(struct transport *t);
 /* TLS from the next byte on; what was written before still goes out in clear. Takes `tls`. */
 void transport_secure(struct transport *t, struct tls *tls);

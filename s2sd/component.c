@@ -168,6 +168,12 @@ static const struct element_rule rules[] = {
 };
 
 const struct stream_kind component_kind = {
-    .name = "component", .ns = NS_COMPONENT, .rules = rules, .stays = true, .opened = opened, .stanza = stanza,
-    .secured = secured, .ended = ended,
+    .name = "component",
+    .ns = NS_COMPONENT,
+    .rules = rules,
+    .stays = true,
+    .opened = opened,
+    .stanza = stanza,
+    .secured = secured,
+    .ended = ended,
 };

@@ -58,8 +58,8 @@ static void log_try(const struct connect *c, const char *why)
     char                           text[64] = "";
 
     uv_ip_name((const struct sockaddr *)at, text, sizeof(text));
-    log_info("connect_failed", "domain", c->domain, "to", text, "count", log_num(c->to[c->target - 1].port), "why",
-             why, NULL);
+    log_info("connect_failed", "domain", c->domain, "to", text, "count", log_num(c->to[c->target - 1].port),
+             "why", why, NULL);
 }
 
 static void give_up(struct connect *c, const char *why)
@@ -126,7 +126,8 @@ static void on_addresses(void *owner, const struct sockaddr_storage *at, size_t 
     memcpy(c->at, at, count * sizeof(*at));
     c->reached |= count > 0 || why == ZE_TIMEOUT;
     if (count == 0)
-        log_info("host_not_found", "domain", c->domain, "to", c->to[c->target - 1].host, "err", err_name(why), NULL);
+        log_info("host_not_found", "domain", c->domain, "to", c->to[c->target - 1].host, "err", err_name(why),
+                 NULL);
     try_on(c);
 }
 
@@ -177,8 +178,8 @@ static void next_now(void *arg)
     try_on(arg);
 }
 
-struct connect *connect_new(struct loop *loop, struct dns *dns, const char *domain, bool tls, connect_fn *then,
-                            void *owner)
+struct connect *connect_new(struct loop *loop, struct dns *dns, const char *domain, bool tls,
+                            connect_fn *then, void *owner)
 {
     struct connect *c = xcalloc(1, sizeof(*c));
 

@@ -10,11 +10,12 @@ struct connect;
 
 /* Answers connect_next, later. fd >= 0: connected, the caller's; `at` says where (borrowed). fd < 0:
  * nothing is left to try; why is ZE_REMOTE (the domain has no such service) or ZE_TIMEOUT. */
-typedef void connect_fn(void *owner, int fd, const struct sockaddr_storage *at, bool direct_tls, enum zerr why);
+typedef void connect_fn(void *owner, int fd, const struct sockaddr_storage *at, bool direct_tls,
+                        enum zerr why);
 
 /* `tls`: direct-TLS targets may be used. */
-struct connect *connect_new(struct loop *loop, struct dns *dns, const char *domain, bool tls, connect_fn *then,
-                            void *owner);
+struct connect *connect_new(struct loop *loop, struct dns *dns, const char *domain, bool tls,
+                            connect_fn *then, void *owner);
 /* Tries on from where it was. */
 void connect_next(struct connect *c);
 void connect_free(struct connect **c);

@@ -30,7 +30,8 @@ static enum zerr send_reply(struct s2sd *s, const struct stanza *reply, uint64_t
     return pair_send(s, &(struct outbound){ .frame = &f, .to = reply->to });
 }
 
-void deliver_return(struct s2sd *s, const struct stanza *stanza, struct slice to, enum zerr why, uint64_t trace)
+void deliver_return(struct s2sd *s, const struct stanza *stanza, struct slice to, enum zerr why,
+                    uint64_t trace)
 {
     struct stanza asked = *stanza, reply;
     struct buf    content = { 0 };
@@ -59,8 +60,8 @@ void deliver_inward(struct stream *st, const struct stanza *stanza)
     f.trace = trace_new();
     enum zerr err = link_route(s->daemon->link, &f);
     log_debug("stanza_passed", "trace", log_hex(f.trace), "conn", log_hex(st->handle), "kind",
-              stanza_name_text(stanza->name), "from", log_slice(stanza->from), "to", log_slice(stanza->to), "bytes",
-              log_num((int64_t)stanza->content.len), "err", err_name(err), NULL);
+              stanza_name_text(stanza->name), "from", log_slice(stanza->from), "to", log_slice(stanza->to),
+              "bytes", log_num((int64_t)stanza->content.len), "err", err_name(err), NULL);
     if (err)
         deliver_return(s, stanza, stanza->to, err, f.trace);
     else if (link_congested(s->daemon->link, f.dest.instance))
@@ -94,8 +95,8 @@ static void deliver_outward(struct s2sd *s, const struct outbound *out)
     }
     err = s2sd_is_ours(s, jid_domain(f->stanza.from)) ? pair_send(s, out) : ZE_FORBIDDEN;
     if (err == ZE_FORBIDDEN)
-        log_warn("frame_refused", "kind", "STANZA", "from", log_slice(f->stanza.from), "trace", log_hex(f->trace),
-                 "why", "not from a domain of ours", NULL);
+        log_warn("frame_refused", "kind", "STANZA", "from", log_slice(f->stanza.from), "trace",
+                 log_hex(f->trace), "why", "not from a domain of ours", NULL);
     else if (err)
         deliver_return(s, &f->stanza, out->to, err, f->trace);
 }

@@ -11,4 +11,5 @@
 void deliver_inward(struct stream *st, const struct stanza *stanza);
 /* Answers a stanza with this error, wherever its sender is. `to`: its recipient. Nothing for what may
  * not be answered. */
-void deliver_return(struct s2sd *s, const struct stanza *stanza, struct slice to, enum zerr why, uint64_t trace);
+void deliver_return(struct s2sd *s, const struct stanza *stanza, struct slice to, enum zerr why,
+                    uint64_t trace);

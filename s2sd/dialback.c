@@ -54,8 +54,8 @@ void dialback_key(const struct dialback *d, struct slice receiving, struct slice
     buf_free(&text);
 }
 
-bool dialback_key_is(const struct dialback *d, struct slice receiving, struct slice originating, struct slice id,
-                     struct slice key)
+bool dialback_key_is(const struct dialback *d, struct slice receiving, struct slice originating,
+                     struct slice id, struct slice key)
 {
     char mine[DIALBACK_KEY];
 

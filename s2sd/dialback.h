@@ -23,8 +23,8 @@ enum zerr dialback_open(struct dialback *d, const char *data_dir);
 void dialback_key(const struct dialback *d, struct slice receiving, struct slice originating, struct slice id,
                   char out[DIALBACK_KEY]);
 /* Constant time. */
-bool dialback_key_is(const struct dialback *d, struct slice receiving, struct slice originating, struct slice id,
-                     struct slice key);
+bool dialback_key_is(const struct dialback *d, struct slice receiving, struct slice originating,
+                     struct slice id, struct slice key);
 
 enum dialback_type { DIALBACK_REQUEST, DIALBACK_VALID, DIALBACK_INVALID, DIALBACK_ERROR, DIALBACK_STRANGE };
 

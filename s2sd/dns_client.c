@@ -157,7 +157,8 @@ static bool send_query(struct dns_question *q, struct slice query)
     uv_udp_init(loop_uv(q->dns->loop), q->udp);
     q->udp->data = q;
     q->dns->figures.sent++;
-    return uv_udp_connect(q->udp, server_of(q)) == 0 && uv_udp_recv_start(q->udp, alloc_packet, on_udp) == 0 &&
+    return uv_udp_connect(q->udp, server_of(q)) == 0 &&
+           uv_udp_recv_start(q->udp, alloc_packet, on_udp) == 0 &&
            uv_udp_try_send(q->udp, &piece, 1, NULL) == (int)query.len;
 }
 

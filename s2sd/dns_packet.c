@@ -49,7 +49,8 @@ void dns_mix_case(char *name, uint64_t bits)
 enum zerr dns_query_write(struct buf *out, uint16_t id, const char *name, unsigned type)
 {
     ldns_rdf *dname = dns_name_ok(name) ? ldns_dname_new_frm_str(name) : NULL;
-    ldns_pkt *packet = dname ? ldns_pkt_query_new(dname, (ldns_rr_type)type, LDNS_RR_CLASS_IN, LDNS_RD) : NULL;
+    ldns_pkt *packet =
+        dname ? ldns_pkt_query_new(dname, (ldns_rr_type)type, LDNS_RR_CLASS_IN, LDNS_RD) : NULL;
     uint8_t  *wire = NULL;
     size_t    len = 0;
 
@@ -95,8 +96,8 @@ static bool is_question(const ldns_pkt *packet, uint16_t id, const char *name, u
 {
     const ldns_rr_list *questions = ldns_pkt_question(packet);
 
-    if (!ldns_pkt_qr(packet) || ldns_pkt_id(packet) != id || ldns_pkt_get_opcode(packet) != LDNS_PACKET_QUERY ||
-        ldns_rr_list_rr_count(questions) != 1)
+    if (!ldns_pkt_qr(packet) || ldns_pkt_id(packet) != id ||
+        ldns_pkt_get_opcode(packet) != LDNS_PACKET_QUERY || ldns_rr_list_rr_count(questions) != 1)
         return false;
     const ldns_rr *q = ldns_rr_list_rr(questions, 0);
     if ((unsigned)ldns_rr_get_type(q) != type || ldns_rr_get_class(q) != LDNS_RR_CLASS_IN)

@@ -85,7 +85,8 @@ void dns_servers_of_conf(struct slice conf, struct dns_servers *out)
         size_t       end = find(conf, '\n');
         struct slice line = slice_cut(conf, 0, end);
         conf = slice_cut(conf, end < conf.len ? end + 1 : end, conf.len);
-        if (slice_is(take_word(&line), "nameserver") && dns_server_parse(take_word(&line), &out->server[out->count]))
+        if (slice_is(take_word(&line), "nameserver") &&
+            dns_server_parse(take_word(&line), &out->server[out->count]))
             out->count++;
     }
 }

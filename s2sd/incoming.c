@@ -57,7 +57,7 @@ static void opened(struct stream *st, const struct xml_open *open)
     }
     keep_text(&st->ours, &to);
     if (st->theirs && s2sd_is_ours(st->s2sd, slice_str(st->theirs))) {
-        stream_fail(st, SE_INVALID_FROM, "that is one of our own domains");     /* perhaps we found ourselves */
+        stream_fail(st, SE_INVALID_FROM, "that is one of our own domains"); /* perhaps we found ourselves */
         return;
     }
     st->dialback = open->dialback;
@@ -117,7 +117,8 @@ static void add(struct stream *st, struct slice ours, struct slice theirs)
 }
 
 /* Answers swap the addresses (XEP-0220 2.2). */
-static void answer(struct stream *st, const struct dialback_said *asked, enum dialback_type type, enum zerr why)
+static void answer(struct stream *st, const struct dialback_said *asked, enum dialback_type type,
+                   enum zerr why)
 {
     struct dialback_said said = { .verify = asked->verify, .type = type, .from = asked->to, .to = asked->from,
                                   .id = asked->verify ? asked->id : (struct slice){ 0 }, .err = why };
@@ -214,7 +215,8 @@ void incoming_verified(struct s2sd *s, uint64_t stream, struct slice ours, struc
         refuse(st, &asked, why == ZE_FULL ? ZE_FULL : ZE_REMOTE);
         return;
     }
-    log_warn("dialback_forged", "conn", log_hex(st->handle), "from", log_slice(theirs), "to", log_slice(ours), NULL);
+    log_warn("dialback_forged", "conn", log_hex(st->handle), "from", log_slice(theirs), "to", log_slice(ours),
+             NULL);
     if (st->verified_count) {
         refuse(st, &asked, ZE_FORBIDDEN);
     } else {
@@ -295,8 +297,9 @@ static enum zerr fault_of_content(const struct xml_item *item)
         return ZE_OK;
     if (s->id.len == 0)
         return ZE_BAD_REQUEST;
-    return (s->type == TYPE_GET || s->type == TYPE_SET) && s->flags & (STANZA_EMPTY | STANZA_MANY) ? ZE_BAD_REQUEST
-                                                                                                   : ZE_OK;
+    return (s->type == TYPE_GET || s->type == TYPE_SET) && s->flags & (STANZA_EMPTY | STANZA_MANY)
+               ? ZE_BAD_REQUEST
+               : ZE_OK;
 }
 
 /* An address that is none must not cost all others the stream: their server may not look at it. */

@@ -106,7 +106,8 @@ static bool open_all(struct s2sd *s)
 
     s->certs = tls_certs_load(set->dir.certs, set->domain[0].name);
     if (!s->certs && set->server.s2s_require_tls)
-        log_warn("certificates_missing", "why", "no other server can reach this one (server.s2s_require_tls)", NULL);
+        log_warn("certificates_missing", "why", "no other server can reach this one (server.s2s_require_tls)",
+                 NULL);
     s->dns = dns_new(s->daemon->loop, set->server.resolver);
     return s->dns && dialback_open(&s->dialback, set->dir.data) == ZE_OK && listen_all(s);
 }

@@ -58,8 +58,8 @@ static void dialback_begin(struct stream *st)
 {
     stream_enter(st, STREAM_READY);
     st->s2sd->counters.streams_out++;
-    log_info("stream_ready", "conn", log_hex(st->handle), "kind", st->kind->name, "domain", st->theirs, "state",
-             st->certified ? "certified" : stream_tls(st), NULL);
+    log_info("stream_ready", "conn", log_hex(st->handle), "kind", st->kind->name, "domain", st->theirs,
+             "state", st->certified ? "certified" : stream_tls(st), NULL);
     remote_stream_ready(st->remote);
 }
 
@@ -212,7 +212,8 @@ const struct stream_kind outgoing_kind = {
     .ended = ended, .drained = drained,
 };
 
-void outgoing_new(struct remote *r, const char *ours, int fd, const struct sockaddr_storage *at, bool direct_tls)
+void outgoing_new(struct remote *r, const char *ours, int fd, const struct sockaddr_storage *at,
+                  bool direct_tls)
 {
     struct stream *st = stream_adopt(r->s2sd, fd, at, direct_tls);
 

@@ -6,4 +6,5 @@
 #include "remote.h"
 
 /* Begins a stream on a connected descriptor, which is taken; it becomes r->stream. */
-void outgoing_new(struct remote *r, const char *ours, int fd, const struct sockaddr_storage *at, bool direct_tls);
+void outgoing_new(struct remote *r, const char *ours, int fd, const struct sockaddr_storage *at,
+                  bool direct_tls);

@@ -216,7 +216,8 @@ void pair_on_result(struct remote *r, const struct dialback_said *said)
         timer_disarm(&p->patience);
         p->state = PAIR_VALID;
         backoff_clear(&p->refused);
-        log_info("pair_valid", "domain", r->domain, "from", p->ours, "conn", log_hex(r->stream->handle), NULL);
+        log_info("pair_valid", "domain", r->domain, "from", p->ours, "conn", log_hex(r->stream->handle),
+                 NULL);
         flush(p);
     } else {
         refused(p, said->type == DIALBACK_INVALID ? ZE_INTERNAL : ZE_TIMEOUT);

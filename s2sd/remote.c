@@ -94,7 +94,8 @@ static void failed(struct remote *r, enum zerr why)
     r->why = why;
     r->s2sd->counters.connects_failed++;
     backoff_failed(&r->backoff, s2sd_now(r->s2sd));
-    log_info("remote_failed", "domain", r->domain, "err", err_name(why), "count", log_num(r->backoff.failures), NULL);
+    log_info("remote_failed", "domain", r->domain, "err", err_name(why), "count",
+             log_num(r->backoff.failures), NULL);
     connect_free(&r->connect);
     end_verifies(r, why);
     pairs_return(r, why);
@@ -247,6 +248,6 @@ void remote_on_verified(struct remote *r, const struct dialback_said *said)
         verify_end(v, said->type, said->type == DIALBACK_ERROR ? ZE_REMOTE : ZE_OK);
         return;
     }
-    log_warn("dialback_unsolicited", "domain", r->domain, "from", log_slice(said->from), "to", log_slice(said->to),
-             NULL);
+    log_warn("dialback_unsolicited", "domain", r->domain, "from", log_slice(said->from), "to",
+             log_slice(said->to), NULL);
 }

@@ -13,12 +13,13 @@
 enum { LINGER_MS = 2000, IDLE_MS = 600000, SLOW_MS = 100, KEEPALIVE_S = 120 };
 
 static const unsigned edges[STREAM_STATES] = {
-    [STREAM_OPENING]  = S(STREAM_FEATURES) | S(STREAM_READY) | S(STREAM_CLOSING) | S(STREAM_CLOSED),
-    [STREAM_FEATURES] = S(STREAM_STARTTLS) | S(STREAM_TLS) | S(STREAM_READY) | S(STREAM_CLOSING) | S(STREAM_CLOSED),
+    [STREAM_OPENING] = S(STREAM_FEATURES) | S(STREAM_READY) | S(STREAM_CLOSING) | S(STREAM_CLOSED),
+    [STREAM_FEATURES] =
+        S(STREAM_STARTTLS) | S(STREAM_TLS) | S(STREAM_READY) | S(STREAM_CLOSING) | S(STREAM_CLOSED),
     [STREAM_STARTTLS] = S(STREAM_TLS) | S(STREAM_CLOSING) | S(STREAM_CLOSED),
-    [STREAM_TLS]      = S(STREAM_OPENING) | S(STREAM_CLOSED),
-    [STREAM_READY]    = S(STREAM_CLOSING) | S(STREAM_CLOSED),
-    [STREAM_CLOSING]  = S(STREAM_CLOSED),
+    [STREAM_TLS] = S(STREAM_OPENING) | S(STREAM_CLOSED),
+    [STREAM_READY] = S(STREAM_CLOSING) | S(STREAM_CLOSED),
+    [STREAM_CLOSING] = S(STREAM_CLOSED),
 };
 
 static const unsigned patience_ms[STREAM_STATES] = {
@@ -124,7 +125,8 @@ static void make_id(struct stream *st)
     st->id = xstrdup(id);
 }
 
-/* RFC 6120 4.7; no language on streams of ours, since every stanza without one would get it; the dialback namespace as XEP-0220 2.4.1 wants it; XEP-0114 3 has only from and id. */
+/* RFC 6120 4.7; no language on streams of ours, since every stanza without one would get it; the dialback
+ * namespace as XEP-0220 2.4.1 wants it; XEP-0114 3 has only from and id. */
 void stream_send_header(struct stream *st)
 {
     bool        component = st->kind == &component_kind;
@@ -133,7 +135,8 @@ void stream_send_header(struct stream *st)
     if (st->kind != &outgoing_kind)
         make_id(st);
     st->header_sent = true;
-    buf_printf(out, "<?xml version='1.0'?><stream:stream xmlns='%s' xmlns:stream='" NS_STREAM "'", st->kind->ns);
+    buf_printf(out, "<?xml version='1.0'?><stream:stream xmlns='%s' xmlns:stream='" NS_STREAM "'",
+               st->kind->ns);
     if (component) {
         put_attribute(out, "from", st->theirs ? st->theirs : s2sd_settings(st->s2sd)->domain[0].name);
     } else {
@@ -161,8 +164,8 @@ static void end(struct stream *st, const char *why)
         return;
     st->ended = true;
     st->why = xstrdup(why ? why : "closed");
-    log_info("stream_ended", "conn", log_hex(st->handle), "kind", st->kind->name, "domain", st->theirs, "peer",
-             stream_address(st, ip), "why", st->why, NULL);
+    log_info("stream_ended", "conn", log_hex(st->handle), "kind", st->kind->name, "domain", st->theirs,
+             "peer", stream_address(st, ip), "why", st->why, NULL);
     if (st->kind->ended)
         st->kind->ended(st);
 }
@@ -195,8 +198,8 @@ void stream_fail(struct stream *st, enum stream_error error, const char *text)
         stream_kill(st, text ? text : stream_error_name(error));
         return;
     }
-    log_info("stream_failed", "conn", log_hex(st->handle), "kind", st->kind->name, "domain", st->theirs, "err",
-             stream_error_name(error), "why", text, NULL);
+    log_info("stream_failed", "conn", log_hex(st->handle), "kind", st->kind->name, "domain", st->theirs,
+             "err", stream_error_name(error), "why", text, NULL);
     if (!st->header_sent)
         stream_send_header(st);          /* RFC 6120 4.9.1.2 */
     if (st->state != STREAM_CLOSING)
@@ -251,8 +254,8 @@ static void on_stream_error(struct stream *st, const struct element *e)
     const struct element *condition = element_child(e, NS_STREAMS, NULL);
 
     st->told = stream_error_parse(condition ? condition->name : (struct slice){ 0 });
-    log_info("stream_error_heard", "conn", log_hex(st->handle), "kind", st->kind->name, "domain", st->theirs, "err",
-             stream_error_name(st->told), NULL);
+    log_info("stream_error_heard", "conn", log_hex(st->handle), "kind", st->kind->name, "domain", st->theirs,
+             "err", stream_error_name(st->told), NULL);
     on_peer_close(st);
 }
 
@@ -461,7 +464,8 @@ void stream_accept(struct s2sd *s, uv_stream_t *listener, const struct stream_ki
     if (err) {
         s->counters.refused++;
         log_info("connection_refused", "peer", stream_address(st, ip), "err", err_name(err), NULL);
-        stream_fail(st, err == ZE_FULL ? SE_RESOURCE_CONSTRAINT : SE_POLICY_VIOLATION, "too many connections");
+        stream_fail(st, err == ZE_FULL ? SE_RESOURCE_CONSTRAINT : SE_POLICY_VIOLATION,
+                    "too many connections");
         return;
     }
     transport_watch(&st->transport, KEEPALIVE_S);

@@ -65,7 +65,7 @@ struct stream {
     uint64_t                  heard_ms;     /* last stanza or dialback, either way */
     uint64_t                  stanzas_in, stanzas_out;
     char                     *id;           /* of the stream: ours when incoming, theirs when outgoing */
-    char                     *ours, *theirs;/* domains as the headers named them; NULL: not yet, or not told */
+    char *ours, *theirs; /* domains as the headers named them; NULL: not yet, or not told */
     char                     *why;          /* it ended; NULL: it has not */
     struct client_ip          ip;
     uint8_t                   state;        /* enum stream_state */

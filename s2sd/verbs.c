@@ -61,7 +61,8 @@ static void put_stream(struct ctl_reply *r, const struct stream *st)
     put_time(r, "since", st->since_us);
     ctl_int(r, "in", (int64_t)st->stanzas_in);
     ctl_int(r, "out", (int64_t)st->stanzas_out);
-    ctl_int(r, "queued", (int64_t)(transport_waiting(&st->transport) + (st->remote ? st->remote->queued : 0)));
+    ctl_int(r, "queued",
+            (int64_t)(transport_waiting(&st->transport) + (st->remote ? st->remote->queued : 0)));
 }
 
 static int verb_streams(void *self, int argc, char **argv, struct ctl_reply *r)
@@ -215,13 +216,13 @@ static int verb_dns(void *self, int argc, char **argv, struct ctl_reply *r)
 }
 
 const struct ctl_verb s2sd_verbs[] = {
-    { "streams", "[DOMAIN]", "streams to and from other servers and components",
-      "id peer direction state address tls certified domains since in out queued", "", 0, 1, verb_streams },
-    { "queue", "[DOMAIN]", "what waits for remote domains", "domain from state count bytes why retry_ms", "not_found", 0,
-      1, verb_queue },
-    { "flush", "DOMAIN", "forget that a domain failed, and try again what waits",
-      "domain from state count bytes why retry_ms", "not_found", 1, 1, verb_flush },
-    { "dns", "DOMAIN", "where the server of a domain is", "host port priority weight tls address",
-      "bad_jid remote timeout", 1, 1, verb_dns },
-    { 0 },
+    {"streams",                                           "[DOMAIN]", "streams to and from other servers and components",
+     "id peer direction state address tls certified domains since in out queued", "", 0, 1, verb_streams},
+    {"queue", "[DOMAIN]", "what waits for remote domains", "domain from state count bytes why retry_ms",
+     "not_found", 0, 1, verb_queue},
+    {"flush",                                                 "DOMAIN", "forget that a domain failed, and try again what waits",
+     "domain from state count bytes why retry_ms", "not_found", 1, 1, verb_flush},
+    {"dns",                                                  "DOMAIN", "where the server of a domain is", "host port priority weight tls address",
+     "bad_jid remote timeout", 1, 1, verb_dns},
+    {0                                                  },
 };

@@ -147,6 +147,17 @@ def test_directed_presence_is_answered_when_nobody_is_there(server, peers):
     assert p.get("from") == "room@none.example/nick" and a.error_of(p) == "remote-server-not-found"
 
 
+def test_content_changes_its_namespace_with_the_stream(server, peers):
+    a, c = server.client("alice"), verified(server)
+    a.write("<message to='x@good.example'><body xmlns='jabber:client'>explicit</body>"
+            "<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client'><body>inner</body></message></forwarded>"
+            "</message>")
+    e = peers["good"].expect("explicit")
+    assert e.find(".//{jabber:client}message/{jabber:client}body").text == "inner"
+    c.write(f"<message from='x@good.example' to='{a.bare}'><body xmlns='jabber:server'>back</body></message>")
+    a.expect_body("back")
+
+
 # ---- streams they open
 
 def verified(server, name="good", to=OURS):

@@ -41,7 +41,8 @@ static void the_keys_are_those_of_the_specifications(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         dialback_init(&d, slice_str(rows[i].secret));
-        dialback_key(&d, slice_str(rows[i].receiving), slice_str(rows[i].originating), slice_str(rows[i].id), key);
+        dialback_key(&d, slice_str(rows[i].receiving), slice_str(rows[i].originating), slice_str(rows[i].id),
+                     key);
         assert_memory_equal(key, rows[i].key, sizeof(key));
     }
 }
@@ -60,7 +61,8 @@ static void a_key_is_good_for_its_pair_and_stream_alone(void **state)
     assert_false(dialback_key_is(&d, SLICE("r.example"), SLICE("o.example"), SLICE("id2"), key));
     assert_false(dialback_key_is(&d, SLICE("o.example"), SLICE("r.example"), SLICE("id"), key));
     assert_false(dialback_key_is(&other, SLICE("r.example"), SLICE("o.example"), SLICE("id"), key));
-    assert_false(dialback_key_is(&d, SLICE("r.example"), SLICE("o.example"), SLICE("id"), slice_cut(key, 0, 63)));
+    assert_false(
+        dialback_key_is(&d, SLICE("r.example"), SLICE("o.example"), SLICE("id"), slice_cut(key, 0, 63)));
     assert_false(dialback_key_is(&d, SLICE("r.example"), SLICE("o.example"), SLICE("id"), SLICE("")));
 }
 
@@ -99,13 +101,17 @@ static enum zerr read_element(struct arena *arena, const char *xml, struct dialb
 static void elements_are_written_and_read(void **state)
 {
     static const struct dialback_said rows[] = {
-        { false, DIALBACK_REQUEST, SLICE_INIT("a.example"), SLICE_INIT("b.example"), { 0 }, SLICE_INIT("k"), 0 },
-        { false, DIALBACK_VALID, SLICE_INIT("a.example"), SLICE_INIT("b.example"), { 0 }, { 0 }, 0 },
-        { true, DIALBACK_REQUEST, SLICE_INIT("a.example"), SLICE_INIT("b.example"), SLICE_INIT("i'd<"),
-          SLICE_INIT("k&k"), 0 },
-        { true, DIALBACK_INVALID, SLICE_INIT("a.example"), SLICE_INIT("b.example"), SLICE_INIT("id"), { 0 }, 0 },
-        { true, DIALBACK_ERROR, SLICE_INIT("a.example"), SLICE_INIT("b.example"), SLICE_INIT("id"), { 0 },
-          ZE_NOT_FOUND },
+        {false, DIALBACK_REQUEST, SLICE_INIT("a.example"), SLICE_INIT("b.example"), {0},                SLICE_INIT("k"), 0},
+        {false, DIALBACK_VALID,   SLICE_INIT("a.example"), SLICE_INIT("b.example"), {0},                {0},             0},
+        {true,  DIALBACK_REQUEST, SLICE_INIT("a.example"), SLICE_INIT("b.example"), SLICE_INIT("i'd<"),
+         SLICE_INIT("k&k"),                                                                                              0},
+        {true,  DIALBACK_INVALID, SLICE_INIT("a.example"), SLICE_INIT("b.example"), SLICE_INIT("id"),   {0},             0},
+        {true,
+         DIALBACK_ERROR,          SLICE_INIT("a.example"),
+         SLICE_INIT("b.example"),
+         SLICE_INIT("id"),
+         {0},
+         ZE_NOT_FOUND                                                                                                     },
     };
     struct arena *arena = arena_new();
 
@@ -136,8 +142,12 @@ static void white_space_around_a_key_is_not_of_the_key(void **state)
     struct dialback_said said;
 
     (void)state;
-    assert_int_equal(read_element(arena, "<result xmlns='" NS_DIALBACK "' from='A.example' to='b.example'>\n  key\t\n"
-                                         "</result>", &said), ZE_OK);
+    assert_int_equal(read_element(arena,
+                                  "<result xmlns='" NS_DIALBACK
+                                  "' from='A.example' to='b.example'>\n  key\t\n"
+                                  "</result>",
+                                  &said),
+                     ZE_OK);
     assert_true(slice_is(said.key, "key"));
     assert_true(slice_is(said.from, "a.example"));
     arena_free(&arena);
@@ -180,7 +190,8 @@ static void a_queue_keeps_order_and_counts_bytes(void **state)
     queue_push(&q, two, SLICE("b@x.example"), 200);
     queue_push(&q, two, SLICE("c@x.example"), 300);
     assert_int_equal(q.count, 3);
-    assert_int_equal(q.bytes, queue_cost(one, SLICE("a@x.example")) + 2 * queue_cost(two, SLICE("b@x.example")));
+    assert_int_equal(q.bytes,
+                     queue_cost(one, SLICE("a@x.example")) + 2 * queue_cost(two, SLICE("b@x.example")));
     assert_int_equal(two->refs, 3);
     static const char *const order[] = { "a@x.example", "b@x.example", "c@x.example" };
     for (size_t i = 0; i < COUNT_OF(order); i++) {
