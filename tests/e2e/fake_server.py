@@ -1,6 +1,7 @@
 """A remote server that does what a test tells it: for what no well-behaved server would do."""
 
 import queue
+import shutil
 import socket
 import ssl
 import subprocess
@@ -76,6 +77,7 @@ class FakeServer:
         where = certificate(domain)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(where / "cert.pem", where / "key.pem")
+        shutil.rmtree(where)
         self.context.set_alpn_protocols(["xmpp-server"])
         self.context.sni_callback = self._on_sni
         self.listener = socket.create_server(("127.0.0.1", port))
