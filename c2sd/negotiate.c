@@ -92,7 +92,7 @@ static bool takes_registrations(const struct conn *c)
 {
     const struct settings_domain *d = c->domain ? settings_domain(c2sd_settings(c->c2sd), c->domain) : NULL;
 
-    return d && (strcmp(d->registration, "open") == 0 || strcmp(d->registration, "review") == 0);
+    return d && strcmp(d->registration, "open") == 0;
 }
 
 unsigned conn_have(const struct conn *c)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "daemon.h"
+#include "credentials.h"
 #include "dispatch.h"
 #include "log.h"
 #include "logins.h"
@@ -88,6 +89,22 @@ static void bind_domains(struct self *self)
         link_bind_domain(self->daemon->link, slice_str(settings->domain[i].name));
 }
 
+/* What modules keep of the settings, at start and after each reload. */
+static void apply_settings(struct self *self)
+{
+    const struct settings *settings = self->daemon->settings;
+
+    self->sm.settings = settings;
+    credentials_usual_iterations(settings->server.scram_iterations);
+    sasl_allow_clear(self->sm.sasl, !settings->server.require_tls);
+    for (size_t i = 0; i < settings->domain_count; i++)
+        if (strcmp(settings->domain[i].registration, "invite") == 0 ||
+            strcmp(settings->domain[i].registration, "review") == 0)
+            log_info("registration_closed", "domain", settings->domain[i].name, "why",
+                     "this version admits nobody by invitation or review", NULL);
+    bind_domains(self);
+}
+
 static void *start(struct daemon *d)
 {
     struct self  *self = xcalloc(1, sizeof(*self));
@@ -112,7 +129,7 @@ static void *start(struct daemon *d)
     sm->logins = logins_new();
     sm->sasl = sasl_new(&sm->store, d->loop);
     sm->registrations = throttle_new();
-    bind_domains(self);
+    apply_settings(self);
     return self;
 }
 
@@ -142,10 +159,9 @@ static void reload(void *arg, struct ctl_reply *answer)
 {
     struct self *self = arg;
 
-    self->sm.settings = self->daemon->settings;
-    bind_domains(self);
+    apply_settings(self);
     ctl_row(answer);
-    ctl_str(answer, "applied", "domains, limits, registration");
+    ctl_str(answer, "applied", "domains, limits, registration, require_tls");
 }
 
 static void status(void *arg, struct ctl_reply *r)
