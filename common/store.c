@@ -234,7 +234,7 @@ static void readers_due(void *arg)
     int           dead = 0;
 
     if (mdb_reader_check(store->env, &dead) == 0 && dead > 0)
-        log_warn("store_readers_cleared", "peer", store->path, "count", log_num(dead), NULL);
+        log_info("store_readers_cleared", "peer", store->path, "count", log_num(dead), NULL);
     timer_arm(store->loop, &store->readers_timer, READERS_EVERY_MS);
 }
 

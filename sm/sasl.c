@@ -35,7 +35,10 @@ struct sasl *sasl_new(struct sm_store *s, struct loop *loop)
     if (rc != GSASL_OK)
         fatal("sasl_failed", "why", gsasl_strerror(rc), NULL);
     gsasl_callback_set(sasl->gsasl, scram_property);
-    secret_get(s, SECRET_UNKNOWN, secret);       /* made now, so that credentials_get finds it */
+    /* Made now, before the first login: credentials_get finds it, and of several instances that start
+     * on an empty store all use the one that was committed first. */
+    secret_get(s, SECRET_UNKNOWN, secret);
+    secret_get(s, SECRET_TICKET, secret);
     wipe(secret, sizeof secret);
     return sasl;
 }

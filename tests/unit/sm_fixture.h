@@ -62,7 +62,7 @@ static inline int sm_start(void **state)
     static struct sm_fixture f;
 
     memset(&f, 0, sizeof f);
-    strcpy(f.path, "/tmp/zubr-sm-XXXXXX");
+    snprintf(f.path, sizeof(f.path), "/tmp/zubr-sm-XXXXXX");
     assert_non_null(mkdtemp(f.path));
     f.loop = loop_new();
     f.store.accounts = sm_fixture_environment(&f, "accounts", account_tables);

@@ -55,7 +55,7 @@ static inline void fixture_open(struct fixture *f)
 static inline void fixture_start(struct fixture *f)
 {
     memset(f, 0, sizeof *f);
-    strcpy(f->path, "/tmp/zubr-store-XXXXXX");
+    snprintf(f->path, sizeof(f->path), "/tmp/zubr-store-XXXXXX");
     assert_non_null(mkdtemp(f->path));
     f->loop = loop_new();
     f->spec = (struct store_spec){ .path = f->path, .tables = fixture_tables, .schema = 1, .synced = true };

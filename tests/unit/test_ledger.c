@@ -410,7 +410,7 @@ static void ids_have_texts(void **state)
         assert_true(strcmp(text, before) > 0);
         assert_int_equal(ledger_id_parse(slice_str(text), &id), ZE_OK);
         assert_true(id.time_us == ids[i].time_us && id.tie == ids[i].tie);
-        strcpy(before, text);
+        memcpy(before, text, sizeof(before));
     }
     assert_int_equal(ledger_id_parse(SLICE(""), &id), ZE_NOT_FOUND);
     assert_int_equal(ledger_id_parse(SLICE("000000000000000"), &id), ZE_NOT_FOUND);
