@@ -104,7 +104,11 @@ void mode_stanza(struct conn *c, struct slice s);
 void     measure_pids(char *list);
 bool     measure_has_pids(void);
 uint64_t measure_cpu_us(void);
-uint64_t measure_pss_kb(void);
+/* Of all server processes; anon: without pages of files, which the kernel can take back. */
+struct memory {
+    uint64_t pss_kb, anon_kb;
+};
+struct memory measure_memory(void);
 uint64_t measure_own_cpu_us(void);
 void     measure_latency(uint64_t ns);
 uint32_t measure_percentile(double p);

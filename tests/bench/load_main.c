@@ -227,7 +227,13 @@ static void leave(void)
     }
 }
 
-static void report(const struct cost *from, const struct cost *to, uint64_t pss0, uint64_t pss1)
+static double a_session(uint64_t before_kb, uint64_t after_kb)
+{
+    return ((double)after_kb - (double)before_kb) * 1024.0 / opt.sessions;
+}
+
+static void report(const struct cost *from, const struct cost *to, const struct memory *before,
+                   const struct memory *after)
 {
     double   seconds = (double)(to->ns - from->ns) / 1e9;
     double   each = fig.delivered ? 1.0 / (double)fig.delivered : 0;
@@ -239,9 +245,10 @@ static void report(const struct cost *from, const struct cost *to, uint64_t pss0
     printf(" p50_us=%u p99_us=%u max_us=%u", measure_percentile(.5), measure_percentile(.99), measure_percentile(1));
     if (measure_has_pids()) {
         printf(" server_cpu_s=%.2f server_us_per=%.2f pss0_kb=%" PRIu64 " pss1_kb=%" PRIu64, (double)cpu / 1e6,
-               (double)cpu * each, pss0, pss1);
+               (double)cpu * each, before->pss_kb, after->pss_kb);
         if (opt.mode == MODE_IDLE)
-            printf(" pss_bytes_per_session=%.0f", ((double)pss1 - (double)pss0) * 1024.0 / opt.sessions);
+            printf(" pss_bytes_per_session=%.0f anon_bytes_per_session=%.0f", a_session(before->pss_kb, after->pss_kb),
+                   a_session(before->anon_kb, after->anon_kb));
     }
     printf(" client_us_per=%.2f retries=%d failed=%d\n", (double)(to->own_us - from->own_us) * each, fig.retries,
            fig.failed);
@@ -258,14 +265,14 @@ int main(int argc, char **argv)
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     conn_pool(opt.sessions > opt.logins_at_once ? opt.sessions : opt.logins_at_once);
-    uint64_t pss0 = measure_pss_kb();
+    struct memory before = measure_memory();
     if (opt.mode == MODE_LOGIN || opt.mode == MODE_REGISTER)
         churn(&from);
     else
         load(&from);
     to = cost_now();
-    uint64_t pss1 = measure_pss_kb();
+    struct memory after = measure_memory();
     leave();
-    report(&from, &to, pss0, pss1);
+    report(&from, &to, &before, &after);
     return fig.failed ? 1 : 0;
 }

@@ -54,9 +54,19 @@ uint64_t measure_cpu_us(void)
     return sum;
 }
 
-uint64_t measure_pss_kb(void)
+static void add_memory(struct memory *sum, const char *line)
 {
-    uint64_t sum = 0;
+    unsigned long kb;
+
+    if (sscanf(line, "Pss: %lu kB", &kb) == 1)
+        sum->pss_kb += kb;
+    else if (sscanf(line, "Pss_Anon: %lu kB", &kb) == 1)
+        sum->anon_kb += kb;
+}
+
+struct memory measure_memory(void)
+{
+    struct memory sum = { 0 };
 
     for (size_t i = 0; i < pid_count; i++) {
         char path[64], line[256];
@@ -65,13 +75,8 @@ uint64_t measure_pss_kb(void)
         FILE *f = fopen(path, "r");
         if (!f)
             continue;
-        while (fgets(line, sizeof(line), f)) {
-            unsigned long kb;
-            if (sscanf(line, "Pss: %lu kB", &kb) == 1) {
-                sum += kb;
-                break;
-            }
-        }
+        while (fgets(line, sizeof(line), f))
+            add_memory(&sum, line);
         fclose(f);
     }
     return sum;
