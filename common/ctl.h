@@ -27,7 +27,7 @@ struct ctl_verb {
 };
 
 /* One output object: ctl_row, then its fields in the order of `fields`, and so on. As text it is
- * one line `field=value field=value`. */
+ * one line `field=value field=value`. With r NULL nothing happens: nobody asked (reload by SIGHUP). */
 void ctl_row(struct ctl_reply *r);
 void ctl_str(struct ctl_reply *r, const char *field, const char *value);
 void ctl_slice(struct ctl_reply *r, const char *field, struct slice value);

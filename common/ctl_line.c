@@ -98,6 +98,8 @@ void ctl_row_end(struct ctl_reply *r)
 
 void ctl_row(struct ctl_reply *r)
 {
+    if (!r)
+        return;
     ctl_row_end(r);
     r->row_open = true;
     if (r->json)
@@ -159,8 +161,10 @@ static struct slice as_utf8(struct slice s, struct buf *kept)
 void ctl_slice(struct ctl_reply *r, const char *field, struct slice value)
 {
     struct buf   kept = { 0 };
-    struct slice text = as_utf8(value, &kept);
 
+    if (!r)
+        return;
+    struct slice text = as_utf8(value, &kept);
     put_field(r, field, r->json ? json_stringn(text.len ? (const char *)text.p : "", text.len) : NULL, text);
     buf_free(&kept);
 }
@@ -174,12 +178,16 @@ void ctl_int(struct ctl_reply *r, const char *field, int64_t value)
 {
     char text[24];
 
+    if (!r)
+        return;
     snprintf(text, sizeof(text), "%" PRId64, value);
     put_field(r, field, r->json ? json_integer(value) : NULL, slice_str(text));
 }
 
 void ctl_bool(struct ctl_reply *r, const char *field, bool value)
 {
+    if (!r)
+        return;
     put_field(r, field, r->json ? json_boolean(value) : NULL, value ? SLICE("true") : SLICE("false"));
 }
 

@@ -372,6 +372,16 @@ static void the_daemon_ends_clean(void **state)
     close(left);
 }
 
+static void without_asker_nothing_is_written(void **state)
+{
+    (void)state;
+    ctl_row(NULL);
+    ctl_str(NULL, "applied", "limits");
+    ctl_slice(NULL, "applied", SLICE("limits"));
+    ctl_int(NULL, "count", 1);
+    ctl_bool(NULL, "done", true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +397,7 @@ int main(void)
         cmocka_unit_test(the_socket_is_for_owner_and_group),
         cmocka_unit_test(strangers_are_refused),
         cmocka_unit_test(quoting_is_undone_by_splitting),
+        cmocka_unit_test(without_asker_nothing_is_written),
         cmocka_unit_test(the_daemon_ends_clean),
     };
     char *slash = strrchr(path, '/');
