@@ -75,35 +75,33 @@ static struct waiting_verb *verb_wait(struct ctl_reply *r, const struct jid *jid
     return w;
 }
 
-static int verb_register(void *self, int argc, char **argv, struct ctl_reply *r)
+/* account_create and account_set_password. */
+typedef void account_act(struct sm_store *s, struct loop *loop, struct slice jid, struct slice password,
+                         long iterations, account_done *done, void *arg);
+
+static int with_password(struct sm *sm, char **argv, struct ctl_reply *r, account_act *act, const char *event)
 {
-    struct sm *sm = self;
     struct jid jid;
     enum zerr  err = read_account(sm, argv[0], &jid);
 
-    (void)argc;
     if (err)
         return err;
-    account_create(&sm->store, sm->loop, jid_slice(&jid), slice_str(argv[1]),
-                   sm->settings->server.scram_iterations, verb_done, verb_wait(r, &jid, "account_registered"));
+    act(&sm->store, sm->loop, jid_slice(&jid), slice_str(argv[1]), sm->settings->server.scram_iterations,
+        verb_done, verb_wait(r, &jid, event));
     wipe(argv[1], strlen(argv[1]));
     return LATER;
 }
 
+static int verb_register(void *self, int argc, char **argv, struct ctl_reply *r)
+{
+    (void)argc;
+    return with_password(self, argv, r, account_create, "account_registered");
+}
+
 static int verb_passwd(void *self, int argc, char **argv, struct ctl_reply *r)
 {
-    struct sm *sm = self;
-    struct jid jid;
-    enum zerr  err = read_account(sm, argv[0], &jid);
-
     (void)argc;
-    if (err)
-        return err;
-    account_set_password(&sm->store, sm->loop, jid_slice(&jid), slice_str(argv[1]),
-                         sm->settings->server.scram_iterations, verb_done,
-                         verb_wait(r, &jid, "password_changed"));
-    wipe(argv[1], strlen(argv[1]));
-    return LATER;
+    return with_password(self, argv, r, account_set_password, "password_changed");
 }
 
 static int verb_unregister(void *self, int argc, char **argv, struct ctl_reply *r)
