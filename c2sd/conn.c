@@ -205,7 +205,7 @@ void conn_send_header(struct conn *c)
 
 static void tell_sm(struct conn *c, const char *condition, const char *text)
 {
-    struct session_end end = { slice_str(condition), slice_str(text) };
+    struct session_end end = { .condition = slice_str(condition), .text = slice_str(text) };
     struct frame       f = frame_make(FRAME_SESSION_END);
     struct buf         body = { 0 };
 

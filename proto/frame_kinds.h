@@ -18,7 +18,7 @@ enum role {
 
 enum reach { LINK = 1, ROUTED };
 
-#define FRAME_VERSION 1
+#define FRAME_VERSION 2
 
 #define FRAME_KINDS(X)                                                                             \
     X(HELLO,         1, ROLE_ANY & ~ROLE_ROUTERD, LINK,   "sized instance name; role, version, incarnation in the header") \
@@ -28,9 +28,12 @@ enum reach { LINK = 1, ROUTED };
     X(RESUME,        5, ROLE_ROUTERD,             LINK,   "u32 instance key")                        \
     X(ROUTE_BIND,    6, ROLE_SM | ROLE_MUC | ROLE_S2SD, LINK, "sized domain: served here now")       \
     X(ROUTE_UNBIND,  7, ROLE_SM | ROLE_MUC | ROLE_S2SD, LINK, "sized domain")                        \
+    X(SYNC,          8, ROLE_ANY & ~ROLE_ROUTERD, ROUTED, "channel: u64 number of the first frame that comes now (proto/channel.h)") \
+    X(CONFIRM,       9, ROLE_ANY & ~ROLE_ROUTERD, ROUTED, "channel: what was received and what is done (proto/channel.h)") \
     X(STANZA,       10, ROLE_ANY & ~ROLE_ROUTERD, ROUTED, "the content of one stanza")               \
     X(FANOUT,       11, ROLE_SM | ROLE_MUC,       ROUTED, "list: recipients (proto/fanout.h); body: content of one stanza") \
     X(BOUNCE,       12, ROLE_ROUTERD | ROLE_S2SD | ROLE_C2SD | ROLE_SM | ROLE_MUC, ROUTED, "i32 enum zerr, then the frame that could not be passed on") \
+    X(VOID,         13, ROLE_ANY,                 ROUTED, "nothing: keeps the number of a frame that was withdrawn or refused") \
     X(AUTH_START,   20, ROLE_C2SD,                ROUTED, "see proto/login.h")                       \
     X(AUTH_STEP,    21, ROLE_C2SD | ROLE_SM,      ROUTED, "see proto/login.h")                       \
     X(AUTH_DONE,    22, ROLE_SM,                  ROUTED, "see proto/login.h")                       \
@@ -39,7 +42,16 @@ enum reach { LINK = 1, ROUTED };
     X(REGISTERED,   25, ROLE_SM,                  ROUTED, "see proto/login.h")                       \
     X(BIND,         30, ROLE_C2SD,                ROUTED, "see proto/login.h")                       \
     X(BOUND,        31, ROLE_SM,                  ROUTED, "see proto/login.h")                       \
-    X(SESSION_END,  32, ROLE_C2SD | ROLE_SM,      ROUTED, "see proto/login.h")
+    X(SESSION_END,  32, ROLE_C2SD | ROLE_SM,      ROUTED, "see proto/login.h")                       \
+    X(MANAGE,       33, ROLE_C2SD | ROLE_SM,      ROUTED, "see proto/manage.h: XEP-0198 elements of a session") \
+    X(RESUME_AT,    34, ROLE_C2SD,                ROUTED, "see proto/manage.h: a stream asks for an earlier session") \
+    X(RESUMED,      35, ROLE_SM,                  ROUTED, "see proto/manage.h")                      \
+    X(ANNOUNCE,     36, ROLE_C2SD,                ROUTED, "see proto/manage.h: the live sockets of sessions") \
+    X(MOVED,        37, ROLE_SM,                  ROUTED, "see proto/manage.h: a session has another owner now") \
+    X(SLOT_FENCE,   40, ROLE_ANY & ~ROLE_ROUTERD, ROUTED, "u32 generation: the last frame sent by an older table has gone before") \
+    X(SLOT_STATE,   41, ROLE_SM | ROLE_MUC,       ROUTED, "u32 generation, then what the old owner of slots hands to the new one") \
+    X(SLOT_READY,   42, ROLE_SM | ROLE_MUC,       ROUTED, "u32 generation: this member has loaded the slots that became its own") \
+    X(PRESENCE_BUS, 43, ROLE_SM,                  ROUTED, "a presence that Redis could not carry (sm/bus.h)")
 
 enum frame_kind {
 #define X(name, number, senders, reach, payload) FRAME_##name = number,

@@ -10,8 +10,34 @@
 
 struct link;
 
-/* f's slices are good until the handler returns. */
+/* f's slices are good until the handler returns. When it has returned, f counts as done and is confirmed
+ * after the end of the loop turn (and after live_commit), unless the handler took a receipt. */
 typedef void frame_handler(void *daemon, const struct frame *f);
+
+/* ---- channels (proto/channel.h): every ROUTED frame but SYNC and CONFIRM is numbered, kept here until its
+ * receiver confirms it, sent again after either end or routerd came back, and dropped when seen before ---- */
+
+/* A frame that this process is responsible for. Counted: the channel holds one reference until the
+ * receiver has confirmed it, others may hold more (a resume queue); with the last one it is forgotten.
+ * With live memory it is a row there from the end of the turn on, and survives the process. */
+struct kept;
+struct kept *kept_ref(struct kept *k);
+void         kept_unref(struct link *link, struct kept **k);
+uint64_t     kept_serial(const struct kept *k);      /* order of all kept frames of this instance; from 1 */
+uint64_t     kept_tag(const struct kept *k);         /* what the daemon wrote on it */
+struct slice kept_bytes(const struct kept *k);       /* the encoded frame (frame_decode) */
+bool         kept_confirmed(const struct kept *k);   /* the channel has let go (or never had it) */
+
+/* The confirm of one received frame, taken over by its handler: it is confirmed with the last reference,
+ * out of order if need be. Lost with the process: then the frame comes again. */
+struct receipt;
+struct receipt *link_receipt(struct link *link, const struct frame *f);   /* only inside the handler */
+struct receipt *receipt_ref(struct receipt *r);
+void            receipt_unref(struct receipt **r);
+
+/* Tables of the link in the daemon's live environment, the first ones of its list. */
+#define LINK_LIVE_TABLES "link_out", "link_mark", "link_meta"
+enum { LINK_LIVE_OUT, LINK_LIVE_MARK, LINK_LIVE_META, LINK_LIVE_COUNT };
 
 struct link_spec {
     const char          *socket_path;     /* <run>/router/<role>.sock */
@@ -20,11 +46,24 @@ struct link_spec {
     void                *daemon;
     long                 queue_bytes;     /* limit of the wire, and of what waits for each destination that
                                              cannot take it now; four times that for all of these */
-    long                 away_ms;         /* after which a peer that is down is lost; 0: 10 s */
+    long                 away_ms;         /* after which questions to a peer that is down are returned, and
+                                             a peer without live memory (c2sd, s2sd) is lost; 0: 10 s */
+    struct live         *live;            /* NULL: nothing survives, each start is a new incarnation. Else an
+                                             instance comes back with the incarnation, numbers, marks and
+                                             kept frames of its last life, and its handles stay good */
+    /* May be NULL. After a start with live memory, before the first connect: each kept frame, in order of
+     * serial. Who needs it takes a reference; what no channel and nobody holds is forgotten. */
+    void (*on_kept)(void *daemon, struct kept *k);
+    /* May be NULL. The receiver confirmed it (its effect is true). */
+    void (*on_confirmed)(void *daemon, const struct kept *k);
+    /* May be NULL. That peer has a link again, with the same incarnation as before or a new one (then
+     * on_peer_lost came first); what is unconfirmed has been sent again. */
+    void (*on_peer_back)(void *daemon, const struct address *peer);
     /* May be NULL. The table changed (also the first one). */
     void (*on_routes)(void *daemon, const struct routes *routes);
     /* May be NULL. An instance's earlier life is over for good: it came back with another
-     * incarnation, or stayed away for 10 s. Everything bound to that life is void. */
+     * incarnation, was evicted, or is a c2sd or s2sd that stayed away for 10 s. Everything bound to that
+     * life is void; frames for that life alone come back as BOUNCE. */
     void (*on_peer_lost)(void *daemon, const struct address *life);
 };
 
@@ -42,6 +81,12 @@ const struct routes *link_routes(const struct link *link);  /* never NULL; empty
  * frames wait in the queue. A frame sent by an old generation that comes back ZE_STALE is routed again
  * here, once, by its stanza's `to`. */
 enum zerr link_send(struct link *link, struct frame *f);
+/* The same; `tag` is kept with it, and *kept (may be NULL) is a reference for the caller. */
+enum zerr link_send_kept(struct link *link, struct frame *f, uint64_t tag, struct kept **kept);
+/* Keeps f without sending it (f->dest is not used): for a session that has no socket just now. */
+struct kept *link_keep(struct link *link, struct frame *f, uint64_t tag);
+/* Restores kept frames through spec.on_kept; call it once, when the daemon has restored what refers to them. */
+void link_restore(struct link *link);
 /* Finds the destination by f->stanza.to (routes_find) and sends. */
 enum zerr link_route(struct link *link, struct frame *f);
 /* Sends `why` and the frame back to its origin as BOUNCE; nothing for a BOUNCE (never bounce a bounce). */

@@ -138,6 +138,7 @@ enum zerr bound_take(struct slice body, struct bound *b)
 
 void session_end_put(struct buf *out, const struct session_end *e)
 {
+    put_bool(out, e->broken);
     buf_put_sized(out, e->condition);
     buf_put_sized(out, e->text);
 }
@@ -146,6 +147,7 @@ enum zerr session_end_take(struct slice body, struct session_end *e)
 {
     struct cursor c = { body, false };
 
+    e->broken = take_bool(&c);
     e->condition = take_limited(&c, NAME_SIZE_MAX);
     e->text = take_limited(&c, TEXT_SIZE_MAX);
     return taken(&c);

@@ -58,6 +58,8 @@ struct bound {
 /* Both ways. c2sd -> sm: the stream is gone (frame.handle = session). sm -> c2sd: end the stream with
  * this stream error (RFC 6120 4.9.3), frame.handle = connection. */
 struct session_end {
+    bool         broken;           /* c2sd -> sm: the socket was lost, the client did not close the stream:
+                                      a resumable session hibernates (XEP-0198 5) */
     struct slice condition;        /* "conflict", "policy-violation", "system-shutdown", "reset"; empty: plain close */
     struct slice text;
 };

@@ -34,6 +34,7 @@ struct session {
     uint64_t         since_us;
     struct blob     *presence;         /* content of the last available presence; NULL: not available */
     struct blob     *lang;             /* its xml:lang, or NULL */
+    struct resume   *resume;           /* stream management (resume.h), or NULL */
     struct directed *directed;
     unsigned         directed_count;
     uint8_t          secret[SESSION_SECRET];
@@ -41,6 +42,8 @@ struct session {
     bool             available;        /* has sent initial presence, RFC 6121 4.2 */
     bool             interested;       /* has asked for the roster, RFC 6121 2.2 */
     bool             secure;
+    bool             dirty;            /* its row in live memory is to be written at the end of the turn */
+    bool             asked_archive;    /* has queried the archive (XEP-0313): needs no offline messages */
     uint16_t         jid_len, bare_len, address_len;
     char             text[];           /* full JID, client address */
 };

@@ -106,12 +106,12 @@ static void bound_returns(void **state)
 static void session_end_returns(void **state)
 {
     (void)state;
-    struct session_end got, sent = { SLICE("system-shutdown"), SLICE("back at noon") };
+    struct session_end got, sent = { true, SLICE("system-shutdown"), SLICE("back at noon") };
     struct buf b = { 0 };
 
     session_end_put(&b, &sent);
     assert_int_equal(session_end_take(buf_slice(&b), &got), ZE_OK);
-    assert_true(slice_is(got.condition, "system-shutdown") && slice_is(got.text, "back at noon"));
+    assert_true(got.broken && slice_is(got.condition, "system-shutdown") && slice_is(got.text, "back at noon"));
     for (size_t n = 0; n < buf_len(&b); n++)
         assert_int_equal(session_end_take(slice_of(buf_slice(&b).p, n), &got), ZE_PROTOCOL);
     buf_free(&b);
