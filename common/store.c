@@ -7,11 +7,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "cursor.h"
+#include "directory.h"
 #include "log.h"
 #include "mem.h"
 
@@ -34,21 +34,7 @@ static bool complain(const struct store *store, const char *event, const char *w
 
 static bool make_directory(const struct store *store)
 {
-    char *path = xstrdup(store->path);
-    bool  made = true;
-
-    for (char *slash = path + 1; made; slash++) {
-        if (*slash != '/' && *slash != '\0')
-            continue;
-        char at = *slash;
-        *slash = '\0';
-        made = mkdir(path, 0700) == 0 || errno == EEXIST;
-        *slash = at;
-        if (at == '\0')
-            break;
-    }
-    free(path);
-    return made || complain(store, "store_directory_refused", strerror(errno));
+    return directory_make(store->path) || complain(store, "store_directory_refused", strerror(errno));
 }
 
 static int64_t free_mb(const struct store *store)

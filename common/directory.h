@@ -1,0 +1,6 @@
+#pragma once
+
+#include <stdbool.h>
+
+/* Makes the directory and those above it (mode 0700). False: errno says why. */
+bool directory_make(const char *path);
