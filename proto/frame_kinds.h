@@ -49,8 +49,8 @@ enum reach { LINK = 1, ROUTED };
     X(ANNOUNCE,     36, ROLE_C2SD,                ROUTED, "see proto/manage.h: the live sockets of sessions") \
     X(MOVED,        37, ROLE_SM,                  ROUTED, "see proto/manage.h: a session has another owner now") \
     X(SLOT_FENCE,   40, ROLE_ANY & ~ROLE_ROUTERD, ROUTED, "u32 generation: the last frame sent by an older table has gone before") \
-    X(SLOT_STATE,   41, ROLE_SM | ROLE_MUC,       ROUTED, "u32 generation, then what the old owner of slots hands to the new one") \
-    X(SLOT_READY,   42, ROLE_SM | ROLE_MUC,       ROUTED, "u32 generation: this member has loaded the slots that became its own") \
+    X(SLOT_STATE,   41, ROLE_SM | ROLE_MUC,       ROUTED, "see proto/slots.h: what the old owner of slots hands to the new one") \
+    X(SLOT_READY,   42, ROLE_SM | ROLE_MUC,       LINK,   "u32 generation: this member has all that became its own") \
     X(PRESENCE_BUS, 43, ROLE_SM,                  ROUTED, "a presence that Redis could not carry (sm/bus.h)")
 
 enum frame_kind {

@@ -26,6 +26,8 @@ struct routes {
     struct route_domain   *domains;         /* ordered by name */
     size_t                 domain_count;
     uint16_t               owners[2][SLOTS];    /* [sm, muc]: place in instances, or NOBODY */
+    uint16_t               before[2][SLOTS];
+    bool                   unsettled;
 };
 
 /* FNV-1a 64: slow and plain, but it is on-disk format and will never need a second look. */
@@ -60,6 +62,7 @@ struct routes *routes_new(void)
     struct routes *r = xcalloc(1, sizeof(*r));
 
     memset(r->owners, 0xff, sizeof(r->owners));
+    memset(r->before, 0xff, sizeof(r->before));
     return r;
 }
 
@@ -80,15 +83,17 @@ void routes_free(struct routes **r)
     *r = NULL;
 }
 
-static uint16_t best_owner(const struct routes *r, unsigned role, unsigned slot)
+static uint16_t best_owner(const struct routes *r, unsigned role, unsigned slot, enum route_member member)
 {
     uint16_t owner = NOBODY;
     uint64_t best = 0;
 
     for (size_t i = 0; i < r->instance_count; i++) {
         const struct route_instance *it = &r->instances[i];
-        uint64_t s = it->role == role ? score(it->key, slot) : 0;
-        if (it->role == role && (owner == NOBODY || s > best)) {
+        if (it->role != role || !(it->member & member))
+            continue;
+        uint64_t s = score(it->key, slot);
+        if (owner == NOBODY || s > best) {
             owner = (uint16_t)i;
             best = s;
         }
@@ -96,13 +101,43 @@ static uint16_t best_owner(const struct routes *r, unsigned role, unsigned slot)
     return owner;
 }
 
+static bool owns_slots(unsigned role)
+{
+    return role == ROLE_SM || role == ROLE_MUC;
+}
+
+static void note_unsettled(struct routes *r)
+{
+    r->unsettled = false;
+    for (size_t i = 0; i < r->instance_count; i++)
+        if (r->instances[i].member != 0 && r->instances[i].member != (MEMBER_NOW | MEMBER_BEFORE))
+            r->unsettled = true;
+}
+
 static void deal_slots(struct routes *r, unsigned role)
 {
-    uint16_t *owners = r->owners[role == ROLE_MUC];
+    bool muc = role == ROLE_MUC;
 
-    if (role == ROLE_SM || role == ROLE_MUC)
+    if (!owns_slots(role))
+        return;
+    note_unsettled(r);
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        r->owners[muc][slot] = best_owner(r, role, slot, MEMBER_NOW);
+    if (!r->unsettled)
+        memcpy(r->before[muc], r->owners[muc], sizeof(r->before[muc]));
+    else
         for (unsigned slot = 0; slot < SLOTS; slot++)
-            owners[slot] = best_owner(r, role, slot);
+            r->before[muc][slot] = best_owner(r, role, slot, MEMBER_BEFORE);
+}
+
+void routes_set_member(struct routes *r, uint32_t key, unsigned bits)
+{
+    for (size_t i = 0; i < r->instance_count; i++)
+        if (r->instances[i].key == key && owns_slots(r->instances[i].role)) {
+            r->instances[i].member = (uint8_t)bits;
+            deal_slots(r, ROLE_SM);
+            deal_slots(r, ROLE_MUC);
+        }
 }
 
 static struct route_instance *append_instance(struct routes *r, const char *name, size_t len)
@@ -113,6 +148,7 @@ static struct route_instance *append_instance(struct routes *r, const char *name
     memcpy(it->name, name, len);
     it->key = instance_key(it->name);
     it->role = (uint8_t)role_of_instance(it->name);
+    it->member = MEMBER_NOW | MEMBER_BEFORE;
     return it;
 }
 
@@ -227,6 +263,7 @@ void routes_encode(const struct routes *r, struct buf *body)
         buf_put_u32(body, it->key);
         buf_put_u64(body, it->incarnation);
         buf_put_u8(body, it->up);
+        buf_put_u8(body, it->member);
         buf_put_sized(body, slice_str(it->name));
     }
     buf_put_u16(body, (uint16_t)r->domain_count);
@@ -245,14 +282,16 @@ static bool take_instance(struct cursor *c, struct routes *r)
     uint32_t key = take_u32(c);
     uint64_t incarnation = take_u64(c);
     unsigned up = take_u8(c);
+    unsigned member = take_u8(c);
     struct slice name = take_sized(c);
 
     if (c->bad || name.len == 0 || name.len >= sizeof(((struct route_instance *)0)->name) || up > 1
-        || memchr(name.p, 0, name.len))
+        || member > (MEMBER_NOW | MEMBER_BEFORE) || memchr(name.p, 0, name.len))
         return false;
     struct route_instance *it = append_instance(r, (const char *)name.p, name.len);
     it->incarnation = incarnation;
     it->up = up;
+    it->member = (uint8_t)member;
     return it->role == role && it->role != ROLE_NONE && it->key == key && find_instance(r, key) == it;
 }
 
@@ -292,7 +331,7 @@ static bool same_members(const struct routes *a, const struct routes *b)
     if (a->instance_count != b->instance_count)
         return false;
     for (size_t i = 0; i < a->instance_count; i++)
-        if (a->instances[i].key != b->instances[i].key)
+        if (a->instances[i].key != b->instances[i].key || a->instances[i].member != b->instances[i].member)
             return false;
     return true;
 }
@@ -308,6 +347,8 @@ enum zerr routes_decode(struct routes *r, struct slice body)
     }
     if (same_members(r, fresh)) {
         memcpy(fresh->owners, r->owners, sizeof(r->owners));
+        memcpy(fresh->before, r->before, sizeof(r->before));
+        fresh->unsettled = r->unsettled;
     } else {
         deal_slots(fresh, ROLE_SM);
         deal_slots(fresh, ROLE_MUC);
@@ -342,12 +383,36 @@ const struct route_instance *routes_slot_owner(const struct routes *r, unsigned 
     return owner == NOBODY ? NULL : &r->instances[owner];
 }
 
+const struct route_instance *routes_slot_owner_before(const struct routes *r, unsigned role, unsigned slot)
+{
+    if (!owns_slots(role) || slot >= SLOTS)
+        return NULL;
+    uint16_t owner = r->before[role == ROLE_MUC][slot];
+    return owner == NOBODY ? NULL : &r->instances[owner];
+}
+
+bool routes_settled(const struct routes *r)
+{
+    return !r->unsettled;
+}
+
 static const struct route_domain *find_domain(const struct routes *r, struct slice domain)
 {
     bool found;
     size_t at = domain_place(r, domain, &found);
 
     return found ? &r->domains[at] : NULL;
+}
+
+bool routes_moving(const struct routes *r, struct slice jid)
+{
+    unsigned role, slot;
+
+    if (!r->unsettled)
+        return false;
+    role = routes_domain_role(r, jid_domain(jid));
+    slot = slot_of(jid_bare(jid));
+    return owns_slots(role) && routes_slot_owner(r, role, slot) != routes_slot_owner_before(r, role, slot);
 }
 
 unsigned routes_domain_role(const struct routes *r, struct slice domain)
@@ -398,7 +463,7 @@ const struct route_instance *routes_any(const struct routes *r, unsigned role, u
     for (size_t i = 0; i < r->instance_count; i++) {
         const struct route_instance *it = &r->instances[i];
         uint64_t s = score(it->key, hash);
-        if (it->role != role || (best && best->up && !it->up))
+        if (it->role != role || !(it->member & MEMBER_NOW) || (best && best->up && !it->up))
             continue;
         if (!best || (it->up && !best->up) || s > best_score) {
             best = it;

@@ -1,11 +1,12 @@
 #pragma once
 
 /* The route table that routerd publishes to every daemon (DESIGN.md 2.1, 2.3), and the one function
- * that says where a JID lives. Recorded members of sm and muc own slots whether they are up or not;
- * "up" only says whether frames for them can be passed on now.
+ * that says where a JID lives. Members of sm and muc own slots whether they are up or not; "up" only says
+ * whether frames for them can be passed on now. While members change the table says both who they were
+ * and who they are: a slot whose owner differs is moving, and frames for it are held (slots.h).
  *
  * ROUTES body: u32 generation, u64 routerd incarnation, u16 instances { u8 role, u32 key, u64
- * incarnation (0 = never seen), u8 up, sized name }, u16 domains { u8 role, u32 instance key (0 = by
+ * incarnation (0 = never seen), u8 up, u8 member, sized name }, u16 domains { u8 role, u32 instance key (0 = by
  * slot or any), sized domain }. */
 
 #include "buf.h"
@@ -20,7 +21,11 @@ struct route_instance {
     uint32_t key;
     uint64_t incarnation;
     bool     up;
+    uint8_t  member;        /* enum route_member bits; of other roles both */
 };
+
+/* Of sm and muc: does it own slots now, did it before the change that is under way. */
+enum route_member { MEMBER_NOW = 1, MEMBER_BEFORE = 2 };
 
 struct routes;
 
@@ -32,6 +37,8 @@ struct routes *routes_new(void);
 void           routes_free(struct routes **r);
 /* routerd builds: */
 void routes_add_instance(struct routes *r, const char *name);                 /* recorded, down */
+/* Members of sm and muc; routes_add_instance makes both bits. */
+void routes_set_member(struct routes *r, uint32_t key, unsigned bits);
 void routes_set_up(struct routes *r, uint32_t key, uint64_t incarnation, bool up);
 /* ZE_CONFLICT: served by somebody else. Saying the same again is fine. */
 enum zerr routes_add_domain(struct routes *r, struct slice domain, unsigned role, uint32_t instance);
@@ -51,6 +58,12 @@ const struct route_instance *routes_instance(const struct routes *r, uint32_t ke
 const struct route_instance *routes_at(const struct routes *r, size_t i);
 /* The recorded member of `role` (ROLE_SM or ROLE_MUC) that owns the slot, by rendezvous hash; NULL: no member. */
 const struct route_instance *routes_slot_owner(const struct routes *r, unsigned role, unsigned slot);
+/* The same before the change of members that is under way; the same instance when none is. */
+const struct route_instance *routes_slot_owner_before(const struct routes *r, unsigned role, unsigned slot);
+/* No change of members is under way. */
+bool routes_settled(const struct routes *r);
+/* The owner of this JID (or FANOUT entry) is changing: what is for it waits. */
+bool routes_moving(const struct routes *r, struct slice jid);
 /* Role that serves the domain: ROLE_SM, ROLE_MUC, ROLE_S2SD for a bound component; ROLE_NONE: nobody
  * here, that is a remote domain. */
 unsigned routes_domain_role(const struct routes *r, struct slice domain);

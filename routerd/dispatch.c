@@ -4,7 +4,7 @@
 #include "cursor.h"
 #include "jid.h"
 #include "log.h"
-#include "peer.h"
+#include "members.h"
 
 typedef void link_handler(struct peer *p, const struct frame *f);
 
@@ -15,6 +15,7 @@ static link_handler *const handlers[FRAME_KIND_MAX] = {
     [FRAME_HELLO]        = on_hello,
     [FRAME_ROUTE_BIND]   = on_route_bind,
     [FRAME_ROUTE_UNBIND] = on_route_unbind,
+    [FRAME_SLOT_READY]   = members_on_ready,
 };
 
 static bool carries_a_stanza(const struct frame *f)

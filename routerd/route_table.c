@@ -1,12 +1,11 @@
 /* The one route table (proto/routes.h) from the configuration and from who is there, published to all
- * at most once a loop turn. Its generation rises when the recorded members change. routerd keeps no
- * store, so it begins with the seconds since 2020: it rises over restarts too. */
+ * at most once a loop turn. Its generation rises when the members change (members.c). Without a record it
+ * begins with the seconds since 2020, so that it rises over reboots too. */
 
 #include <time.h>
 
 #include "log.h"
-#include "peer.h"
-#include "router.h"
+#include "members.h"
 
 enum { NAMES_MAX = 1024, YEAR_2020 = 1577836800 };
 
@@ -61,35 +60,27 @@ static void copy_components(const struct router *r, struct routes *to, const str
             routes_add_domain(to, domain, ROLE_S2SD, instance);
 }
 
-static bool same_owners(const struct routes *a, const struct routes *b)
-{
-    static const unsigned roles[] = { ROLE_SM, ROLE_MUC };
-
-    for (size_t i = 0; i < COUNT_OF(roles); i++)
-        for (unsigned slot = 0; slot < SLOTS; slot++) {
-            const struct route_instance *x = routes_slot_owner(a, roles[i], slot);
-            const struct route_instance *y = routes_slot_owner(b, roles[i], slot);
-            if ((x ? x->key : 0) != (y ? y->key : 0))
-                return false;
-        }
-    return true;
-}
-
 void route_table_build(struct router *r)
 {
-    struct routes *fresh = routes_new();
-    uint32_t       generation = (uint32_t)(time(NULL) - YEAR_2020);
+    struct routes *fresh = routes_new(), *recorded = r->routes ? NULL : members_recorded(r);
 
     add_configured(fresh, r->d->settings);
+    routes_set_generation(fresh, (uint32_t)(time(NULL) - YEAR_2020));
+    if (recorded) {
+        members_carry_over(fresh, recorded);
+        routes_set_generation(fresh, routes_generation(recorded));
+    }
     if (r->routes) {
+        members_carry_over(fresh, r->routes);
         copy_lives(fresh, r->routes);
         copy_components(r, fresh, r->routes);
-        generation = routes_generation(r->routes) + !same_owners(fresh, r->routes);
+        routes_set_generation(fresh, routes_generation(r->routes));
     }
-    routes_set_generation(fresh, generation);
     routes_set_router(fresh, r->self.incarnation);
+    routes_free(&recorded);
     routes_free(&r->routes);
     r->routes = fresh;
+    members_record(r);
 }
 
 void route_table_changed(struct router *r)

@@ -1,7 +1,6 @@
 /* Control verbs of routerd, its part of `status`, its counters. */
 
-#include "peer.h"
-#include "router.h"
+#include "members.h"
 
 static struct stat_row rows[] = {
     { "frames_passed",  "frames passed on",                                     NULL },
@@ -98,6 +97,8 @@ static int verb_slots(void *self, int argc, char **argv, struct ctl_reply *reply
         ctl_str(reply, "role", role_name(it->role));
         ctl_str(reply, "instance", it->name);
         ctl_int(reply, "slots", slots_of(r, it));
+        ctl_str(reply, "state", it->member == MEMBER_NOW ? "joining" : it->member == MEMBER_BEFORE ? "leaving"
+                                : it->member ? "member" : "out");
         ctl_int(reply, "generation", routes_generation(r->routes));
     }
     return ZE_OK;
@@ -107,7 +108,13 @@ const struct ctl_verb router_verbs[] = {
     { "peers", "", "every instance and its link", "name role pid state queued_bytes frames_in frames_out",
       "", 0, 0, verb_peers },
     { "routes", "", "who serves which domain", "domain role instance", "", 0, 0, verb_routes },
-    { "slots", "", "how many slots each instance owns", "role instance slots generation", "", 0, 0,
+    { "slots", "", "how many slots each instance owns", "role instance slots state generation", "", 0, 0,
       verb_slots },
+    { "join", "INSTANCE", "an sm or muc instance takes its share of the slots", "",
+      "not_found conflict unavailable", 1, 1, verb_join },
+    { "leave", "INSTANCE", "it hands its slots and sessions to the others; then it may be stopped", "",
+      "not_found conflict not_allowed unavailable", 1, 1, verb_leave },
+    { "evict", "INSTANCE", "one that is down for good loses its slots, and its sessions end", "",
+      "not_found conflict not_allowed", 1, 1, verb_evict },
     { 0 },
 };

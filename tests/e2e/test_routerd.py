@@ -16,7 +16,7 @@ import pytest
 from harness import BUILD, ROOT
 
 HELLO, ROUTES, REFUSED, PAUSE, RESUME, ROUTE_BIND, ROUTE_UNBIND = 1, 2, 3, 4, 5, 6, 7
-STANZA, FANOUT, BOUNCE, AUTH_START, AUTH_DONE, BIND = 10, 11, 12, 20, 22, 30
+STANZA, FANOUT, BOUNCE, AUTH_START, AUTH_DONE, BIND, SLOT_READY = 10, 11, 12, 20, 22, 30, 42
 ROLE = {"c2sd": 1, "s2sd": 2, "sm": 4, "muc": 8, "routerd": 16}
 MESSAGE, IQ = 1, 3
 NO_ROUTE, FULL, STALE = -5, -4, -24
@@ -35,7 +35,7 @@ def frame(kind, dest=None, life=0, body=b"", origin=("c2sd", 0, 0), parts=(b"",)
           trace=1, name=0, type_=0, flags=0, number=0, list_=b""):
     role = ROLE[dest.split("-")[0]] if dest else 0
     tail = b"".join(parts) + list_ + body
-    return HEADER.pack(HEADER.size - 4 + len(tail), 1, kind, flags, ROLE[origin[0]], role, name, type_, generation,
+    return HEADER.pack(HEADER.size - 4 + len(tail), 2, kind, flags, ROLE[origin[0]], role, name, type_, generation,
                        origin[1], key(dest) if dest else 0, origin[2], life, handle, sender, number, trace, 0,
                        len(list_), *map(len, parts)) + tail
 
@@ -123,9 +123,9 @@ def parse_table(body):
     generation, router, count = struct.unpack_from("<IQH", body)
     at, instances, domains = 14, {}, {}
     for _ in range(count):
-        role, k, life, up, n = struct.unpack_from("<BIQBI", body, at)
-        at += 18
-        instances[body[at:at + n].decode()] = {"role": role, "key": k, "life": life, "up": bool(up)}
+        role, k, life, up, member, n = struct.unpack_from("<BIQBBI", body, at)
+        at += 19
+        instances[body[at:at + n].decode()] = {"role": role, "key": k, "life": life, "up": bool(up), "member": member}
         at += n
     (count,) = struct.unpack_from("<H", body, at)
     at += 2
@@ -169,10 +169,14 @@ class Router:
             self.process = subprocess.Popen([binary, "--config", str(self.dir / "zubr.conf"), "--set",
                                              "log=debug"], stderr=log, stdout=log, cwd=self.dir, **extra)
         deadline = time.monotonic() + 15
-        while not (self.dir / "run/ctl/routerd.sock").exists():
+        while not self.answers():
             assert self.process.poll() is None and time.monotonic() < deadline, self.text()
             time.sleep(0.01)
         return self
+
+    def answers(self):
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(str(self.dir / "run/ctl/routerd.sock")) == 0
 
     def binary(self):
         """A clone below /root cannot be reached by another user: then a copy is."""
@@ -240,7 +244,7 @@ def test_hello_is_answered_by_the_table(router):
     generation, instances, domains = parse_table(sm.first.body)
     assert generation > 100_000_000
     assert list(instances) == ["sm-1", "sm-2", "muc-1", "c2sd-1", "c2sd-2", "s2sd-1", "s2sd-2"]
-    assert instances["sm-1"] == {"role": 4, "key": key("sm-1"), "life": sm.life, "up": True}
+    assert instances["sm-1"] == {"role": 4, "key": key("sm-1"), "life": sm.life, "up": True, "member": 3}
     assert not instances["sm-2"]["up"]
     assert domains == {"example.org": (4, 0), "muc.example.org": (8, 0)}
     router.peer("c2sd-1")
@@ -521,7 +525,7 @@ def test_killed_and_started_again_it_takes_everybody_back(router):
     (router.dir / "run/ctl/routerd.sock").unlink()
     router.start()
     sm, c2sd = router.peer("sm-1"), router.peer("c2sd-1")
-    assert parse_table(sm.first.body)[0] > before
+    assert parse_table(sm.first.body)[0] == before         # the members are the same
     c2sd.send(stanza("sm-1", b"a@example.org/x", body=b"again"))
     assert sm.read(STANZA).body == b"again"
 
@@ -534,7 +538,15 @@ def test_a_second_routerd_leaves_the_first_alone(router):
     assert router.peer("sm-1")
 
 
-def test_reload_makes_a_new_generation_only_for_new_members(router):
+def slot_ready(generation):
+    return frame(SLOT_READY, origin=("sm", 0, 0), body=struct.pack("<I", generation))
+
+
+def members(table):
+    return {name: it["member"] for name, it in table[1].items() if name.startswith(("sm-", "muc-"))}
+
+
+def test_an_instance_that_the_configuration_adds_owns_nothing_before_it_joins(router):
     sm = router.peer("sm-1")
     generation = parse_table(sm.first.body)[0]
     conf = router.dir / "zubr.conf"
@@ -545,10 +557,60 @@ def test_reload_makes_a_new_generation_only_for_new_members(router):
     conf.write_text(conf.read_text().replace("sm = 2", "sm = 3"))
     router.ctl("reload")
     table = parse_table(sm.read(ROUTES).body)
-    assert table[0] == generation + 1 and "sm-3" in table[1]
+    assert table[0] == generation and members(table) == {"sm-1": 3, "sm-2": 3, "sm-3": 0, "muc-1": 3}
     conf.write_text("nonsense")
     router.ctl("reload")
-    assert parse_table(router.peer("sm-3").first.body)[0] == generation + 1
+    assert parse_table(router.peer("sm-3").first.body)[0] == generation
+
+
+def test_members_join_when_all_are_ready(router):
+    sm1, sm2 = router.peer("sm-1"), router.peer("sm-2")
+    generation = parse_table(sm2.first.body)[0]
+    sm1.table("sm-2")
+    router.ctl("leave sm-2")
+    for sm in (sm1, sm2):
+        table = parse_table(sm.read(ROUTES).body)
+        assert table[0] == generation + 1 and members(table)["sm-2"] == 2
+    sm2.send(slot_ready(generation + 1))              # it is no member any more: not asked
+    router.ctl("join sm-2")                           # one change at a time
+    router.ctl("leave sm-1")                          # and one must stay
+    sm1.send(slot_ready(generation))                  # of another change
+    assert slots(router) == {"sm-1": (4096, "member"), "sm-2": (0, "leaving"), "muc-1": (4096, "member")}
+    sm1.send(slot_ready(generation + 1))
+    table = parse_table(sm1.read(ROUTES).body)
+    assert table[0] == generation + 1 and members(table)["sm-2"] == 0
+    router.ctl("join sm-2")
+    table = parse_table(sm1.read(ROUTES).body)
+    assert table[0] == generation + 2 and members(table)["sm-2"] == 1
+
+
+def slots(router):
+    return {row["instance"]: (int(row["slots"]), row["state"]) for row in router.ctl("slots")}
+
+
+def test_members_are_remembered_by_the_next_routerd(router):
+    sm1, sm2 = router.peer("sm-1"), router.peer("sm-2")
+    generation = parse_table(sm2.first.body)[0]
+    router.ctl("leave sm-2")
+    router.kill()
+    sm1.close(), sm2.close()
+    router.start()
+    assert slots(router)["sm-2"] == (0, "leaving")
+    sm1 = router.peer("sm-1")
+    assert parse_table(sm1.first.body)[0] == generation + 1
+    sm1.send(slot_ready(generation + 1))
+    assert members(parse_table(sm1.read(ROUTES).body))["sm-2"] == 0
+
+
+def test_one_that_is_down_is_evicted_and_not_waited_for(router):
+    sm1 = router.peer("sm-1")
+    generation = parse_table(sm1.first.body)[0]
+    router.ctl("evict sm-1")                          # it is up
+    router.ctl("evict sm-2")
+    table = parse_table(sm1.read(ROUTES).body)
+    assert table[0] == generation + 1 and members(table) == {"sm-1": 3, "sm-2": 0, "muc-1": 3}
+    router.ctl("evict sm-1")
+    assert slots(router)["sm-1"] == (4096, "member")
 
 
 def test_connections_without_hello_are_limited(router):

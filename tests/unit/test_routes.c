@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -228,6 +229,48 @@ static void a_name_cannot_claim_another_role(void **state)
     routes_free(&copy);
 }
 
+static void a_change_of_members_moves_their_share_only(void **state)
+{
+    struct routes *r = routes_new(), *got = routes_new();
+    struct buf     body = { 0 };
+    unsigned       moving = 0;
+
+    (void)state;
+    for (unsigned i = 1; i <= 3; i++) {
+        char name[8];
+        snprintf(name, sizeof(name), "sm-%u", i);
+        routes_add_instance(r, name);
+    }
+    routes_add_domain(r, slice_str("example.org"), ROLE_SM, 0);
+    assert_true(routes_settled(r));
+    routes_set_member(r, instance_key("sm-3"), MEMBER_BEFORE);
+    routes_encode(r, &body);
+    assert_int_equal(routes_decode(got, buf_slice(&body)), ZE_OK);
+    assert_false(routes_settled(got));
+    for (unsigned slot = 0; slot < SLOTS; slot++) {
+        const struct route_instance *now = routes_slot_owner(got, ROLE_SM, slot);
+        const struct route_instance *before = routes_slot_owner_before(got, ROLE_SM, slot);
+        assert_string_not_equal(now->name, "sm-3");
+        assert_int_equal(now != before, strcmp(before->name, "sm-3") == 0);
+        moving += now != before;
+    }
+    assert_in_range(moving, SLOTS / 4, SLOTS / 2);
+    for (unsigned i = 0; i < 100; i++) {
+        char jid[32];
+        snprintf(jid, sizeof(jid), "user%u@example.org/a", i);
+        unsigned slot = slot_of(slice_of(jid, strlen(jid) - 2));
+        assert_int_equal(routes_moving(got, slice_str(jid)),
+                         strcmp(routes_slot_owner_before(got, ROLE_SM, slot)->name, "sm-3") == 0);
+    }
+    assert_false(routes_moving(got, slice_str("user1@elsewhere.org")));
+    routes_set_member(got, instance_key("sm-3"), 0);
+    assert_true(routes_settled(got));
+    assert_false(routes_moving(got, slice_str("user1@example.org")));
+    buf_free(&body);
+    routes_free(&r);
+    routes_free(&got);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +284,7 @@ int main(void)
         cmocka_unit_test(a_published_table_is_the_same_table),
         cmocka_unit_test(a_damaged_table_changes_nothing),
         cmocka_unit_test(a_name_cannot_claim_another_role),
+        cmocka_unit_test(a_change_of_members_moves_their_share_only),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

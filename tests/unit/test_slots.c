@@ -1,0 +1,314 @@
+/* The hand-over of slots between members (slots.h), with the frames of all instances in one queue each. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "list.h"
+#include "mem.h"
+#include "slots.h"
+
+enum { MEMBERS = 3, PARTIES = 4, FRAMES = 4096 };
+
+static const char *const names[PARTIES] = { "sm-1", "sm-2", "sm-3", "c2sd-1" };
+
+/* One instance: what it holds is a byte a slot. */
+struct party {
+    struct slots  *slots;
+    struct routes *routes;
+    bool           holds[SLOTS], busy;
+    uint32_t       ready;
+};
+
+struct flying { unsigned from, to; uint8_t bytes[256]; size_t len; };
+
+static struct loop   *loop;
+static struct party   parties[PARTIES];
+static struct routes *table;
+static struct flying *flying;
+static size_t         first, last;
+
+static unsigned party_of(uint32_t instance)
+{
+    for (unsigned i = 0; i < PARTIES; i++)
+        if (instance_key(names[i]) == instance)
+            return i;
+    fail();
+    return 0;
+}
+
+static enum zerr send_frame(void *arg, struct frame *f)
+{
+    struct buf bytes = { 0 };
+
+    f->origin.role = (uint8_t)role_of_instance(names[(struct party *)arg - parties]);
+    f->origin.instance = instance_key(names[(struct party *)arg - parties]);
+    assert_int_equal(frame_encode(&bytes, f), ZE_OK);
+    assert_true(last < FRAMES && buf_len(&bytes) <= sizeof(flying->bytes));
+    flying[last] = (struct flying){ .to = party_of(f->dest.instance), .len = buf_len(&bytes) };
+    memcpy(flying[last++].bytes, buf_slice(&bytes).p, buf_len(&bytes));
+    buf_free(&bytes);
+    return ZE_OK;
+}
+
+static void said_ready(void *arg, uint32_t generation)
+{
+    ((struct party *)arg)->ready = generation;
+}
+
+static bool quiet(void *arg, const struct slots *s)
+{
+    (void)s;
+    return !((struct party *)arg)->busy;
+}
+
+static void give_all(void *arg, struct slots *s)
+{
+    struct party *p = arg;
+
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        if (p->holds[slot] && slots_leaves(s, slot)) {
+            p->holds[slot] = false;
+            slots_give(s, slot, slice_of(&slot, sizeof(slot)));
+        }
+}
+
+static enum zerr take_one(void *arg, struct slice item)
+{
+    unsigned slot;
+
+    assert_int_equal(item.len, sizeof(slot));
+    memcpy(&slot, item.p, sizeof(slot));
+    assert_false(((struct party *)arg)->holds[slot]);
+    ((struct party *)arg)->holds[slot] = true;
+    return ZE_OK;
+}
+
+/* The table as each instance gets it: a copy of its own. */
+static void publish(void)
+{
+    struct buf body = { 0 };
+
+    routes_encode(table, &body);
+    for (unsigned i = 0; i < PARTIES; i++) {
+        assert_int_equal(routes_decode(parties[i].routes, buf_slice(&body)), ZE_OK);
+        slots_on_routes(parties[i].slots, parties[i].routes);
+    }
+    buf_free(&body);
+}
+
+static void change(const char *name, unsigned bits)
+{
+    routes_set_member(table, instance_key(name), bits);
+    routes_set_generation(table, routes_generation(table) + 1);
+    publish();
+}
+
+static bool fly_one(void)
+{
+    struct frame f;
+
+    if (first == last)
+        return false;
+    assert_true(frame_decode(slice_of(flying[first].bytes, flying[first].len), &f) > 0);
+    slots_on_frame(parties[flying[first++].to].slots, &f);
+    return true;
+}
+
+static void fly_all(void)
+{
+    while (fly_one())
+        continue;
+}
+
+static void turn(void)
+{
+    uv_sleep(6);
+    uv_run(loop_uv(loop), UV_RUN_NOWAIT);
+}
+
+static void settle(void)
+{
+    for (unsigned i = 0; i < MEMBERS; i++) {
+        unsigned bits = routes_instance(table, instance_key(names[i]))->member;
+        if (bits & MEMBER_NOW)
+            assert_int_equal(parties[i].ready, routes_generation(table));
+        routes_set_member(table, instance_key(names[i]), bits & MEMBER_NOW ? MEMBER_NOW | MEMBER_BEFORE : 0);
+    }
+    publish();
+}
+
+/* Each slot has one who handles it, and he holds what is alive in it. */
+static void assert_one_owner_each(void)
+{
+    for (unsigned slot = 0; slot < SLOTS; slot++) {
+        unsigned owners = 0, holders = 0;
+        for (unsigned i = 0; i < MEMBERS; i++) {
+            owners += slots_owns(parties[i].slots, slot);
+            holders += parties[i].holds[slot];
+            assert_int_equal(slots_owns(parties[i].slots, slot), parties[i].holds[slot]);
+        }
+        assert_int_equal(owners, 1);
+        assert_int_equal(holders, 1);
+    }
+}
+
+static int setup(void **state)
+{
+    static const struct slots_spec member = { .quiet = quiet, .hand_over = give_all, .take = take_one };
+
+    (void)state;
+    loop = loop_new();
+    flying = xcalloc(FRAMES, sizeof(*flying));
+    first = last = 0;
+    table = routes_new();
+    memset(parties, 0, sizeof(parties));
+    for (unsigned i = 0; i < PARTIES; i++) {
+        struct address    self = { (uint8_t)role_of_instance(names[i]), instance_key(names[i]), 1 };
+        struct slots_ways ways = { &parties[i], send_frame, said_ready };
+        struct slots_spec spec = i < MEMBERS ? member : (struct slots_spec){ 0 };
+        spec.daemon = &parties[i];
+        routes_add_instance(table, names[i]);
+        routes_set_up(table, self.instance, 1, true);
+        parties[i].routes = routes_new();
+        parties[i].slots = slots_new(loop, &ways, &self, &spec);
+    }
+    routes_set_member(table, instance_key("sm-3"), 0);
+    routes_set_generation(table, 7);
+    publish();
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        parties[party_of(routes_slot_owner(table, ROLE_SM, slot)->key)].holds[slot] = true;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < PARTIES; i++) {
+        slots_free(&parties[i].slots);
+        routes_free(&parties[i].routes);
+    }
+    uv_run(loop_uv(loop), UV_RUN_NOWAIT);
+    loop_free(&loop);
+    routes_free(&table);
+    free(flying);
+    return 0;
+}
+
+static void one_that_joins_gets_its_share(void **state)
+{
+    unsigned share = 0;
+
+    (void)state;
+    assert_one_owner_each();
+    change("sm-3", MEMBER_NOW);
+    fly_all();
+    settle();
+    assert_one_owner_each();
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        share += parties[2].holds[slot];
+    assert_in_range(share, SLOTS / 4, SLOTS / 2);
+}
+
+static void one_that_leaves_gives_everything(void **state)
+{
+    (void)state;
+    change("sm-2", MEMBER_BEFORE);
+    fly_all();
+    settle();
+    assert_one_owner_each();
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        assert_true(parties[0].holds[slot]);
+}
+
+static void nothing_is_given_before_all_have_fenced(void **state)
+{
+    struct flying held;
+    unsigned      before = 0, after = 0;
+
+    (void)state;
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        before += parties[0].holds[slot];
+    change("sm-3", MEMBER_NOW);
+    assert_int_equal(flying[last - 2].to, 0);
+    held = flying[last - 2];                        /* c2sd's fence to sm-1 is late */
+    flying[last - 2] = flying[last - 1];
+    last--;
+    fly_all();
+    for (unsigned slot = 0; slot < SLOTS; slot++) {
+        after += parties[0].holds[slot];
+        assert_int_equal(parties[0].holds[slot], slots_owns(parties[0].slots, slot));
+    }
+    assert_int_equal(after, before);
+    flying[last++] = held;
+    fly_all();
+    settle();
+    assert_one_owner_each();
+}
+
+static void one_that_is_busy_is_waited_for(void **state)
+{
+    (void)state;
+    parties[0].busy = true;
+    change("sm-3", MEMBER_NOW);
+    fly_all();
+    turn();
+    fly_all();
+    assert_int_not_equal(parties[2].ready, routes_generation(table));
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        if (parties[0].holds[slot])
+            assert_true(slots_owns(parties[0].slots, slot));
+    parties[0].busy = false;
+    turn();
+    fly_all();
+    settle();
+    assert_one_owner_each();
+}
+
+static void one_that_is_gone_is_not_waited_for(void **state)
+{
+    (void)state;
+    memset(parties[1].holds, 0, sizeof(parties[1].holds));
+    routes_set_up(table, instance_key("sm-2"), 1, false);
+    change("sm-2", 0);
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        assert_true(slots_owns(parties[0].slots, slot));
+    assert_true(routes_settled(table));
+}
+
+static void one_that_comes_back_is_fenced_again(void **state)
+{
+    struct address back = { ROLE_SM, instance_key("sm-1"), 1 };
+
+    (void)state;
+    parties[0].busy = true;
+    change("sm-3", MEMBER_NOW);
+    size_t sent = last;
+    slots_on_peer_back(parties[3].slots, &back);
+    assert_int_equal(last, sent + 1);
+    parties[0].busy = false;
+    fly_all();
+    turn();
+    fly_all();
+    settle();
+    assert_one_owner_each();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(one_that_joins_gets_its_share, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_leaves_gives_everything, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_given_before_all_have_fenced, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_is_busy_is_waited_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_is_gone_is_not_waited_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_comes_back_is_fenced_again, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
