@@ -30,7 +30,7 @@ struct live {
     int                  lock_fd;
     size_t               page_bytes, map_bytes, reserve_bytes;
     size_t               reserved;     /* bytes of the file the disk has set aside */
-    bool                 found, written, dirty, no_reserve;
+    bool                 found, written, dirty, frozen, no_reserve;
     struct list          hooks;
     struct deferred      turn_end;
     struct live_figures  figures;
@@ -291,6 +291,8 @@ void live_put(struct live *live, unsigned table, struct slice key, struct slice 
 {
     MDB_val k = to_mdb(key), v = to_mdb(value);
 
+    if (live->frozen)
+        return;
     must(live, mdb_put(turn(live), table_of(live, table), &k, &v, 0));
     live->written = true;
     live->figures.puts++;
@@ -300,7 +302,10 @@ void live_put(struct live *live, unsigned table, struct slice key, struct slice 
 void live_delete(struct live *live, unsigned table, struct slice key)
 {
     MDB_val k = to_mdb(key);
-    int     rc = mdb_del(turn(live), table_of(live, table), &k, NULL);
+
+    if (live->frozen)
+        return;
+    int rc = mdb_del(turn(live), table_of(live, table), &k, NULL);
 
     if (rc == MDB_NOTFOUND)
         return;
@@ -395,6 +400,12 @@ void live_commit(struct live *live)
     live->written = false;
     live->figures.commits++;
     keep_ahead(live);
+}
+
+void live_freeze(struct live *live)
+{
+    live_commit(live);
+    live->frozen = true;
 }
 
 void live_figures(const struct live *live, struct live_figures *out)

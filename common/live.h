@@ -26,6 +26,9 @@ struct live *live_open(struct loop *loop, const struct live_spec *spec);
 void live_close(struct live **live);
 /* True: it holds what an earlier process of this boot left. */
 bool live_found(const struct live *live);
+/* Commits; from now on puts and deletes do nothing. At an orderly end, before things are freed: what is
+ * freed then is not forgotten, and the next process finds it. */
+void live_freeze(struct live *live);
 /* Forgets everything (an operator's stop, tests). */
 void live_clear(struct live *live);
 

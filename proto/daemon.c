@@ -8,6 +8,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "daemon_runtime.h"
+#include "live.h"
 #include "log.h"
 #include "mem.h"
 
@@ -44,21 +45,58 @@ static void on_peer_lost(void *arg, const struct address *life)
         rt->spec->on_peer_lost(rt->d.self, life);
 }
 
-static void make_link(struct runtime *rt)
+static void on_peer_back(void *arg, const struct address *peer)
 {
+    struct runtime *rt = arg;
+
+    if (rt->spec->on_peer_back && rt->d.self)
+        rt->spec->on_peer_back(rt->d.self, peer);
+}
+
+static void on_kept(void *arg, struct kept *k)
+{
+    struct runtime *rt = arg;
+
+    if (rt->spec->on_kept)
+        rt->spec->on_kept(rt->d.self, k);
+    arena_reset(rt->d.arena);
+}
+
+static void on_confirmed(void *arg, const struct kept *k)
+{
+    struct runtime *rt = arg;
+
+    if (rt->spec->on_confirmed && rt->d.self)
+        rt->spec->on_confirmed(rt->d.self, k);
+}
+
+static bool open_live(struct runtime *rt)
+{
+    if (!rt->spec->live_tables)
+        return true;
+    char            *path = xprintf("%s/live-%s", rt->d.settings->dir.data, rt->d.instance);
+    struct live_spec spec = { .path = path, .tables = rt->spec->live_tables };
+
+    rt->d.live = live_open(rt->d.loop, &spec);
+    free(path);
+    return rt->d.live != NULL;
+}
+
+static bool make_link(struct runtime *rt)
+{
+    if (rt->spec->role == ROLE_ROUTERD)
+        return true;
     char *path = xprintf("%s/router/%s.sock", rt->d.settings->dir.run, rt->spec->name);
 
-    if (rt->spec->role != ROLE_ROUTERD) {
-        for (unsigned kind = 0; kind < FRAME_KIND_MAX; kind++)
-            rt->handlers[kind] = rt->spec->handlers[kind] ? handle_frame : NULL;
-        rt->d.link = link_new(rt->d.loop, &(struct link_spec){
-            .socket_path = path, .instance = rt->d.instance, .handlers = rt->handlers, .daemon = rt,
-            .queue_bytes = rt->d.settings->limits.router_queue_bytes,
-            .on_routes = on_routes, .on_peer_lost = on_peer_lost });
-        if (!rt->d.link)
-            exit(1);
-    }
+    for (unsigned kind = 0; kind < FRAME_KIND_MAX; kind++)
+        rt->handlers[kind] = rt->spec->handlers[kind] ? handle_frame : NULL;
+    rt->d.link = link_new(rt->d.loop, &(struct link_spec){
+        .socket_path = path, .instance = rt->d.instance, .handlers = rt->handlers, .daemon = rt,
+        .queue_bytes = rt->d.settings->limits.router_queue_bytes, .live = rt->d.live,
+        .on_kept = on_kept, .on_confirmed = on_confirmed, .on_peer_back = on_peer_back,
+        .on_routes = on_routes, .on_peer_lost = on_peer_lost });
     free(path);
+    return rt->d.link != NULL;
 }
 
 /* ---- the end ---- */
@@ -240,10 +278,13 @@ static bool start(struct runtime *rt)
     rt->end_timer = (struct timer){ .fire = end_when_flushed, .arg = rt };
     rt->watchdog = (struct timer){ .fire = feed_watchdog, .arg = rt };
     watch_signals(rt);
-    make_link(rt);
+    if (!open_live(rt) || !make_link(rt))
+        return false;
     rt->d.self = rt->spec->start(&rt->d);
     if (!rt->d.self)
         return false;
+    if (rt->d.link)
+        link_restore(rt->d.link);
     rt->tables[0] = daemon_verbs;
     rt->tables[1] = rt->spec->verbs;
     char *path = xprintf("%s/ctl/%s.sock", rt->d.settings->dir.run, rt->d.instance);
@@ -261,9 +302,12 @@ static bool start(struct runtime *rt)
 static void finish(struct runtime *rt)
 {
     ctl_close(&rt->ctl);
+    if (rt->d.live)
+        live_freeze(rt->d.live);
     if (rt->d.self && rt->spec->stop)
         rt->spec->stop(rt->d.self);
     link_free(&rt->d.link);
+    live_close(&rt->d.live);
     timer_disarm(&rt->stop_timer);
     timer_disarm(&rt->end_timer);
     timer_disarm(&rt->watchdog);

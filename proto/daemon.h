@@ -18,6 +18,7 @@ struct daemon {
     struct loop           *loop;
     const struct settings *settings;
     struct link           *link;          /* NULL in routerd */
+    struct live           *live;          /* NULL: this role has no live memory (spec->live_tables) */
     const char            *instance;      /* "sm-1" */
     struct arena          *arena;         /* reset after each frame handled */
     void                  *self;          /* what start() returned */
@@ -29,8 +30,13 @@ struct daemon_spec {
     unsigned              role;
     frame_handler *const *handlers;       /* by kind; called with daemon->self; NULL in routerd */
     const struct ctl_verb *verbs;         /* ended by { 0 }; run with daemon->self */
+    /* Live memory (common/live.h) in <data>/live-<instance>: its tables, NULL-ended, LINK_LIVE_TABLES
+     * first. Opened before the link, which finds its incarnation in it. NULL: none, each start is a new
+     * life. */
+    const char *const     *live_tables;
     /* Opens what needs the network or the store. Returns the daemon's self, or NULL (it logged why;
-     * exit 1). The link exists but has not said HELLO yet. */
+     * exit 1). The link exists but has not said HELLO yet. Then come the kept frames of an earlier life
+     * (on_kept), and then the link connects. */
     void *(*start)(struct daemon *d);
     /* Stop taking new work and finish: call daemon_drained when done (at the latest after 5 s the
      * process ends anyway). NULL: nothing to do. `message`: the operator's text for users, or NULL. */
@@ -43,7 +49,11 @@ struct daemon_spec {
     void (*status)(void *self, struct ctl_reply *r);
     void (*on_routes)(void *self, const struct routes *routes);
     void (*on_peer_lost)(void *self, const struct address *life);
-    /* Frees everything (leak checks run in the test build). */
+    /* As in link_spec; each may be NULL. */
+    void (*on_kept)(void *self, struct kept *k);
+    void (*on_confirmed)(void *self, const struct kept *k);
+    void (*on_peer_back)(void *self, const struct address *peer);
+    /* Frees everything (leak checks run in the test build). Live memory stays as it is. */
     void (*stop)(void *self);
 };
 

@@ -282,6 +282,21 @@ static void holds_it(struct place *p)
     killed_here();
 }
 
+static void what_a_frozen_one_is_told_to_forget_stays(void **state)
+{
+    (void)state;
+    struct place p = enter();
+    put(p.live, "mark", "1");
+    live_freeze(p.live);
+    live_delete(p.live, FIRST, SLICE("mark"));
+    put(p.live, "late", "1");
+    leave(&p);
+    p = enter();
+    expect(p.live, "mark", "1");
+    expect(p.live, "late", NULL);
+    leave(&p);
+}
+
 static void a_second_process_is_refused(void **state)
 {
     struct place p = enter();
@@ -453,6 +468,7 @@ int main(void)
         T(what_another_boot_left_is_discarded),
         T(what_cannot_be_read_is_discarded),
         T(clear_forgets_all),
+        T(what_a_frozen_one_is_told_to_forget_stays),
         T(a_second_process_is_refused),
         T(a_write_that_fails_ends_the_process_between_turns),
         T(it_grows_beyond_its_first_map),

@@ -1,6 +1,7 @@
 /* common/store: what a reader sees while batches are pending, ranges, and long keys. */
 
 #include "store_fixture.h"
+#include "store_inner.h"
 
 static int start(void **state)
 {
@@ -291,6 +292,68 @@ static void keys_that_cannot_be_kept_fail_alone(void **state)
     buf_free(&key);
 }
 
+/* KB of the file that are mapped into this process. */
+static long mapped_kb(const struct fixture *f)
+{
+    char  path[128], line[512];
+    bool  ours = false;
+    long  kb = -1;
+    FILE *maps = fopen("/proc/self/smaps", "r");
+
+    assert_non_null(maps);
+    snprintf(path, sizeof(path), "%s/data.mdb\n", f->path);
+    while (kb < 0 && fgets(line, sizeof(line), maps)) {
+        ours |= strstr(line, path) != NULL;
+        if (ours)
+            sscanf(line, "Rss: %ld", &kb);
+    }
+    fclose(maps);
+    return kb;
+}
+
+static int take_note(void *arg, struct slice key, struct slice value)
+{
+    *(size_t *)arg += key.len && value.len ? 1 : 0;
+    return 0;
+}
+
+static size_t rows_of(const struct fixture *f)
+{
+    size_t             rows = 0;
+    struct store_view *view = store_view(f->store);
+
+    store_each(view, FIRST, (struct slice){ 0 }, (struct slice){ 0 }, false, take_note, &rows);
+    store_view_end(&view);
+    return rows;
+}
+
+static void pages_that_were_read_are_unmapped_and_come_back(void **state)
+{
+    struct fixture     *f = *state;
+    struct store_batch *b = store_batch(SLICE("owner"));
+    struct outcome      o = { 0 };
+    char                key[16], value[1001];
+
+    memset(value, 'v', 1000);
+    value[1000] = 0;
+    for (int i = 0; i < 1000; i++) {
+        snprintf(key, sizeof(key), "k%d", i);
+        put(b, FIRST, key, value);
+    }
+    store_commit(f->store, &b, note, &o);
+    turn_until(f->loop, &o, 1);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(rows_of(f), 1000);
+        assert_true(mapped_kb(f) > 1000);
+        store_drop_pages(f->store);
+        assert_true(mapped_kb(f) < 100);
+    }
+    assert_int_equal(store_remap(f->store, (size_t)32 << 30), 0);      /* one that moved is found again */
+    assert_int_equal(rows_of(f), 1000);
+    store_drop_pages(f->store);
+    assert_true(mapped_kb(f) < 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +367,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(names_of_2000_bytes_are_kept_apart_and_found_by_owner, start, end),
         cmocka_unit_test_setup_teardown(preconditions_work_on_long_keys, start, end),
         cmocka_unit_test_setup_teardown(keys_that_cannot_be_kept_fail_alone, start, end),
+        cmocka_unit_test_setup_teardown(pages_that_were_read_are_unmapped_and_come_back, start, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,99 @@
+/* Pages of the map that this process has touched count as its memory, and LMDB has no way to let go of
+ * them. They are page cache: a read brings them back without a disk. So what was read is unmapped again,
+ * a step of the map each second: madvise(MADV_DONTNEED) on a shared read-only map of a file takes page
+ * table entries away and nothing else. Readers and the writer may go on meanwhile. Measured: 0.1 us a
+ * page to unmap, 2.5 us the minor fault that maps sixteen neighbours again; a full step is 0.4 ms and
+ * brings 0.6 ms of faults, a thousandth of a core however much is read. */
+
+#include "store_inner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "mem.h"
+
+#define MAP_STEP ((size_t)16 << 20)
+
+/* "7f12000-7f34000 r--s 00000000 fe:01 1234    /path": `path` from its beginning, shared, not written. */
+static bool is_map_of(const char *line, const char *path, uintptr_t *from, uintptr_t *to)
+{
+    unsigned long begin, end, offset;
+    char          rights[5];
+    int           at = 0;
+
+    if (sscanf(line, "%lx-%lx %4s %lx %*s %*s %n", &begin, &end, rights, &offset, &at) != 4 || at == 0)
+        return false;
+    *from = begin;
+    *to = end;
+    return strcmp(rights, "r--s") == 0 && offset == 0 && slice_eq(slice_str(line + at), slice_str(path));
+}
+
+static void search_maps(struct store *store, const char *path)
+{
+    FILE     *maps = fopen("/proc/self/maps", "re");
+    char     *line = NULL;
+    size_t    room = 0;
+    uintptr_t from, to;
+
+    while (maps && !store->map && getline(&line, &room, maps) > 0) {
+        line[strcspn(line, "\n")] = 0;
+        if (!is_map_of(line, path, &from, &to))
+            continue;
+        store->map = (uint8_t *)from;
+        store->map_len = to - from;
+    }
+    free(line);
+    if (maps)
+        fclose(maps);
+}
+
+/* Where it cannot be found it is not looked for again until it moves: its pages stay mapped then. */
+static bool find_map(struct store *store)
+{
+    if (!store->map_sought) {
+        char *path = xprintf("%s/data.mdb", store->path), *real = realpath(path, NULL);
+
+        store->map_sought = true;
+        if (real)
+            search_maps(store, real);
+        free(real);
+        free(path);
+    }
+    return store->map != NULL;
+}
+
+void store_forget_map(struct store *store)
+{
+    store->map = NULL;
+    store->map_sought = false;
+    store->map_hand = 0;
+}
+
+/* Bytes at the hand of the clock, so that a big map is not walked at once. 0: the end is reached. */
+static size_t next_step(const struct store *store)
+{
+    MDB_envinfo info;
+    MDB_stat    stat;
+
+    if (mdb_env_info(store->env, &info) || mdb_env_stat(store->env, &stat))
+        return 0;
+    size_t used = (info.me_last_pgno + 1) * stat.ms_psize;
+    size_t end = used < store->map_len ? used : store->map_len;
+    size_t left = store->map_hand < end ? end - store->map_hand : 0;
+    return left < MAP_STEP ? left : MAP_STEP;
+}
+
+/* The gate keeps the map where it is (store_remap). */
+void store_drop_pages(struct store *store)
+{
+    if (store->map_hand == 0 && !store->read_since)
+        return;
+    pthread_mutex_lock(&store->gate);
+    store->read_since &= store->map_hand > 0;       /* what is read from here on is for the next round */
+    size_t step = find_map(store) ? next_step(store) : 0;
+    if (step)
+        madvise(store->map + store->map_hand, step, MADV_DONTNEED);
+    store->map_hand = step == MAP_STEP ? store->map_hand + step : 0;
+    pthread_mutex_unlock(&store->gate);
+}
