@@ -40,11 +40,11 @@ static enum zerr keep(struct passage *p, struct ledger *ledger)
         p->sm->settings->limits.offline_messages_max, p->sm->settings->limits.offline_bytes_max,
     };
     struct ledger_record record = {
-        .id = { .time_us = wall_us() }, .views = LEDGER_OFFLINE, .direction = LEDGER_IN, .stanza = *p->stanza,
+        .id = ledger_next_id(ledger, wall_us()), .views = LEDGER_OFFLINE, .direction = LEDGER_IN,
+        .stanza = *p->stanza,
     };
-    struct ledger_id id;
 
-    return ledger_append(ledger, outcome_archive(p->out), &limits, &record, &id);
+    return ledger_append(ledger, outcome_archive(p->out), &limits, &record);
 }
 
 int offline_store(struct passage *p)
@@ -58,7 +58,7 @@ int offline_store(struct passage *p)
     if (!p->exists || !worth_keeping(p->stanza))
         return TAKEN;
     view = store_view(p->sm->store.archive);
-    err = ledger_open(&ledger, &p->sm->store, view, p->owner);
+    err = ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner);
     if (!err)
         err = keep(p, &ledger);
     store_view_end(&view);
@@ -80,14 +80,17 @@ struct given {
     size_t           count;
 };
 
-static int give(void *arg, const struct ledger_record *record)
+static int give(void *arg, struct ledger_record *record)
 {
     struct given  *g = arg;
     struct arena  *arena = g->p->sm->arena;
     struct buf     content = { 0 };
-    struct stanza  s = record->stanza;
+    struct stanza  s;
     struct slice   domain = arena_copy(arena, jid_domain(g->p->owner));
 
+    if (ledger_unpack(record, arena))
+        return 0;
+    s = record->stanza;
     buf_put_slice(&content, s.content);
     delay_write(&content, record->delay_from.len ? record->delay_from : domain,
                 record->origin_us ? record->origin_us : record->id.time_us);
@@ -117,7 +120,7 @@ static void forget(struct sm *sm, struct outcome *o, struct slice owner, struct 
     struct store_view *view = store_view(sm->store.archive);
     struct ledger      ledger;
 
-    if (!ledger_open(&ledger, &sm->store, view, owner))
+    if (!ledger_open(&ledger, sm_ledger(&sm->store), view, owner))
         ledger_offline_clear(&ledger, outcome_archive(o), last);
     store_view_end(&view);
 }
@@ -143,7 +146,7 @@ static void offline_receptive(struct passage *p, struct session *session)
     struct ledger      ledger;
     struct handed     *h;
 
-    if (!ledger_open(&ledger, &p->sm->store, view, p->owner) && ledger.offline_count)
+    if (!ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner) && ledger.offline_count)
         ledger_offline_each(&ledger, (struct ledger_id){ 0 }, give, &g);
     store_view_end(&view);
     if (!g.count)
@@ -163,7 +166,7 @@ static void offline_removed(struct passage *p)
     struct store_view *view = store_view(p->sm->store.archive);
     struct ledger      ledger;
 
-    if (!ledger_open(&ledger, &p->sm->store, view, p->owner))
+    if (!ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner))
         ledger_forget(&ledger, outcome_archive(p->out));
     store_view_end(&view);
 }

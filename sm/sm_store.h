@@ -2,6 +2,7 @@
 
 /* The environments of sm and their tables (DESIGN.md 6). Table numbers are places in these lists. */
 
+#include "ledger.h"
 #include "store.h"
 
 /* X(NAME): accounts environment, <data>/accounts. Key layouts are said in the owning .h/.c. */
@@ -18,12 +19,14 @@
 
 /* Archive environment, <data>/archive. */
 #define ARCHIVE_TABLES(X)                                                        \
-    X(INTERN)        /* sm/ledger.c: JID -> id within its slot */                \
-    X(LEDGER)        /* sm/ledger.c: owner, time -> the one record of a message */ \
-    X(OFFLINE)       /* sm/ledger.c: owner, time -> waits for delivery */        \
-    X(OFFLINE_SUM)   /* sm/ledger.c: owner -> count, bytes */                    \
+    X(INTERN)        /* proto/ledger.h, as all of the ledger's: owner -> id */    \
+    X(LEDGER)        /* owner, time -> the one record of a message */             \
+    X(OFFLINE)       /* owner, time -> waits for delivery */                      \
+    X(OFFLINE_SUM)   /* owner -> count, bytes */                                  \
     X(OUTBOX)        /* responsibility taken and not yet handed on */            \
-    X(ARCHIVE_META)  /* whole-environment facts */
+    X(ARCHIVE_META)  /* whole-environment facts */                               \
+    X(CONTACT)       /* the ledger's: owner, contact, time */                     \
+    X(OWNER)         /* the ledger's: owner -> delivered up to */
 
 enum account_table {
 #define X(name) T_##name,
@@ -37,8 +40,20 @@ enum archive_table {
 };
 
 struct sm_store {
-    struct store *accounts;
-    struct store *archive;
-    uint64_t      ledger_last_us;      /* sm/ledger.c: the id given out last in this process */
-    uint16_t      ledger_last_tie;
+    struct store       *accounts;
+    struct store       *archive;
+    struct ledger_place ledger;        /* sm_ledger() */
 };
+
+/* The accounts' ledger, in s->archive. */
+static inline struct ledger_place *sm_ledger(struct sm_store *s)
+{
+    static const struct ledger_tables tables = {
+        .intern = A_INTERN, .ledger = A_LEDGER, .contact = A_CONTACT, .offline = A_OFFLINE,
+        .offline_sum = A_OFFLINE_SUM, .owner = A_OWNER,
+    };
+
+    s->ledger.store = s->archive;
+    s->ledger.tables = &tables;
+    return &s->ledger;
+}

@@ -315,7 +315,7 @@ static int verb_offline(void *self, int argc, char **argv, struct ctl_reply *r)
     if (err)
         return err;
     view = store_view(sm->store.archive);
-    err = ledger_open(&ledger, &sm->store, view, jid_slice(&jid));
+    err = ledger_open(&ledger, sm_ledger(&sm->store), view, jid_slice(&jid));
     store_view_end(&view);
     if (err)
         return err;

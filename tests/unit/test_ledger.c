@@ -1,4 +1,4 @@
-/* sm/ledger: one record a message; the offline view in order, its sums and limits; damaged rows. */
+/* proto/ledger: one record a message; the offline view in order, its sums and limits; damaged rows. */
 
 #include "sm_fixture.h"
 
@@ -25,7 +25,7 @@ static void open_ledger(struct sm_fixture *f, struct ledger *l, const char *owne
 {
     struct store_view *view = store_view(f->store.archive);
 
-    assert_int_equal(ledger_open(l, &f->store, view, slice_str(owner)), ZE_OK);
+    assert_int_equal(ledger_open(l, sm_ledger(&f->store), view, slice_str(owner)), ZE_OK);
 }
 
 static enum zerr commit(struct sm_fixture *f, struct store_batch *b)
@@ -37,6 +37,15 @@ static enum zerr commit(struct sm_fixture *f, struct store_batch *b)
     return o.last;
 }
 
+static enum zerr append_to(struct ledger *l, struct store_batch *b, const struct ledger_limits *limits,
+                           const struct ledger_record *in, struct ledger_id *id)
+{
+    struct ledger_record r = *in;
+
+    r.id = *id = ledger_next_id(l, in->id.time_us);
+    return ledger_append(l, b, limits, &r);
+}
+
 static struct ledger_id append(struct sm_fixture *f, const char *owner, const struct ledger_record *in)
 {
     struct store_batch *b = store_batch(slice_str(owner));
@@ -44,13 +53,13 @@ static struct ledger_id append(struct sm_fixture *f, const char *owner, const st
     struct ledger       l;
 
     open_ledger(f, &l, owner);
-    assert_int_equal(ledger_append(&l, b, &wide, in, &id), ZE_OK);
+    assert_int_equal(append_to(&l, b, &wide, in, &id), ZE_OK);
     store_view_end(&l.view);
     assert_int_equal(commit(f, b), ZE_OK);
     return id;
 }
 
-static int list_content(void *arg, const struct ledger_record *record)
+static int list_content(void *arg, struct ledger_record *record)
 {
     struct buf *out = arg;
 
@@ -87,6 +96,7 @@ static struct ledger_record full_record(enum ledger_direction direction)
     r.origin_us = NOW - 5;
     r.delay_from = SLICE("example.net");
     r.stanza_id = SLICE("given-by-the-room");
+    r.actor = SLICE("nurse@example.org/door");
     r.stanza.id = SLICE("m1");
     r.stanza.lang = SLICE("be");
     r.stanza.flags = STANZA_MANY | STANZA_HAS_BODY;
@@ -105,6 +115,7 @@ static void expect_record(const struct ledger_record *a, const struct ledger_rec
     assert_int_equal(a->stanza.flags, b->stanza.flags);
     expect_same(a->delay_from, b->delay_from);
     expect_same(a->stanza_id, b->stanza_id);
+    expect_same(a->actor, b->actor);
     expect_same(a->stanza.from, b->stanza.from);
     expect_same(a->stanza.to, b->stanza.to);
     expect_same(a->stanza.id, b->stanza.id);
@@ -142,12 +153,12 @@ static void equal_times_keep_their_order(void **state)
     char                 text[3][LEDGER_ID_TEXT];
 
     open_ledger(f, &l, OWNER);                         /* three in one batch, the clock set back */
-    assert_int_equal(ledger_append(&l, b, &wide, &in, &id[0]), ZE_OK);
+    assert_int_equal(append_to(&l, b, &wide, &in, &id[0]), ZE_OK);
     in.stanza.content = SLICE("2");
-    assert_int_equal(ledger_append(&l, b, &wide, &in, &id[1]), ZE_OK);
+    assert_int_equal(append_to(&l, b, &wide, &in, &id[1]), ZE_OK);
     in.stanza.content = SLICE("3");
     in.id.time_us -= 1000;
-    assert_int_equal(ledger_append(&l, b, &wide, &in, &id[2]), ZE_OK);
+    assert_int_equal(append_to(&l, b, &wide, &in, &id[2]), ZE_OK);
     store_view_end(&l.view);
     assert_int_equal(commit(f, b), ZE_OK);
     expect_offline(f, OWNER, "1 2 3 ", 3);
@@ -168,7 +179,7 @@ static void pending_messages_are_read_and_counted(void **state)
         struct ledger_id    id;
         in.stanza.content = slice_str(i == 0 ? "a" : i == 1 ? "b" : "c");
         open_ledger(f, &l, OWNER);
-        assert_int_equal(ledger_append(&l, b, &wide, &in, &id), ZE_OK);
+        assert_int_equal(append_to(&l, b, &wide, &in, &id), ZE_OK);
         store_view_end(&l.view);
         store_commit(f->store.archive, &b, note, &o);
     }
@@ -253,13 +264,13 @@ static void limits_are_told(void **state)
 
     append(f, OWNER, &in);
     open_ledger(f, &l, OWNER);
-    assert_int_equal(ledger_append(&l, b, &one, &in, &id), ZE_FULL);
-    assert_int_equal(ledger_append(&l, b, &small, &in, &id), ZE_FULL);
-    assert_int_equal(ledger_append(&l, b, &none, &in, &id), ZE_FULL);
+    assert_int_equal(append_to(&l, b, &one, &in, &id), ZE_FULL);
+    assert_int_equal(append_to(&l, b, &small, &in, &id), ZE_FULL);
+    assert_int_equal(append_to(&l, b, &none, &in, &id), ZE_FULL);
     in.stanza.id = slice_of(big, sizeof big);
-    assert_int_equal(ledger_append(&l, b, &wide, &in, &id), ZE_BAD_REQUEST);
+    assert_int_equal(append_to(&l, b, &wide, &in, &id), ZE_BAD_REQUEST);
     assert_true(store_batch_empty(b));
-    assert_int_equal(ledger_append(&l, b, &none, &archived, &id), ZE_OK);   /* not an offline message */
+    assert_int_equal(append_to(&l, b, &none, &archived, &id), ZE_OK);   /* not an offline message */
     store_view_end(&l.view);
     assert_int_equal(commit(f, b), ZE_OK);
     expect_offline(f, OWNER, "1 ", 1);
@@ -278,7 +289,7 @@ static void a_stale_sum_is_a_conflict(void **state)
     append(f, OWNER, &in);
     for (int i = 0; i < 2; i++) {
         open_ledger(f, &l[i], OWNER);
-        assert_int_equal(ledger_append(&l[i], b[i], &wide, &in, &id), ZE_OK);
+        assert_int_equal(append_to(&l[i], b[i], &wide, &in, &id), ZE_OK);
     }
     for (int i = 0; i < 2; i++) {
         store_view_end(&l[i].view);
@@ -288,6 +299,43 @@ static void a_stale_sum_is_a_conflict(void **state)
     assert_int_equal(o[0].last, ZE_OK);
     assert_int_equal(o[1].last, ZE_CONFLICT);
     expect_offline(f, OWNER, "1 1 ", 2);
+}
+
+static unsigned sweep(struct sm_fixture *f, unsigned most)
+{
+    struct store_view  *view = store_view(f->store.archive);
+    struct store_batch *b = store_batch(SLICE(OWNER));
+    unsigned            did = ledger_sweep_dead(sm_ledger(&f->store), view, b, slot_of(SLICE(OWNER)), most);
+
+    store_view_end(&view);
+    if (did)
+        assert_int_equal(commit(f, b), ZE_OK);
+    else
+        store_batch_free(&b);
+    return did;
+}
+
+static int count_rows(void *arg, struct slice key, struct slice value)
+{
+    (void)key;
+    (void)value;
+    ++*(unsigned *)arg;
+    return 0;
+}
+
+static unsigned rows_of_slot(struct sm_fixture *f)
+{
+    static const unsigned tables[] = { A_INTERN, A_LEDGER, A_OFFLINE, A_OFFLINE_SUM, A_CONTACT, A_OWNER };
+    struct store_view    *view = store_view(f->store.archive);
+    struct buf            prefix = { 0 };
+    unsigned              rows = 0;
+
+    store_key(&prefix, slot_of(SLICE(OWNER)), SLICE(""));
+    for (size_t i = 0; i < COUNT_OF(tables); i++)
+        assert_int_equal(store_each(view, tables[i], buf_slice(&prefix), SLICE(""), false, count_rows, &rows), 0);
+    store_view_end(&view);
+    buf_free(&prefix);
+    return rows;
 }
 
 static void forgetting_leaves_nothing(void **state)
@@ -307,6 +355,12 @@ static void forgetting_leaves_nothing(void **state)
     assert_int_equal(ledger_get(&l, id, &out), ZE_NOT_FOUND);
     store_view_end(&l.view);
     append(f, OWNER, &in);                             /* a new account of this name sees only its own */
+    expect_offline(f, OWNER, "1 ", 1);
+    assert_int_equal(sweep(f, 2), 2);                  /* in small steps, until nothing is left */
+    assert_int_equal(sweep(f, 2), 2);
+    assert_int_equal(sweep(f, 2), 1);
+    assert_int_equal(sweep(f, 2), 0);
+    assert_int_equal(rows_of_slot(f), 4 + 3);          /* the new one's, and his names */
     expect_offline(f, OWNER, "1 ", 1);
 }
 
@@ -336,7 +390,7 @@ static void a_header_out_of_range_is_refused(void **state)
     struct ledger_record in = message("x", LEDGER_OFFLINE), out;
     struct buf           value = { 0 };
     static const struct { size_t at; uint8_t byte; } rows[] = {
-        { 0, 2 }, { 0, 0 }, { 1, 1 }, { 2, 8 }, { 3, 2 }, { 4, 0 }, { 4, 4 }, { 5, TYPE_COUNT }, { 6, 64 },
+        { 0, 2 }, { 0, 0 }, { 1, 1 }, { 2, 8 }, { 3, 2 }, { 4, 0 }, { 4, 4 }, { 5, TYPE_COUNT }, { 6, 128 },
     };
 
     (void)state;

@@ -3,8 +3,9 @@
 #include "ledger.h"
 
 #include "cursor.h"
+#include "jid.h"
 
-enum { RECORD_FORMAT = 1, COMPRESSION_RAW = 0 };
+enum { RECORD_FORMAT = 1, PACKING_RAW = 0 };
 enum { VIEWS_KNOWN = LEDGER_OFFLINE | LEDGER_ARCHIVE | LEDGER_RESUME };
 
 enum record_part {
@@ -14,7 +15,8 @@ enum record_part {
     PART_STANZA_ID  = 8,
     PART_DELAY_FROM = 16,
     PART_ORIGIN     = 32,
-    PARTS_KNOWN     = 63,
+    PART_ACTOR      = 64,
+    PARTS_KNOWN     = 127,
 };
 
 /* ---- texts of ids: base32hex of RFC 4648 7 (it keeps the order), 80 bits in 16 characters ---- */
@@ -73,7 +75,13 @@ static unsigned parts_of(const struct ledger_record *r, struct slice owner)
 
     return (own.len && !slice_eq(own, owner) ? PART_OWN : 0u) | (r->stanza.id.len ? PART_ID : 0u) |
            (r->stanza.lang.len ? PART_LANG : 0u) | (r->stanza_id.len ? PART_STANZA_ID : 0u) |
-           (r->delay_from.len ? PART_DELAY_FROM : 0u) | (r->origin_us ? PART_ORIGIN : 0u);
+           (r->delay_from.len ? PART_DELAY_FROM : 0u) | (r->origin_us ? PART_ORIGIN : 0u) |
+           (r->actor.len ? PART_ACTOR : 0u);
+}
+
+struct slice ledger_contact(const struct ledger_record *r)
+{
+    return jid_bare(r->actor.len ? r->actor : peer_side(r));
 }
 
 static void put_part(struct buf *out, bool wanted, struct slice s)
@@ -89,7 +97,7 @@ void ledger_encode(struct buf *out, const struct ledger_record *r, struct slice 
     unsigned parts = parts_of(r, owner);
 
     buf_put_u8(out, RECORD_FORMAT);
-    buf_put_u8(out, COMPRESSION_RAW);
+    buf_put_u8(out, PACKING_RAW);
     buf_put_u8(out, (uint8_t)r->views);
     buf_put_u8(out, (uint8_t)r->direction);
     buf_put_u8(out, r->stanza.name);
@@ -104,6 +112,7 @@ void ledger_encode(struct buf *out, const struct ledger_record *r, struct slice 
     put_part(out, parts & PART_DELAY_FROM, r->delay_from);
     if (parts & PART_ORIGIN)
         buf_put_u64(out, r->origin_us);
+    put_part(out, parts & PART_ACTOR, r->actor);
     buf_put_u32(out, (uint32_t)r->stanza.content.len);
     buf_put_slice(out, r->stanza.content);
 }
@@ -113,9 +122,9 @@ static struct slice take_part(struct cursor *c, bool there)
     return there ? take_bytes(c, take_u16(c)) : slice_of(NULL, 0);
 }
 
-static bool header_known(const struct ledger_record *r, unsigned format, unsigned compression, unsigned parts)
+static bool header_known(const struct ledger_record *r, unsigned format, unsigned parts)
 {
-    return format == RECORD_FORMAT && compression == COMPRESSION_RAW && !(r->views & ~(unsigned)VIEWS_KNOWN) &&
+    return format == RECORD_FORMAT && r->packing == PACKING_RAW && !(r->views & ~(unsigned)VIEWS_KNOWN) &&
            (unsigned)r->direction <= LEDGER_OUT && !(parts & ~(unsigned)PARTS_KNOWN) &&
            r->stanza.name != STANZA_NONE && r->stanza.name <= STANZA_IQ && r->stanza.type < TYPE_COUNT;
 }
@@ -125,8 +134,9 @@ enum zerr ledger_decode(struct slice value, struct ledger_id id, struct slice ow
 {
     struct cursor        c = { value, false };
     struct ledger_record r = { .id = id };
-    unsigned             format = take_u8(&c), compression = take_u8(&c);
+    unsigned             format = take_u8(&c);
 
+    r.packing = take_u8(&c);
     r.views = take_u8(&c);
     r.direction = (enum ledger_direction)take_u8(&c);
     r.stanza.name = take_u8(&c);
@@ -140,13 +150,23 @@ enum zerr ledger_decode(struct slice value, struct ledger_id id, struct slice ow
     r.stanza_id = take_part(&c, parts & PART_STANZA_ID);
     r.delay_from = take_part(&c, parts & PART_DELAY_FROM);
     r.origin_us = parts & PART_ORIGIN ? take_u64(&c) : 0;
-    r.stanza.content = take_bytes(&c, take_u32(&c));
-    if (!cursor_done(&c) || !header_known(&r, format, compression, parts))
+    r.actor = take_part(&c, parts & PART_ACTOR);
+    r.content_len = take_u32(&c);
+    r.packed = take_bytes(&c, c.rest.len);
+    if (!cursor_done(&c) || !header_known(&r, format, parts) || r.packed.len != r.content_len)
         return ZE_STORE;
+    r.stanza.content = r.packed;
     if (!(parts & PART_OWN))
         own = owner;
     r.stanza.from = r.direction == LEDGER_IN ? peer : own;
     r.stanza.to = r.direction == LEDGER_IN ? own : peer;
     *out = r;
+    return ZE_OK;
+}
+
+enum zerr ledger_unpack(struct ledger_record *r, struct arena *arena)
+{
+    (void)arena;
+    r->stanza.content = r->packed;
     return ZE_OK;
 }

@@ -1,0 +1,186 @@
+/* Pages of the archive view: a cursor range of the records, or of one contact's (ledger.h). */
+
+#include "ledger_keys.h"
+
+#include "jid.h"
+
+struct reading {
+    struct ledger             *l;
+    const struct ledger_query *q;
+    struct ledger_page        *page;
+    struct ledger_key          prefix;
+    struct ledger_id           low, high;  /* inclusive */
+    bool                       by_contact;
+    unsigned                   table, max, room, scanned;
+    size_t                     bytes;
+    uint64_t                   counted;
+};
+
+static struct ledger_id id_after(struct ledger_id id)
+{
+    if (++id.tie == 0)
+        id.time_us++;
+    return id;
+}
+
+static struct ledger_id id_before(struct ledger_id id)
+{
+    if (id.tie-- == 0)
+        id.time_us--;
+    return id;
+}
+
+static bool is_set(struct ledger_id id)
+{
+    return id.time_us || id.tie;
+}
+
+static struct reading reading_of(struct ledger *l, const struct ledger_query *q)
+{
+    const struct ledger_tables *t = l->place->tables;
+    struct reading              r = { .l = l, .q = q, .low = { q->start_us, 0 }, .high = { UINT64_MAX, UINT16_MAX } };
+
+    r.by_contact = q->with.len && !q->unindexed;
+    r.table = r.by_contact ? t->contact : t->ledger;
+    r.prefix = r.by_contact ? ledger_key_contact(l, jid_bare(q->with)) : ledger_key_owner(l->slot, l->owner_id);
+    if (q->end_us)
+        r.high.time_us = q->end_us;
+    if (is_set(q->after) && ledger_id_cmp(id_after(q->after), r.low) > 0)
+        r.low = id_after(q->after);
+    if (is_set(q->before) && ledger_id_cmp(id_before(q->before), r.high) < 0)
+        r.high = id_before(q->before);
+    return r;
+}
+
+/* Where the walk begins; backwards the first key that is not in it. */
+static struct ledger_key start_of(const struct reading *r)
+{
+    struct ledger_key key = r->prefix;
+
+    ledger_key_add_id(&key, r->q->backwards ? r->high : r->low);
+    if (r->q->backwards)
+        key.bytes[key.len++] = 0;
+    return key;
+}
+
+static bool past_the_end(const struct reading *r, struct ledger_id id)
+{
+    return r->q->backwards ? ledger_id_cmp(id, r->low) < 0 : ledger_id_cmp(id, r->high) > 0;
+}
+
+static int walk(struct reading *r, int (*each)(void *arg, struct slice key, struct slice value))
+{
+    struct ledger_key from = start_of(r);
+
+    if (!r->l->owner_id || ledger_id_cmp(r->low, r->high) > 0)
+        return 0;
+    return store_each(r->l->view, r->table, ledger_key_slice(&r->prefix), ledger_key_slice(&from), r->q->backwards,
+                      each, r);
+}
+
+static bool is_with(struct slice jid, struct slice with)
+{
+    return slice_eq(jid, with) || (jid_is_bare(with) && slice_eq(jid_bare(jid), with));
+}
+
+/* XEP-0313 4.1.1: the own address means messages to oneself, or everything would match: that is how the
+ * record is filed, and the peer of such a one is the owner himself. */
+static bool matches(const struct ledger_query *q, const struct ledger_record *rec)
+{
+    const struct stanza *s = &rec->stanza;
+
+    return !q->with.len || is_with(rec->direction == LEDGER_IN ? s->from : s->to, q->with) ||
+           (rec->actor.len && is_with(rec->actor, q->with));
+}
+
+static bool read_row(struct reading *r, struct ledger_id id, struct slice value, struct ledger_record *rec)
+{
+    enum zerr err = r->by_contact ? ledger_get(r->l, id, rec) : ledger_decode(value, id, r->l->owner, rec);
+
+    if (err == ZE_STORE && !r->by_contact)
+        ledger_unreadable(r->l, "record");
+    return err == ZE_OK && rec->views & LEDGER_ARCHIVE && matches(r->q, rec);
+}
+
+/* False: the page is full, and this one is not on it. */
+static bool take(struct reading *r, const struct ledger_record *rec)
+{
+    struct ledger_page *page = r->page;
+
+    if (page->count == r->max || (page->count && r->bytes + rec->content_len > r->q->bytes_max))
+        return false;
+    r->bytes += rec->content_len;
+    page->records[page->count++] = *rec;
+    return true;
+}
+
+static int on_row(void *arg, struct slice key, struct slice value)
+{
+    struct reading      *r = arg;
+    struct ledger_record rec;
+    struct ledger_id     id;
+
+    if (!ledger_key_id(key, &id) || past_the_end(r, id))
+        return 1;
+    if (r->scanned++ == LEDGER_SCAN) {
+        r->page->unfinished = true;
+        return 2;
+    }
+    r->page->reached = id;
+    if (!read_row(r, id, value, &rec))
+        return 0;
+    return take(r, &rec) ? 0 : 2;
+}
+
+static void turn_around(struct ledger_page *page)
+{
+    for (unsigned i = 0; i + 1 < page->count - i; i++) {
+        struct ledger_record other = page->records[page->count - 1 - i];
+        page->records[page->count - 1 - i] = page->records[i];
+        page->records[i] = other;
+    }
+}
+
+enum zerr ledger_query(struct ledger *l, const struct ledger_query *q, struct arena *arena,
+                       struct ledger_page *page)
+{
+    struct reading r = reading_of(l, q);
+    int            rc;
+
+    *page = (struct ledger_page){ 0 };
+    r.page = page;
+    r.max = q->max < LEDGER_PAGE_MOST ? q->max : LEDGER_PAGE_MOST;
+    page->records = arena_alloc(arena, (r.max + 1) * sizeof(*page->records));
+    rc = walk(&r, on_row);
+    if (rc < 0)
+        return ZE_STORE;
+    page->complete = rc < 2;
+    if (q->backwards && page->count)
+        turn_around(page);
+    return ZE_OK;
+}
+
+/* ---- counting ---- */
+
+static int count_row(void *arg, struct slice key, struct slice value)
+{
+    struct reading      *r = arg;
+    struct ledger_record rec;
+    struct ledger_id     id;
+
+    if (!ledger_key_id(key, &id) || past_the_end(r, id))
+        return 1;
+    if (r->scanned++ == LEDGER_COUNT_MOST)
+        return 2;
+    r->counted += read_row(r, id, value, &rec);
+    return 0;
+}
+
+bool ledger_count(struct ledger *l, const struct ledger_query *q, uint64_t *count)
+{
+    struct reading r = reading_of(l, q);
+    int            rc = walk(&r, count_row);
+
+    *count = r.counted;
+    return rc == 0 || rc == 1;
+}
