@@ -24,7 +24,9 @@ static enum zerr admit(struct conn *c)
 {
     struct c2sd           *s = c->c2sd;
     const struct settings *all = c2sd_settings(s);
-    struct limits_set      set = { all->limits.connections_per_address, all->limits.connect_rate };
+    const char            *self = s->daemon->instance;
+    struct limits_set      set = { settings_share(all, self, all->limits.connections_per_address),
+                                   settings_share(all, self, all->limits.connect_rate) };
 
     if (s->draining || s->counters.connections >= (uint64_t)all->limits.connections_max ||
         s->slots_used >= 1u << (HANDLE_BITS - 1))

@@ -35,9 +35,11 @@ void register_unanswered(struct conn *c, enum zerr why)
     conn_answered(c);
 }
 
+/* The same sm for all of an address, so that its count of registrations is the whole count. */
 static enum zerr relay(struct conn *c, const struct stanza *s)
 {
-    const struct route_instance *sm = routes_any(link_routes(c->c2sd->daemon->link), ROLE_SM, c->handle);
+    const struct routes         *routes = link_routes(c->c2sd->daemon->link);
+    const struct route_instance *sm = routes_any(routes, ROLE_SM, slot_of(limits_key(&c->ip)));
     struct frame                 f = frame_make(FRAME_REGISTER);
     char                         ip[ADDRESS_MAX];
 

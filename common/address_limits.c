@@ -41,7 +41,7 @@ void limits_free(struct limits **l)
     *l = NULL;
 }
 
-static struct slice key_of(const struct client_ip *ip)
+struct slice limits_key(const struct client_ip *ip)
 {
     static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
@@ -68,7 +68,7 @@ static void sweep(struct limits *l, uint64_t now_ms)
 enum zerr limits_admit(struct limits *l, const struct client_ip *ip, const struct limits_set *set,
                        uint64_t now_ms)
 {
-    struct slice key = key_of(ip);
+    struct slice key = limits_key(ip);
 
     sweep(l, now_ms);
     struct entry *e = table_get(l->entries, key);
@@ -87,7 +87,7 @@ enum zerr limits_admit(struct limits *l, const struct client_ip *ip, const struc
 
 void limits_release(struct limits *l, const struct client_ip *ip, uint64_t now_ms)
 {
-    struct entry *e = table_get(l->entries, key_of(ip));
+    struct entry *e = table_get(l->entries, limits_key(ip));
 
     if (!e)
         return;

@@ -13,6 +13,9 @@ struct client_ip {
     uint8_t bytes[16];
 };
 
+/* What counts as one address: borrowed from ip. */
+struct slice limits_key(const struct client_ip *ip);
+
 struct limits_set {
     long per_address;      /* streams; 0 = no limit */
     long rate;             /* new streams a second, burst ten times that; 0 = no limit */

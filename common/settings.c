@@ -151,6 +151,24 @@ size_t settings_instances(const struct settings *s, const char **names, size_t m
     return held->instance_count;
 }
 
+/* "c2sd-web" and "c2sd-1" are of one role. */
+static bool same_role(const char *a, const char *b)
+{
+    size_t len = strcspn(a, "-");
+
+    return len == strcspn(b, "-") && memcmp(a, b, len) == 0;
+}
+
+long settings_share(const struct settings *s, const char *instance, long value)
+{
+    const struct settings_held *held = (const struct settings_held *)s;
+    long                        peers = 0;
+
+    for (size_t i = 0; i < held->instance_count; i++)
+        peers += same_role(held->instances[i], instance);
+    return peers > 1 ? (value + peers - 1) / peers : value;
+}
+
 /* ---- the rows as a configuration file ---- */
 static void print_default(const struct setting *row)
 {

@@ -58,5 +58,9 @@ const struct settings_instance *settings_instance(const struct settings *s, cons
  * Fills names[] (borrowed from s) up to max and returns how many there are. */
 size_t settings_instances(const struct settings *s, const char **names, size_t max);
 
+/* What one instance may take of a limit that all instances of its role have together: an equal part,
+ * rounded up. 0 stays 0 (no limit). */
+long settings_share(const struct settings *s, const char *instance, long value);
+
 /* Prints every row as a commented configuration file (docs, `zubr-sm --print-config`). */
 void settings_print_rows(void);

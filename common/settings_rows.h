@@ -47,8 +47,8 @@
     X(INT, attributes_max,         128,     8,    1000, "attributes", "of one element")             \
     X(INT, name_max,              1024,    64,    8192, "bytes",   "name of an element or attribute") \
     X(INT, connections_max,      19000,     1,  200000, "streams", "held at once by one instance")  \
-    X(INT, connections_per_address, 100,    0,  100000, "streams", "from one address (/64 for IPv6); 0 = no limit") \
-    X(INT, connect_rate,            20,     0,  100000, "a second", "new streams from one address; 0 = no limit") \
+    X(INT, connections_per_address, 100,    0,  100000, "streams", "from one address (/64 for IPv6), shared among the instances of a role; 0 = no limit") \
+    X(INT, connect_rate,            20,     0,  100000, "a second", "new streams from one address, shared among the instances of a role; 0 = no limit") \
     X(INT, auth_failures_max,        5,     1,     100, "failures", "on one stream before it is closed") \
     X(INT, stanza_rate,            100,     0, 1000000, "a second", "stanzas of one client, burst ten times that; 0 = no limit") \
     X(INT, byte_rate,            65536,     0, 1000000000, "bytes a second", "read from one client, burst ten times that; 0 = no limit") \

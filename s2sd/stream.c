@@ -436,7 +436,9 @@ static enum zerr admit(struct stream *st)
 {
     struct s2sd           *s = st->s2sd;
     const struct settings *set = s2sd_settings(s);
-    struct limits_set      limits = { set->limits.connections_per_address, set->limits.connect_rate };
+    const char            *self = s->daemon->instance;
+    struct limits_set      limits = { settings_share(set, self, set->limits.connections_per_address),
+                                      settings_share(set, self, set->limits.connect_rate) };
 
     if (s->draining || s->incoming > (size_t)set->limits.connections_max)
         return ZE_FULL;

@@ -36,6 +36,12 @@ NS = {
     "disco_items": "http://jabber.org/protocol/disco#items",
 }
 
+def instances(role):
+    """Names of a role's instances in this run: ZUBR_E2E_ARGS="--instances sm=2,c2sd=2"."""
+    asked = re.search(rf"\b{role}=(\d+)", os.environ.get("ZUBR_E2E_ARGS", ""))
+    return [f"{role}-{i + 1}" for i in range(int(asked.group(1)) if asked else 1)]
+
+
 _used_ports = set()
 
 

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import time
 
-from harness import NS
+from harness import NS, instances
 
 
 def test_the_lab_hour(server):
@@ -52,7 +52,7 @@ def test_users_and_sessions(server):
 
 def test_status_lists_all_daemons(server):
     rows = {r["name"]: r for r in server.ctl_json("status")}
-    assert set(rows) == {"routerd", "sm-1", "muc-1", "c2sd-1", "s2sd-1"}
+    assert set(rows) == {"routerd"}.union(*(instances(role) for role in ("sm", "muc", "c2sd", "s2sd")))
     for row in rows.values():
         assert row["state"] == "running" and row["pid"] > 0 and row["role"]
 

@@ -123,6 +123,10 @@ static void everything_written_is_read(void **state)
     settings_instances(s, all, 8);
     for (size_t i = 0; i < 8; i++)
         assert_string_equal(all[i], expected[i]);
+    assert_int_equal(settings_share(s, "c2sd-web", 100), 34);      /* three of that role */
+    assert_int_equal(settings_share(s, "sm-1", 10), 5);
+    assert_int_equal(settings_share(s, "s2sd-1", 10), 10);
+    assert_int_equal(settings_share(s, "c2sd-1", 0), 0);
     settings_free(&s);
 }
 
