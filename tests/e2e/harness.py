@@ -72,7 +72,7 @@ LOG_LINE = re.compile(r"^(?:<\d>)?\S+ (error|warn|info|debug) (\S+) (\S+)(.*)$")
 class Server:
     """One instance of the suite. Options are those of ./dev run."""
 
-    def __init__(self, *args, domains=("example.org",), keep_dir=None, env=None):
+    def __init__(self, *args, domains=("example.org",), keep_dir=None, env=None, build=None):
         self.domains = domains
         self.domain = domains[0]
         self.dir = Path(keep_dir or tempfile.mkdtemp(prefix="zubr-e2e-"))
@@ -80,6 +80,7 @@ class Server:
         self.c2s, self.c2s_tls, self.s2s, self.component = (free_port() for _ in range(4))
         self.args = list(args) + os.environ.get("ZUBR_E2E_ARGS", "").split()   # "--instances sm=2,c2sd=2"
         self.env = env or {}
+        self.build = build or BUILD
         self.lines = []
         self.checked = 0       # lines of the log that were looked at
         self.announced = []
@@ -98,7 +99,7 @@ class Server:
                    str(self.c2s_tls), "--s2s", str(self.s2s), "--component", str(self.component), "--http", "0"]
         for domain in self.domains:
             command += ["--domain", domain]
-        env = dict(os.environ, ZUBR_BUILD=BUILD, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0",
+        env = dict(os.environ, ZUBR_BUILD=self.build, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0",
                    UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1", **self.env)
         self.stopped = False
         begin = len(self.lines)
@@ -170,7 +171,7 @@ class Server:
 
     def ctl(self, *args, stdin=None, check=True):
         """zubrctl ... ; returns its standard output."""
-        done = subprocess.run([str(ROOT / BUILD / "zubrctl"), "--dir", str(self.dir), *args], input=stdin,
+        done = subprocess.run([str(ROOT / self.build / "zubrctl"), "--dir", str(self.dir), *args], input=stdin,
                               stdin=None if stdin is not None else subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=60)
         self.ctl_status, self.ctl_error = done.returncode, done.stderr
