@@ -8,6 +8,18 @@
 
 #include "mem.h"
 
+bool directory_make_above(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (!slash || slash == path)
+        return true;
+    char *above = xstrndup(slice_of(path, (size_t)(slash - path)));
+    bool  made = directory_make(above);
+    free(above);
+    return made;
+}
+
 bool directory_make(const char *path)
 {
     char *copy = xstrdup(path);

@@ -31,7 +31,7 @@ struct live {
     size_t               page_bytes, map_bytes, reserve_bytes;
     size_t               reserved;     /* bytes of the file the disk has set aside */
     bool                 found, written, dirty, frozen, no_reserve;
-    struct list          hooks;
+    struct list          before, after;  /* struct live_hook */
     struct deferred      turn_end;
     struct live_figures  figures;
 };
@@ -226,7 +226,8 @@ struct live *live_open(struct loop *loop, const struct live_spec *spec)
     live->map_bytes = spec->map_bytes ? spec->map_bytes : MAP_DEFAULT;
     live->reserve_bytes = spec->reserve_bytes ? spec->reserve_bytes : RESERVE_DEFAULT;
     live->turn_end = (struct deferred){ .run = on_turn_end, .arg = live };
-    list_init(&live->hooks);
+    list_init(&live->before);
+    list_init(&live->after);
     while (spec->tables[live->table_count])
         live->table_count++;
     if (open_checked(live, spec->tables))
@@ -374,7 +375,12 @@ int live_each(struct live *live, unsigned table, int (*each)(void *arg, struct s
 
 void live_before_commit(struct live *live, struct live_hook *hook)
 {
-    list_append(&live->hooks, &hook->link);
+    list_append(&live->before, &hook->link);
+}
+
+void live_after_commit(struct live *live, struct live_hook *hook)
+{
+    list_append(&live->after, &hook->link);
 }
 
 void live_dirty(struct live *live)
@@ -383,14 +389,16 @@ void live_dirty(struct live *live)
     loop_defer(live->loop, &live->turn_end);
 }
 
-void live_commit(struct live *live)
+static void run_hooks(struct list *hooks)
 {
-    if (live->written || live->dirty)
-        LIST_EACH(&live->hooks, node) {
-            struct live_hook *hook = LIST_OWNER(node, struct live_hook, link);
-            hook->run(hook->arg);
-        }
-    live->dirty = false;
+    LIST_EACH(hooks, node) {
+        struct live_hook *hook = LIST_OWNER(node, struct live_hook, link);
+        hook->run(hook->arg);
+    }
+}
+
+static void end_turn(struct live *live)
+{
     if (!live->txn)
         return;
     must(live, mdb_txn_commit(live->txn));     /* without a write it only ends */
@@ -400,6 +408,18 @@ void live_commit(struct live *live)
     live->written = false;
     live->figures.commits++;
     keep_ahead(live);
+}
+
+void live_commit(struct live *live)
+{
+    bool something = live->written || live->dirty;
+
+    if (something)
+        run_hooks(&live->before);
+    live->dirty = false;
+    end_turn(live);
+    if (something)
+        run_hooks(&live->after);
 }
 
 void live_freeze(struct live *live)

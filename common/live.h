@@ -54,6 +54,8 @@ struct live_hook {
     void       *arg;
 };
 void live_before_commit(struct live *live, struct live_hook *hook);
+/* `run` is called after each such commit: for what may only begin when the turn is true. */
+void live_after_commit(struct live *live, struct live_hook *hook);
 /* The next live_commit shall run the hooks, and one shall come at the end of this turn. */
 void live_dirty(struct live *live);
 

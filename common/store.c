@@ -121,18 +121,15 @@ static bool discard_stale(struct store *store)
 
 static int check_schema(struct store *store, MDB_txn *txn, uint32_t wanted)
 {
-    MDB_dbi meta;
     MDB_val key = { 6, (void *)"schema" }, value;
     uint8_t bytes[4];
-    int     rc = mdb_dbi_open(txn, "_meta", MDB_CREATE, &meta);
+    int     rc = mdb_get(txn, store->meta, &key, &value);
 
     for (unsigned i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(wanted >> 8 * i);
-    if (rc == 0)
-        rc = mdb_get(txn, meta, &key, &value);
     if (rc == MDB_NOTFOUND) {
         value = (MDB_val){ sizeof bytes, bytes };
-        return mdb_put(txn, meta, &key, &value, 0);
+        return mdb_put(txn, store->meta, &key, &value, 0);
     }
     if (rc != 0)
         return rc;
@@ -146,6 +143,43 @@ static int check_schema(struct store *store, MDB_txn *txn, uint32_t wanted)
     return MDB_VERSION_MISMATCH;
 }
 
+static bool has_rows(const struct store *store, MDB_txn *txn, MDB_dbi table)
+{
+    MDB_stat stat = { 0 };
+
+    return mdb_stat(txn, table, &stat) == 0 && stat.ms_entries > 0;
+}
+
+/* Nothing in it, and no writer has ever committed: not what an environment that has held data looks
+ * like, even when everything in it was deleted. (The schema row is put after this look.) */
+static bool is_new(const struct store *store, MDB_txn *txn)
+{
+    MDB_val key = { 6, (void *)"schema" }, value;
+    bool    schema = mdb_get(txn, store->meta, &key, &value) == 0;
+    MDB_stat stat = { 0 };
+
+    for (size_t i = 0; i < store->table_count; i++)
+        if (has_rows(store, txn, store->tables[i]))
+            return false;
+    mdb_stat(txn, store->meta, &stat);
+    return stat.ms_entries <= schema;
+}
+
+static int check_record(struct store *store, MDB_txn *txn)
+{
+    bool empty = is_new(store, txn);
+
+    if (!empty && !record_found(store))
+        record_make(store);
+    store->recorded = !empty;
+    if (!empty || !record_found(store))
+        return 0;
+    log_error("store_empty_refused", "peer", store->path, "why",
+              "it is empty, and its record says that it held data: see that the right disk is mounted or "
+              "restore a backup; to begin anew with nothing, remove the record", "have", store->record, NULL);
+    return MDB_NOTFOUND;
+}
+
 static int open_tables(struct store *store, const struct store_spec *spec)
 {
     MDB_txn *txn;
@@ -153,9 +187,15 @@ static int open_tables(struct store *store, const struct store_spec *spec)
 
     if (rc != 0)
         return rc;
-    rc = check_schema(store, txn, spec->schema);
+    rc = mdb_dbi_open(txn, "_meta", MDB_CREATE, &store->meta);
     for (size_t i = 0; rc == 0 && i < store->table_count; i++)
         rc = mdb_dbi_open(txn, spec->tables[i], MDB_CREATE, &store->tables[i]);
+    if (rc == 0)
+        rc = check_record(store, txn);
+    if (rc == 0)
+        rc = check_schema(store, txn, spec->schema);
+    if (rc == 0)
+        rc = numbers_get(store, txn, &store->found);
     if (rc == 0)
         return mdb_txn_commit(txn);
     mdb_txn_abort(txn);
@@ -278,6 +318,9 @@ struct store *store_open(struct loop *loop, const struct store_spec *spec)
     store->path = xstrdup(spec->path);
     store->lock_fd = -1;
     store->disk_floor_mb = spec->disk_floor_mb;
+    store->live = spec->live;
+    store->writer_name = spec->writer ? xstrdup(spec->writer) : NULL;
+    store->record = spec->record ? xstrdup(spec->record) : NULL;
     store->overlay = overlay_new();
     store->view.store = store;
     store->readers_timer = (struct timer){ .fire = readers_due, .arg = store };
@@ -311,6 +354,10 @@ void store_close(struct store **store)
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     overlay_free(&s->overlay);
+    decided_free(&s->found);
+    decided_free(&s->writer.decided);
+    free(s->writer_name);
+    free(s->record);
     pthread_mutex_destroy(&s->gate);
     pthread_mutex_destroy(&s->txn_gate);
     free(s->path);

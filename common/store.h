@@ -24,6 +24,16 @@ struct store_spec {
     uint32_t schema;               /* version of the layout; newer on disk: refused */
     bool     synced;               /* false: MDB_NOSYNC live environment, stamped with the boot id */
     size_t   map_bytes;            /* 0: 16 GiB */
+    /* Name of the instance that writes ("sm-1"): the number of its last batch is kept in the environment,
+     * by the transaction of that batch. NULL: numbers are good within this process only. */
+    const char *writer;
+    /* Live memory of this process: what is handed in during a loop turn waits for the end of that turn
+     * (live_commit), so that nothing is durable that a killed process would do again. NULL: waits for
+     * nothing. Must stay open longer than the store. */
+    struct live *live;
+    /* A file that says that this environment has held data; made when it first does. An environment that is
+     * empty although its record is there is refused. NULL: no record. */
+    const char *record;
     long     disk_floor_mb;        /* free space below which store_low is true */
 };
 
@@ -57,6 +67,8 @@ void store_delete(struct store_batch *b, unsigned table, struct slice key);
 void store_expect_absent(struct store_batch *b, unsigned table, struct slice key);
 void store_expect_value(struct store_batch *b, unsigned table, struct slice key, struct slice value);
 bool store_batch_empty(const struct store_batch *b);
+/* A batch made again of store_batch_bytes. NULL: they are no batch. */
+struct store_batch *store_batch_from(struct slice bytes);
 void store_batch_free(struct store_batch **b);
 /* The encoded batch (operations in order): what replication will ship. Borrowed. */
 struct slice store_batch_bytes(const struct store_batch *b);
@@ -64,9 +76,17 @@ struct slice store_batch_bytes(const struct store_batch *b);
 /* Takes the batch (the pointer is cleared). From now on this process's views see it. Once it is
  * durable (synced) done(arg, ZE_OK) runs on the loop; if it failed done(arg, ZE_CONFLICT) for a
  * precondition, ZE_FULL for disk or map full, ZE_STORE else, and its effects vanish from the views.
- * Callbacks of one store run in the order of the commits. There is no way to wait. */
-void store_commit(struct store *store, struct store_batch **b, void (*done)(void *arg, enum zerr err),
-                  void *arg);
+ * Callbacks of one store run in the order of the commits. There is no way to wait.
+ * Returns the batch's number: each is higher than all of this writer before it, over restarts too. */
+uint64_t store_commit(struct store *store, struct store_batch **b, void (*done)(void *arg, enum zerr err),
+                      void *arg);
+
+/* After a restart: what became of a batch that an earlier process of this writer handed in. */
+enum store_fate { STORE_UNDECIDED, STORE_COMMITTED, STORE_REFUSED };
+enum store_fate store_fate(const struct store *store, uint64_t number);
+/* Hands an undecided one in again under its old number; before any new one, in order of the numbers. */
+void store_commit_again(struct store *store, struct store_batch **b, uint64_t number,
+                        void (*done)(void *arg, enum zerr err), void *arg);
 
 /* Owner's slot in two bytes big-endian, then `rest` as given. Appends to `out`. */
 void store_key(struct buf *out, unsigned slot, struct slice rest);

@@ -86,6 +86,35 @@ static bool place_key(struct store_op *op)
     return true;
 }
 
+static bool has_value(uint8_t kind)
+{
+    return kind == OP_PUT || kind == OP_VALUE;
+}
+
+struct store_batch *store_batch_from(struct slice bytes)
+{
+    struct cursor       c = { bytes, false };
+    struct store_batch *b = xcalloc(1, sizeof *b);
+    bool                good = take_u8(&c) == BATCH_FORMAT;
+
+    take_sized(&c);
+    while (good && !c.bad && c.rest.len) {
+        uint8_t kind = take_u8(&c);
+
+        take_u8(&c);
+        take_sized(&c);
+        if (has_value(kind))
+            take_sized(&c);
+        good = kind >= OP_PUT && kind <= OP_VALUE;
+        b->op_count++;
+        b->writes += kind == OP_PUT || kind == OP_DELETE;
+    }
+    buf_put_slice(&b->bytes, bytes);
+    if (!good || c.bad)
+        store_batch_free(&b);
+    return b;
+}
+
 void batch_seal(struct store_batch *b, size_t table_count)
 {
     struct cursor c = { buf_slice(&b->bytes), false };
@@ -99,7 +128,7 @@ void batch_seal(struct store_batch *b, size_t table_count)
         op->kind = take_u8(&c);
         op->table = take_u8(&c);
         op->key = take_sized(&c);
-        if (op->kind == OP_PUT || op->kind == OP_VALUE)
+        if (has_value(op->kind))
             op->value = take_sized(&c);
         b->bad |= op->table >= table_count || !place_key(op);
     }

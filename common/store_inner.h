@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "list.h"
+#include "live.h"
 #include "store.h"
 
 enum { STORE_KEY_MAX = 511, STORE_TABLES_MAX = 64 };
@@ -58,7 +59,7 @@ struct store_batch {
     struct store_op     *ops;
     struct slice         owner;        /* in bytes */
     bool                 bad;          /* cannot be written at all: a table or key out of range */
-    uint64_t             seq;          /* order of handing in, from 1 */
+    uint64_t             seq;          /* its number: order of handing in */
     enum zerr            err;          /* outcome, set by the writer */
     int                  code;         /* LMDB's or errno, for the log; 0: none */
     void               (*done)(void *arg, enum zerr err);
@@ -68,6 +69,26 @@ struct store_batch {
 
 /* Decodes the ops for overlay and writer. */
 void batch_seal(struct store_batch *b, size_t table_count);
+
+/* ---- numbers (store_numbers.c) ----
+ * What is decided of one writer's numbers: all up to `last`, and of those the refused ones are named as
+ * long as the process that handed them in may not have heard of it. */
+struct decided {
+    uint64_t  last;
+    uint64_t *refused;                 /* ascending */
+    size_t    count, room;
+};
+
+void decided_refuse(struct decided *d, uint64_t number);
+/* Forgets refusals up to this one. */
+void decided_told(struct decided *d, uint64_t number);
+void decided_free(struct decided *d);
+/* The writer's row, in the environment's table of its own: u8 format 1, u64 last, u64 refused... */
+int  numbers_get(struct store *store, MDB_txn *txn, struct decided *out);
+int  numbers_put(struct store *store, MDB_txn *txn, const struct decided *d);
+/* The file that says that the environment has held data (store_spec.record). */
+bool record_found(const struct store *store);
+void record_make(struct store *store);
 
 /* ---- overlay (store_overlay.c): pending writes by (table, disk key), in order ---- */
 struct pending_key {
@@ -123,8 +144,18 @@ struct writer {
     struct store_batch *finished, **finished_end;
     struct list         failed;        /* struct failed_owner */
     uint64_t            seen_seq;      /* highest seq decided */
+    uint64_t            told_seq;      /* highest whose callback ran in a loop turn that is over */
+    struct decided      decided;       /* the thread's own: what its row says */
     uint64_t            commits;
 };
+
+/* store_failed.c; the first two want the mutex held. */
+void failing_add(struct writer *w, struct slice owner);
+void failing_purge(struct writer *w);
+/* The owner is about to hear of it. */
+void failing_told(struct store *store, const struct store_batch *b);
+/* Has he failed before b, in this group or earlier? */
+bool owner_failed(struct store *store, const struct store_batch *group, const struct store_batch *b);
 
 bool writer_start(struct store *store);
 /* Writes what was handed in, ends the thread, runs the callbacks. */
@@ -136,6 +167,14 @@ struct store {
     MDB_env           *env;
     MDB_dbi            tables[STORE_TABLES_MAX];
     size_t             table_count;
+    MDB_dbi            meta;           /* "schema", and for each writer "writer" NUL name */
+    char              *writer_name;    /* NULL: numbers are not kept */
+    char              *record;         /* NULL: none */
+    bool               recorded;
+    struct live       *live;           /* NULL: none */
+    struct live_hook   turn_over;
+    struct store_batch *held, **held_end;   /* handed in during this turn */
+    struct decided     found;          /* what an earlier process of this writer left */
     int                lock_fd;
     long               disk_floor_mb;
     bool               low, closing;
@@ -147,7 +186,8 @@ struct store {
     struct store_view  view;
     struct overlay    *overlay;
     struct writer      writer;
-    uint64_t           seq;            /* given out last */
+    uint64_t           seq;            /* number given out last */
+    uint64_t           delivered_seq;  /* number of the last callback run */
     uint64_t           batches, failed, pending_batches, pending_bytes;
     /* store_pages.c */
     uint8_t           *map;            /* where LMDB has mapped the file; NULL: not known */

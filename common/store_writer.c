@@ -23,71 +23,6 @@ static enum zerr err_of(int code)
     return full ? ZE_FULL : ZE_STORE;
 }
 
-/* ---- failed owners; the mutex is held ---- */
-
-static struct failed_owner *failing_find(struct writer *w, struct slice owner)
-{
-    LIST_EACH(&w->failed, node)
-        if (slice_eq(LIST_OWNER(node, struct failed_owner, link)->owner, owner))
-            return LIST_OWNER(node, struct failed_owner, link);
-    return NULL;
-}
-
-static void failing_add(struct writer *w, struct slice owner)
-{
-    struct failed_owner *f = failing_find(w, owner);
-
-    if (!f) {
-        f = xcalloc(1, sizeof *f + owner.len);
-        if (owner.len)
-            memcpy(f + 1, owner.p, owner.len);
-        f->owner = slice_of(f + 1, owner.len);
-        list_append(&w->failed, &f->link);
-    }
-    f->untold++;
-}
-
-static void failing_purge(struct writer *w)
-{
-    LIST_EACH(&w->failed, node) {
-        struct failed_owner *f = LIST_OWNER(node, struct failed_owner, link);
-
-        if (f->untold > 0 || f->until > w->seen_seq)
-            continue;
-        list_remove(node);
-        free(f);
-    }
-}
-
-/* The owner is about to hear of it: what he handed in until now was built on what has failed. */
-static void failing_told(struct store *store, const struct store_batch *b)
-{
-    struct writer *w = &store->writer;
-
-    pthread_mutex_lock(&w->mutex);
-    struct failed_owner *f = failing_find(w, b->owner);
-    if (f) {
-        f->untold--;
-        f->until = store->seq;
-    }
-    failing_purge(w);
-    pthread_mutex_unlock(&w->mutex);
-}
-
-static bool owner_failed(struct store *store, const struct store_batch *group, const struct store_batch *b)
-{
-    struct writer *w = &store->writer;
-
-    for (const struct store_batch *earlier = group; earlier != b; earlier = earlier->next)
-        if (earlier->err != ZE_OK && slice_eq(earlier->owner, b->owner))
-            return true;
-    pthread_mutex_lock(&w->mutex);
-    const struct failed_owner *f = failing_find(w, b->owner);
-    bool                  failed = f && (f->untold > 0 || b->seq <= f->until);
-    pthread_mutex_unlock(&w->mutex);
-    return failed;
-}
-
 /* ---- one transaction ---- */
 
 static int holds(struct store *store, MDB_txn *txn, const struct store_op *op, bool *holds)
@@ -145,6 +80,22 @@ static int apply(struct store *store, MDB_txn *txn, struct store_batch *b)
     return rc;
 }
 
+/* In the transaction that decides: what is decided with it. The list is as it was when it fails. */
+static int put_numbers(struct store *store, MDB_txn *txn, const struct store_batch *group)
+{
+    struct decided *d = &store->writer.decided;
+    size_t          before = d->count;
+
+    for (const struct store_batch *b = group; b; b = b->next) {
+        d->last = b->seq;
+        if (b->err != ZE_OK)
+            decided_refuse(d, b->seq);
+    }
+    int rc = numbers_put(store, txn, d);
+    d->count = before;
+    return rc;
+}
+
 static int transact(struct store *store, struct store_batch *group)
 {
     MDB_txn *txn;
@@ -157,6 +108,8 @@ static int transact(struct store *store, struct store_batch *group)
         if (b->err == ZE_OK)
             rc = apply(store, txn, b);
     }
+    if (rc == 0)
+        rc = put_numbers(store, txn, group);
     if (rc == 0)
         return mdb_txn_commit(txn);
     mdb_txn_abort(txn);
@@ -196,10 +149,13 @@ static void note_failures(struct store *store, struct store_batch *group)
 
     pthread_mutex_lock(&w->mutex);
     w->commits++;
+    decided_told(&w->decided, w->told_seq);
     for (struct store_batch *b = group; b; b = b->next) {
         w->seen_seq = b->seq;
-        if (b->err != ZE_OK)
-            failing_add(w, b->owner);
+        if (b->err == ZE_OK)
+            continue;
+        failing_add(w, b->owner);
+        decided_refuse(&w->decided, b->seq);
     }
     pthread_mutex_unlock(&w->mutex);
 }
@@ -275,9 +231,12 @@ static void *writer_main(void *arg)
 
 /* ---- the loop's side ---- */
 
-static struct store_batch *take_finished(struct writer *w)
+static struct store_batch *take_finished(struct store *store)
 {
+    struct writer *w = &store->writer;
+
     pthread_mutex_lock(&w->mutex);
+    w->told_seq = store->delivered_seq;
     struct store_batch *first = w->finished;
     w->finished = NULL;
     w->finished_end = &w->finished;
@@ -292,6 +251,8 @@ static void retire(struct store *store, struct store_batch *b)
     store->pending_bytes -= buf_len(&b->bytes);
     store->batches++;
     store->failed += b->err != ZE_OK;
+    if (b->err == ZE_OK && !store->recorded)
+        record_make(store);
     if (b->code == MDB_PANIC)
         fatal("store_broken", "peer", store->path, "why", mdb_strerror(b->code), NULL);
     if (b->err != ZE_OK && b->err != ZE_CONFLICT)
@@ -302,7 +263,7 @@ static void retire(struct store *store, struct store_batch *b)
 
 static bool deliver(struct store *store)
 {
-    struct store_batch *first = take_finished(&store->writer);
+    struct store_batch *first = take_finished(store);
 
     if (first && store->view.depth > 0)
         fatal("store_view_left_open", "peer", store->path, NULL);
@@ -310,6 +271,7 @@ static bool deliver(struct store *store)
         retire(store, b);
     for (struct store_batch *b = first, *next; b; b = next) {
         next = b->next;
+        store->delivered_seq = b->seq;
         if (b->err != ZE_OK)
             failing_told(store, b);
         if (b->done)
@@ -324,31 +286,62 @@ static void on_async(uv_async_t *async)
     deliver(async->data);
 }
 
-void store_commit(struct store *store, struct store_batch **b, void (*done)(void *arg, enum zerr err),
-                  void *arg)
+/* What was handed in during a turn goes to the thread when the turn is true (store_spec.live). */
+static void release_held(void *arg)
 {
-    struct writer      *w = &store->writer;
-    struct store_batch *batch = *b;
+    struct store  *store = arg;
+    struct writer *w = &store->writer;
 
-    *b = NULL;
-    batch_seal(batch, store->table_count);
-    batch->done = done;
-    batch->arg = arg;
-    batch->seq = ++store->seq;
+    if (!store->held)
+        return;
+    pthread_mutex_lock(&w->mutex);
+    *w->queue_end = store->held;
+    w->queue_end = store->held_end;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->mutex);
+    store->held = NULL;
+    store->held_end = &store->held;
+}
+
+static void hand_in(struct store *store, struct store_batch *batch)
+{
     store->pending_batches++;
     store->pending_bytes += buf_len(&batch->bytes);
     if (!batch->bad)
         overlay_add(store->overlay, batch);
     if (store->closing) {
         batch->err = ZE_STORE;
-        finish(w, batch);
+        finish(&store->writer, batch);
         return;
     }
-    pthread_mutex_lock(&w->mutex);
-    *w->queue_end = batch;
-    w->queue_end = &batch->next;
-    pthread_cond_signal(&w->wake);
-    pthread_mutex_unlock(&w->mutex);
+    *store->held_end = batch;
+    store->held_end = &batch->next;
+    if (store->live)
+        live_dirty(store->live);
+    else
+        release_held(store);
+}
+
+void store_commit_again(struct store *store, struct store_batch **b, uint64_t number,
+                        void (*done)(void *arg, enum zerr err), void *arg)
+{
+    struct store_batch *batch = *b;
+
+    *b = NULL;
+    batch_seal(batch, store->table_count);
+    batch->done = done;
+    batch->arg = arg;
+    batch->seq = number;
+    if (number > store->seq)
+        store->seq = number;
+    hand_in(store, batch);
+}
+
+uint64_t store_commit(struct store *store, struct store_batch **b, void (*done)(void *arg, enum zerr err),
+                      void *arg)
+{
+    store_commit_again(store, b, store->seq + 1, done, arg);
+    return store->seq;
 }
 
 /* ---- start and stop ---- */
@@ -361,6 +354,13 @@ bool writer_start(struct store *store)
     w->queue_end = &w->queue;
     w->finished_end = &w->finished;
     list_init(&w->failed);
+    store->held_end = &store->held;
+    store->seq = w->decided.last = store->found.last;
+    for (size_t i = 0; i < store->found.count; i++)
+        decided_refuse(&w->decided, store->found.refused[i]);
+    store->turn_over = (struct live_hook){ .run = release_held, .arg = store };
+    if (store->live)
+        live_after_commit(store->live, &store->turn_over);
     pthread_mutex_init(&w->mutex, NULL);
     pthread_cond_init(&w->wake, NULL);
     w->async = xcalloc(1, sizeof *w->async);
@@ -384,6 +384,8 @@ void writer_stop(struct store *store)
 
     if (!w->async)
         return;
+    list_remove(&store->turn_over.link);
+    release_held(store);
     pthread_mutex_lock(&w->mutex);
     w->stopping = true;
     pthread_cond_signal(&w->wake);
