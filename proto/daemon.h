@@ -12,6 +12,7 @@
 #include "loop.h"
 #include "settings.h"
 #include "stats.h"
+#include "store.h"
 
 /* What every daemon gets; lives as long as the process. */
 struct daemon {
@@ -61,6 +62,11 @@ int  daemon_main(int argc, char **argv, const struct daemon_spec *spec);
 void daemon_drained(struct daemon *d);
 /* Begins the orderly end, as TERM does. */
 void daemon_stop(struct daemon *d, const char *message);
+
+/* Opens <data>/NAME, a synced environment of this instance: its batches have numbers that survive, wait
+ * for the end of the turn where there is live memory, and <data>/records/NAME says that it has held data.
+ * NULL: logged why. Close it before the daemon's self is gone. */
+struct store *daemon_open_store(struct daemon *d, const char *name, const char *const *tables, uint32_t schema);
 
 /* A listening stream socket handed over by systemd whose name (FileDescriptorName=) is `name`:
  * descriptor or -1. Each is handed out once. */

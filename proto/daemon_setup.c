@@ -180,6 +180,21 @@ void daemon_make_places(const struct settings *s)
     }
 }
 
+struct store *daemon_open_store(struct daemon *d, const char *name, const char *const *tables, uint32_t schema)
+{
+    char             *path = xprintf("%s/%s", d->settings->dir.data, name);
+    char             *record = xprintf("%s/records/%s", d->settings->dir.data, name);
+    struct store_spec spec = {
+        .path = path, .tables = tables, .schema = schema, .synced = true, .writer = d->instance,
+        .live = d->live, .record = record, .disk_floor_mb = d->settings->limits.disk_floor_mb,
+    };
+    struct store *store = store_open(d->loop, &spec);
+
+    free(path);
+    free(record);
+    return store;
+}
+
 /* Names are kept as long as the process lives; each socket is given out once. */
 int daemon_socket(const char *name)
 {

@@ -52,26 +52,12 @@ static void outlet_bounce(void *arg, const struct frame *f, enum zerr why)
 
 /* ---- store ---- */
 
-static struct store *open_store(struct daemon *d, const char *name, const char *const *tables,
-                                uint32_t schema)
-{
-    char             *path = xprintf("%s/%s", d->settings->dir.data, name);
-    struct store_spec spec = {
-        .path = path, .tables = tables, .schema = schema, .synced = true,
-        .disk_floor_mb = d->settings->limits.disk_floor_mb,
-    };
-    struct store *store = store_open(d->loop, &spec);
-
-    free(path);
-    return store;
-}
-
 static bool open_stores(struct self *self)
 {
     struct sm_store *s = &self->sm.store;
 
-    s->accounts = open_store(self->daemon, "accounts", account_tables, ACCOUNTS_SCHEMA);
-    s->archive = s->accounts ? open_store(self->daemon, "archive", archive_tables, ARCHIVE_SCHEMA) : NULL;
+    s->accounts = daemon_open_store(self->daemon, "accounts", account_tables, ACCOUNTS_SCHEMA);
+    s->archive = s->accounts ? daemon_open_store(self->daemon, "archive", archive_tables, ARCHIVE_SCHEMA) : NULL;
     if (s->archive)
         return true;
     if (s->accounts)
