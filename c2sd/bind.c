@@ -7,6 +7,7 @@
 #include "log.h"
 #include "login.h"
 #include "ns.h"
+#include "owner.h"
 #include "stanza_error.h"
 #include "xml_write.h"
 
@@ -54,7 +55,7 @@ static enum zerr send_bind(struct conn *c, struct slice resource)
                                      c->secure };
 
     f.stanza.to = conn_jid(c);
-    f.trace = c->login->trace;
+    f.trace = c->login->trace = trace_new();
     enum zerr err = routes_find(routes, f.stanza.to, &f.dest, &f.generation);
     if (err)
         return err;
@@ -125,8 +126,7 @@ void bind_on_bound(struct conn *c, const struct frame *f)
     }
     free(c->jid);
     c->jid = xstrndup(bound.jid);
-    c->owner = f->origin;
-    c->session = f->sender;
+    owner_set(c, f, bound.secret);
     reply_bound(c);
     conn_login_done(c);
     conn_answered(c);

@@ -227,6 +227,7 @@ void conn_login_done(struct conn *c)
     if (!c->login)
         return;
     free(c->login->hint);
+    sasl_done(c);
     if (buf_len(&c->login->ticket))
         wipe(c->login->ticket.bytes, c->login->ticket.room);
     buf_free(&c->login->ticket);

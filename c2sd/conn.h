@@ -5,6 +5,7 @@
 #include "bucket.h"
 #include "c2sd.h"
 #include "jid.h"
+#include "manage.h"
 #include "stanza.h"
 #include "xml_stream.h"
 
@@ -24,9 +25,10 @@ enum conn_state {
 /* What is only needed until the session stands; freed then. */
 struct login {
     char          *hint;             /* bare JID of the stream's `from`, or NULL */
-    struct address sm;               /* who answers the exchange; role ROLE_NONE: nobody yet */
+    struct address sm;               /* who was asked; with a role and an incarnation: who answers */
     uint64_t       exchange;         /* its handle there */
     unsigned       failures;
+    struct buf     start;            /* body of the AUTH_START that is not answered yet */
     struct buf     ticket;           /* from AUTH_DONE, for BIND */
     struct buf     iq_id;            /* of the bind or registration IQ being answered */
     uint64_t       trace;
@@ -49,6 +51,7 @@ struct conn {
     uint64_t           slowed_until_ms;
     struct bucket      bytes, stanzas;
     struct client_ip   ip;
+    uint8_t            secret[SESSION_SECRET_SIZE];     /* from BOUND: who knows it speaks for the session */
     uint8_t            state;        /* enum conn_state */
     bool               direct_tls, secure, authenticated, header_sent, counted;
     bool               waiting;      /* another daemon owes an answer */

@@ -10,6 +10,7 @@
 #include "encode.h"
 #include "listener.h"
 #include "log.h"
+#include "owner.h"
 #include "stanzas.h"
 
 static void register_stats(struct c2sd *s)
@@ -144,7 +145,7 @@ int main(int argc, char **argv)
     static const struct daemon_spec spec = {
         .name = "c2sd", .role = ROLE_C2SD, .handlers = c2sd_handlers, .verbs = c2sd_verbs,
         .start = start, .drain = drain, .reload = reload, .status = status,
-        .on_peer_lost = c2sd_peer_lost, .stop = stop,
+        .on_routes = owner_routes, .on_peer_lost = owner_peer_lost, .on_peer_back = owner_peer_back, .stop = stop,
     };
 
     return daemon_main(argc, argv, &spec);

@@ -35,8 +35,7 @@ static void refuse(struct conn *c, const char *condition, struct slice text)
         buf_put_str(out, "</text>");
     }
     buf_put_str(out, "</failure>");
-    c->login->sm = (struct address){ 0 };
-    c->login->exchange = 0;
+    sasl_done(c);
     if (c->state == CONN_SASL)
         conn_enter(c, CONN_FEATURES);
 }
@@ -52,6 +51,20 @@ static void try_later(struct conn *c)
 {
     log_warn("auth_unanswered", "conn", log_hex(c->handle), "domain", c->domain, NULL);
     refuse(c, "temporary-auth-failure", (struct slice){ 0 });
+}
+
+static void forget_start(struct conn *c)
+{
+    if (buf_len(&c->login->start))
+        wipe(c->login->start.bytes, c->login->start.room);
+    buf_free(&c->login->start);
+}
+
+void sasl_done(struct conn *c)
+{
+    c->login->sm = (struct address){ 0 };
+    c->login->exchange = 0;
+    forget_start(c);
 }
 
 /* ---- what is offered ---- */
@@ -133,21 +146,17 @@ static bool plus_offered(const struct sasl_stream *stream)
     return false;
 }
 
-static enum zerr send_start(struct conn *c, const struct auth_start *start)
+/* What was said at the start is kept until the first answer: it may have to be said to another sm. */
+static enum zerr send_start(struct conn *c)
 {
     struct frame f = frame_make(FRAME_AUTH_START);
-    struct buf   body = { 0 };
-    enum zerr    err = ZE_NO_ROUTE;
 
-    auth_start_put(&body, start);
-    f.body = buf_slice(&body);
+    if (!choose_sm(c, &f))
+        return ZE_NO_ROUTE;
+    f.body = buf_slice(&c->login->start);
     f.trace = c->login->trace = trace_new();
-    if (choose_sm(c, &f))
-        err = conn_send_frame(c, &f);
-    if (buf_len(&body))
-        wipe(body.bytes, body.room);
-    buf_free(&body);
-    return err;
+    c->login->sm = (struct address){ .instance = f.dest.instance };
+    return conn_send_frame(c, &f);
 }
 
 static void start(struct conn *c, const struct sasl_mechanism *m, const struct sasl_stream *stream,
@@ -173,8 +182,9 @@ static void start(struct conn *c, const struct sasl_mechanism *m, const struct s
         .initial = buf_slice(&initial),
         .address = slice_str(conn_address(c, ip)),
     };
+    auth_start_put(&c->login->start, &a);
     conn_enter(c, CONN_SASL);
-    if (send_start(c, &a) == ZE_OK)
+    if (send_start(c) == ZE_OK)
         conn_wait(c);
     else
         try_later(c);
@@ -212,6 +222,8 @@ void sasl_response(struct conn *c, const struct heard *heard)
     if (!take_text(c, heard->element, &bytes, &present)) {
         sasl_forget(c);
         fail(c, "incorrect-encoding", (struct slice){ 0 }, NULL);
+    } else if (!c->login->exchange) {
+        try_later(c);                       /* sm died while the client was thinking */
     } else {
         f.dest = c->login->sm;
         f.handle = c->login->exchange;
@@ -254,17 +266,30 @@ void sasl_unanswered(struct conn *c)
     try_later(c);
 }
 
+void sasl_sm_lost(struct conn *c, uint32_t instance)
+{
+    if (c->login->sm.instance != instance)
+        return;
+    c->login->exchange = 0;
+    if (!c->waiting)
+        return;                             /* said when the client's next response comes */
+    if (!buf_len(&c->login->start) || send_start(c) != ZE_OK)
+        sasl_unanswered(c);
+}
+
 /* ---- from sm ---- */
 
-/* The first answer fixes whose exchange it is; from then on nobody else may speak for it. */
+/* The first answer to what was asked last fixes whose exchange it is; from then on nobody else may speak
+ * for it. (The trace tells which question: it may have been asked of several.) */
 static bool from_our_sm(struct conn *c, const struct frame *f)
 {
     struct address *sm = &c->login->sm;
 
-    if (c->state != CONN_SASL || !c->waiting)
+    if (c->state != CONN_SASL || !c->waiting || f->trace != c->login->trace)
         return false;
     if (sm->role == ROLE_NONE)
         *sm = f->origin;
+    forget_start(c);
     return sm->role == f->origin.role && sm->instance == f->origin.instance &&
            sm->incarnation == f->origin.incarnation;
 }
@@ -308,7 +333,7 @@ static void succeed(struct conn *c, const struct auth_done *done)
 
     c->authenticated = true;
     c->jid = xstrndup(done->jid);
-    c->login->exchange = 0;
+    sasl_done(c);
     buf_put_slice(&c->login->ticket, done->ticket);
     put_base64(c, "success", done->data, done->has_data);
     c->c2sd->counters.logins++;

@@ -14,5 +14,9 @@ void sasl_on_step(struct conn *c, const struct frame *f);
 void sasl_on_done(struct conn *c, const struct frame *f);
 /* No answer in time, or sm lost: the client may try again. */
 void sasl_unanswered(struct conn *c);
+/* That sm is not there just now: what it had not answered begins again at another one, or fails. */
+void sasl_sm_lost(struct conn *c, uint32_t instance);
+/* Nothing of the exchange is needed any more. */
+void sasl_done(struct conn *c);
 /* The client went away during the exchange. */
 void sasl_forget(struct conn *c);

@@ -9,6 +9,7 @@
 #include "fanout.h"
 #include "log.h"
 #include "login.h"
+#include "owner.h"
 #include "register.h"
 #include "sasl.h"
 #include "stanza_error.h"
@@ -109,17 +110,12 @@ void stanzas_from_client(struct conn *c, struct xml_item *item)
 
 /* ---- from sm ---- */
 
-static bool same_life(const struct address *a, const struct address *b)
-{
-    return a->role == b->role && a->instance == b->instance && a->incarnation == b->incarnation;
-}
-
 /* The stream a frame of its session is for; NULL: gone, or not this sender's. */
 static struct conn *session_of(struct c2sd *s, uint64_t handle, const struct frame *f)
 {
     struct conn *c = conn_find(s, handle);
 
-    if (c && c->state == CONN_ACTIVE && same_life(&c->owner, &f->origin))
+    if (c && c->state == CONN_ACTIVE && owner_sent(c, f))
         return c;
     s->counters.stray_frames++;
     return NULL;
@@ -208,7 +204,7 @@ static void on_bound(void *self, const struct frame *f)
     struct conn  *c = conn_find(s, f->handle);
     struct bound  bound;
 
-    if (c && c->state == CONN_BINDING && c->waiting) {
+    if (c && c->state == CONN_BINDING && c->waiting && f->trace == c->login->trace) {
         bind_on_bound(c, f);
         return;
     }
@@ -279,7 +275,8 @@ static void on_bounce(void *self, const struct frame *f)
     if (!c)
         return;
     if (original.kind != FRAME_STANZA) {
-        unanswered(c, why);
+        if (c->login && (c->state == CONN_FEATURES || original.trace == c->login->trace))
+            unanswered(c, why);
         return;
     }
     if (c->state != CONN_ACTIVE)
@@ -288,24 +285,9 @@ static void on_bounce(void *self, const struct frame *f)
     stanzas_refuse(c, &original.stanza, why);
 }
 
-/* A life of sm is over: what it held is void. */
-void c2sd_peer_lost(void *self, const struct address *life)
-{
-    struct conn *c;
-
-    for (size_t i = 0; (c = conn_next(self, &i));) {
-        if (c->state == CONN_ACTIVE && same_life(&c->owner, life)) {
-            c->session = 0;
-            conn_fail(c, SE_RESET, NULL);
-        } else if (c->state == CONN_SASL && c->waiting && same_life(&c->login->sm, life)) {
-            c->login->exchange = 0;
-            sasl_unanswered(c);
-        }
-    }
-}
-
 frame_handler *const c2sd_handlers[FRAME_KIND_MAX] = {
     [FRAME_STANZA] = on_stanza,         [FRAME_FANOUT] = on_fanout,       [FRAME_BOUNCE] = on_bounce,
     [FRAME_AUTH_STEP] = on_auth_step,   [FRAME_AUTH_DONE] = on_auth_done, [FRAME_REGISTERED] = on_registered,
     [FRAME_BOUND] = on_bound,           [FRAME_SESSION_END] = on_session_end,
+    [FRAME_MOVED] = owner_on_moved,
 };

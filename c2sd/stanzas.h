@@ -10,4 +10,3 @@ void stanzas_refuse(struct conn *c, const struct stanza *s, enum zerr why);
 
 /* The handlers of this daemon, by frame kind. */
 extern frame_handler *const c2sd_handlers[FRAME_KIND_MAX];
-void c2sd_peer_lost(void *self, const struct address *life);

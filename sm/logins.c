@@ -191,12 +191,24 @@ static struct login *login_of(struct sm *sm, const struct frame *f)
     return login && same_life(&login->c2sd, &f->origin) && login->conn == f->sender ? login : NULL;
 }
 
+/* Exchanges do not outlive the process: the client may try again (RFC 6120 6.5.11). */
+static void unknown_exchange(struct sm *sm, const struct frame *f)
+{
+    struct login     asked = { .sm = sm, .c2sd = f->origin, .conn = f->sender, .trace = f->trace };
+    struct auth_done done = { .condition = SLICE("temporary-auth-failure") };
+
+    log_debug("exchange_unknown", "trace", log_hex(f->trace), "conn", log_hex(f->sender), NULL);
+    done_send(&asked, &done);
+}
+
 void on_auth_step(void *self, const struct frame *f)
 {
     struct login *login = login_of(self, f);
 
-    if (!login || f->origin.role != ROLE_C2SD) {
-        log_debug("exchange_unknown", "trace", log_hex(f->trace), "conn", log_hex(f->sender), NULL);
+    if (f->origin.role != ROLE_C2SD)
+        return;
+    if (!login) {
+        unknown_exchange(self, f);
         return;
     }
     login->trace = f->trace;

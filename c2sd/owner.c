@@ -1,0 +1,131 @@
+/* Streams and the sm that holds their sessions (owner.h). An sm that dies and comes back in place (the same
+ * incarnation) costs a stream nothing: frames for it wait in the channel, questions that cannot wait come
+ * back as errors, and the announcement tells it which sockets are still here. What was only under way there
+ * and is not kept by it, an exchange of SASL, begins again elsewhere or fails at once (sasl.c). */
+
+#include "owner.h"
+
+#include "encode.h"
+#include "log.h"
+#include "manage.h"
+#include "sasl.h"
+
+enum { ANNOUNCED_MAX = 1000 };      /* connections a frame */
+
+static bool same_life(const struct address *a, const struct address *b)
+{
+    return a->role == b->role && a->instance == b->instance && a->incarnation == b->incarnation;
+}
+
+void owner_set(struct conn *c, const struct frame *f, struct slice secret)
+{
+    c->owner = f->origin;
+    c->session = f->sender;
+    memcpy(c->secret, secret.p, sizeof(c->secret));
+}
+
+bool owner_sent(const struct conn *c, const struct frame *f)
+{
+    return same_life(&c->owner, &f->origin);
+}
+
+void owner_on_moved(void *self, const struct frame *f)
+{
+    struct conn *c = conn_find(self, f->handle);
+
+    if (!c || c->state != CONN_ACTIVE)
+        return;                     /* its end is under way to the old owner, who passes that on */
+    if (f->origin.role != ROLE_SM || !same_secret(slice_of(c->secret, sizeof(c->secret)), f->body)) {
+        log_warn("frame_refused", "kind", "MOVED", "conn", log_hex(c->handle), NULL);
+        return;
+    }
+    log_info("session_moved", "conn", log_hex(c->handle), "jid", c->jid, NULL);
+    c->owner = f->origin;
+    c->session = f->sender;
+}
+
+/* ---- announcing ---- */
+
+struct announcement {
+    struct c2sd          *c2sd;
+    const struct address *to;
+    struct buf            body;
+    size_t                count;
+    bool                  first;
+};
+
+static void send_piece(struct announcement *a, bool last)
+{
+    struct frame f = frame_make(FRAME_ANNOUNCE);
+    struct buf   body = { 0 };
+
+    announce_begin(&body, a->first, last);
+    buf_put_slice(&body, buf_slice(&a->body));
+    f.dest = *a->to;
+    f.body = buf_slice(&body);
+    enum zerr err = link_send(a->c2sd->daemon->link, &f);
+    if (err)
+        log_warn("announcement_unsent", "peer", log_hex(a->to->instance), "err", err_name(err), NULL);
+    buf_free(&body);
+    buf_reset(&a->body, a->body.room);
+    a->first = false;
+    a->count = 0;
+}
+
+static void add(struct announcement *a, const struct conn *c)
+{
+    if (a->count == ANNOUNCED_MAX)
+        send_piece(a, false);
+    announce_put(&a->body, &(struct announced){ .conn = c->handle, .session = c->session,
+                                                .secret = slice_of(c->secret, sizeof(c->secret)) });
+    a->count++;
+}
+
+/* Those whose answer is under way are named to every sm: any of them may be the one that answers. */
+static bool is_undecided(const struct conn *c)
+{
+    return c->state != CONN_CLOSED && c->authenticated && c->waiting && !c->session;
+}
+
+void owner_peer_back(void *self, const struct address *peer)
+{
+    struct announcement a = { .c2sd = self, .to = peer, .first = true };
+    struct conn        *c;
+
+    if (peer->role != ROLE_SM)
+        return;
+    for (size_t i = 0; (c = conn_next(self, &i));)
+        if (is_undecided(c) || (c->session && same_life(&c->owner, peer)))
+            add(&a, c);
+    send_piece(&a, true);
+    buf_free(&a.body);
+}
+
+/* ---- its end ---- */
+
+/* What that life held is void. */
+void owner_peer_lost(void *self, const struct address *life)
+{
+    struct conn *c;
+
+    for (size_t i = 0; (c = conn_next(self, &i));) {
+        if (c->state == CONN_ACTIVE && same_life(&c->owner, life)) {
+            c->session = 0;
+            conn_fail(c, SE_RESET, NULL);
+        } else if (c->state == CONN_SASL) {
+            sasl_sm_lost(c, life->instance);
+        }
+    }
+}
+
+void owner_routes(void *self, const struct routes *routes)
+{
+    const struct route_instance *sm;
+    struct conn                 *c;
+
+    for (size_t n = 0; (sm = routes_at(routes, n)); n++)
+        if (sm->role == ROLE_SM && !sm->up)
+            for (size_t i = 0; (c = conn_next(self, &i));)
+                if (c->state == CONN_SASL)
+                    sasl_sm_lost(c, sm->key);
+}
