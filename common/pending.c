@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "encode.h"
 #include "mem.h"
 #include "table.h"
 
@@ -86,24 +87,43 @@ static void on_deadline(void *arg)
     end(arg, NULL, ZE_TIMEOUT);
 }
 
-uint64_t pending_add(struct pending *p, void *owner, answer_fn *then, uint64_t ms)
+void pending_again(struct pending *p, uint64_t id, void *owner, answer_fn *then, uint64_t ms)
 {
-    static uint64_t last_id;
-    struct wait    *w = xcalloc(1, sizeof(*w));
-    const void     *asker = owner;
-    struct list    *waits = table_get(p->by_owner, owner_key(&asker));
+    struct wait *w = xcalloc(1, sizeof(*w));
+    const void  *asker = owner;
+    struct list *waits = table_get(p->by_owner, owner_key(&asker));
 
     if (!waits) {
         waits = xmalloc(sizeof(*waits));
         list_init(waits);
         table_put(p->by_owner, owner_key(&asker), waits);
     }
-    *w = (struct wait){ .pending = p, .id = ++last_id, .owner = owner, .then = then,
+    *w = (struct wait){ .pending = p, .id = id, .owner = owner, .then = then,
                         .deadline = { .fire = on_deadline, .arg = w } };
     list_append(waits, &w->link);
     table_put(p->by_id, id_key(&w->id), w);
     timer_arm(p->loop, &w->deadline, ms);
-    return w->id;
+}
+
+/* Far from any that another life of this instance can have reached: an answer that comes late must not
+ * meet a new question. 62 bits are 19 digits. */
+static uint64_t next_id(void)
+{
+    static uint64_t last_id;
+
+    if (!last_id) {
+        random_bytes(&last_id, sizeof(last_id));
+        last_id >>= 2;
+    }
+    return ++last_id;
+}
+
+uint64_t pending_add(struct pending *p, void *owner, answer_fn *then, uint64_t ms)
+{
+    uint64_t id = next_id();
+
+    pending_again(p, id, owner, then, ms);
+    return id;
 }
 
 bool pending_answer(struct pending *p, uint64_t id, const void *answer)

@@ -158,6 +158,7 @@ static void change_role(struct effect *e, const struct change *c)
         now_removed(e, kicked);
     else
         e->who->role = c->role;
+    occupant_changed(e->who);
 }
 
 /* 5.1.3: what one gains by an affiliation comes with it; who loses admin falls back to what he would
@@ -170,6 +171,7 @@ static void change_affiliation(struct effect *e, const struct change *c)
                                                config->number[CONFIG_MEMBERS_ONLY]);
 
     e->who->affiliation = c->affiliation;
+    occupant_changed(e->who);
     if (c->affiliation == AFF_OUTCAST)
         now_removed(e, banned);
     else if (entry == MUC_NONE)

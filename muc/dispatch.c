@@ -257,7 +257,14 @@ static void fan_out_again(struct muc *m, const struct frame *f)
     outcome_end(&o);
 }
 
-void muc_on_bounce(struct muc *m, const struct frame *original, enum zerr why)
+/* Only who stands next to the recipient can say that he is not there: that a daemon is away says nothing of
+ * those behind it (XEP-0045 18, ghosts). */
+static bool knows_recipients(unsigned by)
+{
+    return by == ROLE_S2SD || by == ROLE_SM;
+}
+
+void muc_on_bounce(struct muc *m, const struct frame *original, enum zerr why, unsigned by)
 {
     const struct stanza *s = &original->stanza;
     struct cursor        c = { original->list, false };
@@ -282,7 +289,7 @@ void muc_on_bounce(struct muc *m, const struct frame *original, enum zerr why)
         outcome_end(&r.out);
         buf_free(&content);
     }
-    if (!leave_is_lost(why))
+    if (!knows_recipients(by) || !leave_is_lost(why))
         return;
     if (original->kind == FRAME_STANZA)
         lose(m, s->from, s->to, original->trace);

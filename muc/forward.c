@@ -13,6 +13,7 @@ enum { FORWARD_PATIENCE_MS = 120000, FORWARDED_MAX = 10000 };
 
 /* One question on its way. */
 struct forwarded {
+    struct keep  keep;
     struct muc  *muc;
     struct slice asker;                /* full JID; all owned */
     struct slice asked_jid;            /* the occupant JID he asked */
@@ -23,6 +24,7 @@ struct forwarded {
 
 static void forwarded_free(struct forwarded *q)
 {
+    keep_drop(q->muc, &q->keep);
     table_remove(q->muc->questions, slice_of(&q->number, sizeof(q->number)));
     free((void *)q->asker.p);
     free((void *)q->asked_jid.p);
@@ -75,6 +77,7 @@ static void pass_on(struct request *r, const struct occupant *to)
     slice_own(&q->target, answered_by_account(&s) ? to->bare : to->main->jid);
     q->number = pending_add(r->muc->forwarded, q, answered, FORWARD_PATIENCE_MS);
     table_put(r->muc->questions, slice_of(&q->number, sizeof(q->number)), q);
+    keep_mark(r->muc, &q->keep, KEEP_QUESTION);
     buf_printf(&id, "%llu", (unsigned long long)q->number);
     s.id = buf_slice(&id);
     s.from = r->session->occupant->jid;
@@ -139,3 +142,46 @@ enum zerr forward_reply(struct request *r)
         pending_answer(r->muc->forwarded, number, &r->s);
     return ZE_OK;
 }
+
+/* ---- the row: u8 format, u64 number, u64 trace, sized asker, asked JID, id, target ---- */
+
+enum { ROW_FORMAT = 1 };
+
+static bool question_row(const struct keep *k, struct buf *row)
+{
+    const struct forwarded *q = LIST_OWNER(k, struct forwarded, keep);
+
+    buf_put_u8(row, ROW_FORMAT);
+    buf_put_u64(row, q->number);
+    buf_put_u64(row, q->trace);
+    buf_put_sized(row, q->asker);
+    buf_put_sized(row, q->asked_jid);
+    buf_put_sized(row, q->id);
+    buf_put_sized(row, q->target);
+    return true;
+}
+
+/* The answer has the whole patience once more: how much of it was left nobody knows. */
+static bool question_again(struct muc *m, uint64_t number, struct cursor *c)
+{
+    struct forwarded *q = xcalloc(1, sizeof(*q));
+    uint8_t           format = take_u8(c);
+
+    q->muc = m;
+    q->number = take_u64(c);
+    q->trace = take_u64(c);
+    slice_own(&q->asker, take_sized(c));
+    slice_own(&q->asked_jid, take_sized(c));
+    slice_own(&q->id, take_sized(c));
+    slice_own(&q->target, take_sized(c));
+    if (!cursor_done(c) || format != ROW_FORMAT || !q->number) {
+        forwarded_free(q);
+        return false;
+    }
+    keep_again(m, &q->keep, KEEP_QUESTION, number);
+    pending_again(m->forwarded, q->number, q, answered, FORWARD_PATIENCE_MS);
+    table_put(m->questions, slice_of(&q->number, sizeof(q->number)), q);
+    return true;
+}
+
+const struct keep_row keep_question = { question_row, question_again };

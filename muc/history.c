@@ -22,16 +22,23 @@ void history_init(struct history *h)
 static void item_free(struct history *h, struct history_item *item)
 {
     list_remove(&item->link);
+    keep_drop(item->room->muc, &item->keep);
     h->count--;
     h->bytes -= item->record.len;
     free((void *)item->record.p);
     free(item);
 }
 
-void history_free(struct history *h)
+void history_free(struct room *room)
 {
-    LIST_EACH(&h->items, node)
-        item_free(h, LIST_OWNER(node, struct history_item, link));
+    LIST_EACH(&room->history.items, node)
+        item_free(&room->history, LIST_OWNER(node, struct history_item, link));
+}
+
+void history_changed(struct room *room)
+{
+    LIST_EACH(&room->history.items, node)
+        keep_mark(room->muc, &LIST_OWNER(node, struct history_item, link)->keep, KEEP_HISTORY);
 }
 
 void history_prefix(struct buf *key, const struct room *room)
@@ -68,10 +75,12 @@ bool history_decode(struct slice record, struct history_item *out)
 }
 
 /* Takes over `record` (allocated). */
-static struct history_item *item_new(struct history *h, struct slice record, uint64_t us, uint16_t tie)
+static struct history_item *item_new(struct room *room, struct slice record, uint64_t us, uint16_t tie)
 {
+    struct history      *h = &room->history;
     struct history_item *item = xcalloc(1, sizeof(*item));
 
+    item->room = room;
     item->record = record;
     item->us = us;
     item->tie = tie;
@@ -149,13 +158,15 @@ void history_add(struct room *room, struct outcome *o, const struct stanza *s, s
         return;
     if (!later && tie == 0)
         us++;
-    struct history_item *item = item_new(h, record_of(s, nick, real_jid), us, tie);
+    struct history_item *item = item_new(room, record_of(s, nick, real_jid), us, tie);
 
     if (!item)
         return;
     list_append(&h->items, &item->link);
     if (room->stored)
         row(room, o, item, true);
+    else
+        keep_mark(room->muc, &item->keep, KEEP_HISTORY);
     history_trim(room, o);
 }
 
@@ -239,7 +250,7 @@ static int load_one(void *arg, struct slice key, struct slice value)
     for (int i = 0; i < 8; i++)
         us = us << 8 | stamp.p[i];
     slice_own(&record, value);
-    struct history_item *item = item_new(&room->history, record, us, tie);
+    struct history_item *item = item_new(room, record, us, tie);
 
     if (!item) {
         log_warn("history_row_unreadable", "jid", log_slice(room->jid), NULL);
@@ -259,7 +270,7 @@ void history_load(struct room *room, struct store_view *view)
 {
     struct buf prefix = { 0 };
 
-    history_free(&room->history);
+    history_free(room);
     history_prefix(&prefix, room);
     store_each(view, R_HISTORY, buf_slice(&prefix), (struct slice){ 0 }, true, load_one, room);
     buf_free(&prefix);
@@ -270,3 +281,48 @@ void history_store_all(struct room *room, struct outcome *o)
     LIST_EACH(&room->history.items, node)
         row(room, o, LIST_OWNER(node, struct history_item, link), true);
 }
+
+/* ---- the row of a temporary room's: u8 format, u64 room, u64 us, u16 tie, sized record ---- */
+
+enum { ROW_FORMAT = 1 };
+
+static bool history_row(const struct keep *k, struct buf *out)
+{
+    const struct history_item *item = LIST_OWNER(k, struct history_item, keep);
+
+    if (item->room->stored || item->room->gone)
+        return false;
+    buf_put_u8(out, ROW_FORMAT);
+    buf_put_u64(out, item->room->keep.number);
+    buf_put_u64(out, item->us);
+    buf_put_u16(out, item->tie);
+    buf_put_sized(out, item->record);
+    return true;
+}
+
+static bool history_again(struct muc *m, uint64_t number, struct cursor *c)
+{
+    uint8_t              format = take_u8(c);
+    struct keep         *k = keep_find(m, KEEP_ROOM, take_u64(c));
+    uint64_t             us = take_u64(c);
+    uint16_t             tie = take_u16(c);
+    struct slice         record = take_sized(c), own = { 0 };
+    struct history_item *item;
+
+    if (!cursor_done(c) || format != ROW_FORMAT)
+        return false;
+    if (!k)
+        return true;
+
+    struct room *room = LIST_OWNER(k, struct room, keep);
+
+    slice_own(&own, record);
+    item = item_new(room, own, us, tie);
+    if (!item)
+        return false;
+    list_append(&room->history.items, &item->link);
+    keep_again(m, &item->keep, KEEP_HISTORY, number);
+    return true;
+}
+
+const struct keep_row keep_history = { history_row, history_again };

@@ -3,13 +3,15 @@
 /* The last messages of a room: for who enters (XEP-0045 7.2.13), and, for a stored room, kept in the
  * store. A row is made so that an archive (XEP-0313) can be built on the same table. */
 
-#include "blob.h"
+#include "keep.h"
 #include "outcome.h"
 
 /* Record: u8 format (1), u8 stanza name, u8 stanza type, u32 flags, sized nick, sized real JID, sized id,
  * sized lang, sized content. */
 struct history_item {
     struct list  link;
+    struct keep  keep;
+    struct room *room;
     uint64_t     us;                 /* time and tie: the key */
     uint16_t     tie;
     struct slice record;             /* owned */
@@ -33,7 +35,9 @@ struct room;
 struct session;
 
 void history_init(struct history *h);
-void history_free(struct history *h);
+void history_free(struct room *room);
+/* The room became stored, or is so no longer. */
+void history_changed(struct room *room);
 /* Keeps a reflected message; queues its row (and the removal of those it pushes out) when the room is
  * stored. */
 void history_add(struct room *room, struct outcome *o, const struct stanza *s, struct slice nick,

@@ -13,12 +13,15 @@ enum { INVITED_MAX = 1000 };
 
 struct invited {
     struct list  link;                 /* room->invited, oldest first */
+    struct keep  keep;
+    struct room *room;
     struct slice jid;                  /* bare; owned */
 };
 
 static void invited_free(struct room *room, struct invited *i)
 {
     list_remove(&i->link);
+    keep_drop(room->muc, &i->keep);
     room->invited_count--;
     free((void *)i->jid.p);
     free(i);
@@ -41,19 +44,58 @@ static struct invited *find(struct room *room, struct slice bare_jid)
     return NULL;
 }
 
-static void remember(struct room *room, struct slice bare_jid)
+static struct invited *add(struct room *room, struct slice bare_jid)
 {
-    struct invited *i = find(room, bare_jid);
+    struct invited *i = xcalloc(1, sizeof(*i));
 
-    if (i)
-        return;
-    if (room->invited_count >= INVITED_MAX)
-        invited_free(room, LIST_OWNER(room->invited.next, struct invited, link));
-    i = xcalloc(1, sizeof(*i));
+    i->room = room;
     slice_own(&i->jid, bare_jid);
     list_append(&room->invited, &i->link);
     room->invited_count++;
+    return i;
 }
+
+static void remember(struct room *room, struct slice bare_jid)
+{
+    if (find(room, bare_jid))
+        return;
+    if (room->invited_count >= INVITED_MAX)
+        invited_free(room, LIST_OWNER(room->invited.next, struct invited, link));
+    keep_mark(room->muc, &add(room, bare_jid)->keep, KEEP_INVITED);
+    if (!room->keep.written)
+        room_changed(room);
+}
+
+/* ---- the row: u8 format, u64 room, sized JID ---- */
+
+enum { ROW_FORMAT = 1 };
+
+static bool invited_row(const struct keep *k, struct buf *row)
+{
+    const struct invited *i = LIST_OWNER(k, struct invited, keep);
+
+    buf_put_u8(row, ROW_FORMAT);
+    buf_put_u64(row, i->room->keep.number);
+    buf_put_sized(row, i->jid);
+    return true;
+}
+
+static bool invited_again(struct muc *m, uint64_t number, struct cursor *c)
+{
+    uint8_t      format = take_u8(c);
+    struct keep *room = keep_find(m, KEEP_ROOM, take_u64(c));
+    struct slice jid = take_sized(c);
+
+    if (!cursor_done(c) || format != ROW_FORMAT)
+        return false;
+    if (room)
+        keep_again(m, &add(LIST_OWNER(room, struct room, keep), jid)->keep, KEEP_INVITED, number);
+    return true;
+}
+
+const struct keep_row keep_invited = { invited_row, invited_again };
+
+/* ---- what is said ---- */
 
 /* <x><invite from=''><reason/></invite><password/></x>, or the same with decline. */
 static void say(struct room *room, struct outcome *o, const char *what, struct slice from, struct slice to,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "daemon.h"
+#include "keep.h"
 #include "log.h"
 #include "muc.h"
 
@@ -18,6 +19,11 @@ static int send_frame(void *arg, struct frame *f)
 static const struct routes *routes(void *arg)
 {
     return link_routes(((struct daemon *)arg)->link);
+}
+
+static bool congested(void *arg, uint32_t instance)
+{
+    return link_congested(((struct daemon *)arg)->link, instance);
 }
 
 /* ---- stats ---- */
@@ -85,7 +91,7 @@ static void on_bounce(void *daemon, const struct frame *f)
     if (bounce_decode(f, &why, &original))
         log_warn("bounce_unreadable", "trace", log_hex(f->trace), NULL);
     else
-        muc_on_bounce(m, &original, why);
+        muc_on_bounce(m, &original, why, f->origin.role);
 }
 
 static void on_peer_lost(void *daemon, const struct address *life)
@@ -94,6 +100,13 @@ static void on_peer_lost(void *daemon, const struct address *life)
 
     set_clock(m);
     muc_on_peer_lost(m, life);
+}
+
+static void on_routes(void *daemon, const struct routes *routes)
+{
+    (void)routes;
+    set_clock(daemon);
+    muc_on_routes(daemon);
 }
 
 static struct store *open_rooms(struct daemon *d)
@@ -109,13 +122,13 @@ static struct store *open_rooms(struct daemon *d)
 
 static void *start(struct daemon *d)
 {
-    struct outlet outlet = { d, send_frame, routes };
+    struct outlet outlet = { d, send_frame, routes, congested };
     struct store *store = open_rooms(d);
     struct muc   *m;
 
     if (!store)
         return NULL;
-    m = muc_new(d->loop, d->settings, store, d->arena, outlet);
+    m = muc_new(d->loop, d->settings, store, d->live, d->arena, outlet);
     m->daemon = d;
     m->stats = stat_rows(m);
     stats_register(m->stats);
@@ -168,9 +181,12 @@ static frame_handler *const handlers[FRAME_KIND_MAX] = {
     [FRAME_BOUNCE] = on_bounce,
 };
 
+static const char *const live_tables[] = { LINK_LIVE_TABLES, KEEP_LIVE_TABLES, NULL };
+
 static const struct daemon_spec spec = {
     .name = "muc", .role = ROLE_MUC, .handlers = handlers, .verbs = muc_verbs, .start = start, .drain = drain,
-    .reload = reload, .status = status, .on_peer_lost = on_peer_lost, .stop = stop,
+    .reload = reload, .status = status, .live_tables = live_tables, .on_routes = on_routes,
+    .on_peer_lost = on_peer_lost, .stop = stop,
 };
 
 int main(int argc, char **argv)

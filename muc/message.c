@@ -74,6 +74,7 @@ static enum zerr set_subject(struct request *r)
     slice_own(&room->subject, subject);
     slice_own(&room->subject_nick, r->session->occupant->nick);
     room->subject_us = r->muc->now_us;
+    room_changed(room);
     if (room->stored)
         room_save(room, r->out);
     return ZE_OK;
@@ -100,6 +101,8 @@ enum zerr message_to_room(struct request *r)
     if (!subject && !may(r, MAY_SPEAK, false))
         return ZE_FORBIDDEN;
     err = request_rate(r, 1);
+    if (!err && room_congested(r->room))
+        err = ZE_FULL;                 /* better told than lost for those behind a daemon that is away */
     if (!err && subject)
         err = set_subject(r);
     if (err)

@@ -5,6 +5,7 @@
 
 #include "ctl.h"
 #include "frame.h"
+#include "live.h"
 #include "loop.h"
 #include "mem.h"
 #include "pending.h"
@@ -34,6 +35,7 @@ struct outlet {
     void *arg;
     int (*send)(void *arg, struct frame *f);                 /* as link_send */
     const struct routes *(*routes)(void *arg);
+    bool (*congested)(void *arg, uint32_t instance);         /* as link_congested; may be NULL */
 };
 
 struct muc_figures {
@@ -50,17 +52,30 @@ struct muc {
     struct arena          *arena;          /* of the frame being handled */
     struct store          *store;
     struct table          *rooms;          /* bare JID -> struct room, those in memory */
+    struct list            all_rooms;      /* these, and the destroyed ones that wait for their commit */
+    struct list            loose;          /* outcomes of no room, before the first route table */
+    size_t                 outcomes_waiting;   /* for their commit */
+    void                 (*when_settled)(struct muc *m);     /* called when that becomes 0; may be NULL */
     struct pending        *forwarded;      /* IQs between occupants */
     struct table          *questions;      /* number -> the same (forward.c) */
     struct xml_limits      limits;
     uint64_t               now_us, now_ms;
     long                   stored_rooms;   /* -1: not counted yet */
+    bool                   linked;         /* has had a route table */
     struct muc_figures     figures;
+
+    struct live           *live;           /* NULL: nothing outlives the process */
+    struct live_hook       live_hook;
+    struct list            changed;        /* struct keep: rows to be written at the end of the turn */
+    uint64_t               kept_last;      /* number given to a row */
+    struct table          *restored;       /* number -> struct keep; while restoring */
+    struct list            restored_lists; /* struct recipients; while restoring */
 };
 
-/* `loop` and `settings` stay the caller's; `store` becomes the instance's. */
-struct muc *muc_new(struct loop *loop, const struct settings *settings, struct store *store, struct arena *arena,
-                    struct outlet outlet);
+/* `loop` and `settings` stay the caller's, and so does `live` (may be NULL), which has the tables of keep.h;
+ * `store` becomes the instance's. What an earlier process left in `live` is there again. */
+struct muc *muc_new(struct loop *loop, const struct settings *settings, struct store *store, struct live *live,
+                    struct arena *arena, struct outlet outlet);
 void        muc_free(struct muc **m);
 void        muc_settings(struct muc *m, const struct settings *settings);
 /* NULL: not a service of ours. */
@@ -75,11 +90,19 @@ struct muc_census muc_census(const struct muc *m);
 void muc_on_stanza(struct muc *m, const struct frame *f);
 /* One stanza to several rooms; a malformed list ends where it is malformed. */
 void muc_on_fanout(struct muc *m, const struct frame *f);
-/* `original`: what could not be passed on, and why. */
-void muc_on_bounce(struct muc *m, const struct frame *original, enum zerr why);
+/* `original`: what could not be passed on, why, and enum role of who says so. */
+void muc_on_bounce(struct muc *m, const struct frame *original, enum zerr why, unsigned by);
 /* That life of an sm is over: its sessions left every room. */
 void muc_on_peer_lost(struct muc *m, const struct address *life);
-/* 332 to everybody (XEP-0045 11.2). */
+/* The route table changed. With the first one of a process what waited leaves, and who came through a life
+ * of an sm that ended meanwhile leaves the rooms. */
+void muc_on_routes(struct muc *m);
+/* This instance ends for good, not to be started again: 332 to everybody (XEP-0045 11.2), and nobody is in
+ * a room any more. */
 void muc_say_goodbye(struct muc *m);
+/* keep.c: the rows are read; rooms are what they were. */
+void muc_restored(struct muc *m);
+struct room;
+void muc_each_room(struct muc *m, void (*each)(struct room *room));
 
 extern const struct ctl_verb muc_verbs[];

@@ -93,6 +93,7 @@ static enum zerr configure(struct request *r, const struct element *form)
     if (err)
         return err;
     room->locked = false;              /* 10.1.2, 10.1.3 */
+    room_changed(room);
     keep(r);
     request_answer(r);
     if (!fresh)

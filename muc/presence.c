@@ -95,7 +95,7 @@ void notice_to_self(struct outcome *o, const struct occupant *who, const struct 
     }
 }
 
-static void fan_group(struct outcome *o, const struct occupant *who, const struct notice *n, const struct fan *fan,
+static void fan_group(struct outcome *o, const struct occupant *who, const struct notice *n, struct fan *fan,
                       bool with_jid)
 {
     struct buf    content = { 0 };

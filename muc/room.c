@@ -42,11 +42,26 @@ struct room *room_new(struct muc *m, struct slice bare_jid, const char *service)
     list_init(&room->outcomes);
     history_init(&room->history);
     room->everybody_stale = true;
+    list_append(&m->all_rooms, &room->link);
     return room;
+}
+
+void room_changed(struct room *room)
+{
+    keep_mark(room->muc, &room->keep, KEEP_ROOM);
+}
+
+void room_store_changed(struct room *room)
+{
+    room_changed(room);
+    for (struct table_iter i = { 0 }; table_next(room->affiliations, &i);)
+        keep_mark(room->muc, &((struct affiliated *)i.value)->keep, KEEP_AFFILIATED);
+    history_changed(room);
 }
 
 static void affiliated_free(struct affiliated *a)
 {
+    keep_drop(a->room->muc, &a->keep);
     slice_free(&a->jid);
     slice_free(&a->reason);
     free(a);
@@ -58,6 +73,8 @@ void room_free(struct room **end)
 
     *end = NULL;
     timer_disarm(&room->idle);
+    list_remove(&room->link);
+    outcomes_forget(room);
     LIST_EACH(&room->occupants, node) {
         struct occupant *who = LIST_OWNER(node, struct occupant, link);
         occupant_free(&who);
@@ -65,7 +82,8 @@ void room_free(struct room **end)
     for (struct table_iter i = { 0 }; table_next(room->affiliations, &i);)
         affiliated_free(i.value);
     invite_forget_all(room);
-    history_free(&room->history);
+    history_free(room);
+    keep_drop(room->muc, &room->keep);
     fan_free(&room->everybody);
     table_free(&room->affiliations);
     table_free(&room->nicks);
@@ -97,34 +115,61 @@ enum affiliation room_affiliation(const struct room *room, struct slice bare_jid
     return a && a->affiliation == AFF_OUTCAST ? AFF_OUTCAST : AFF_NONE;
 }
 
+static void remove_affiliation(struct room *room, struct affiliated *a)
+{
+    room->owners -= a->affiliation == AFF_OWNER;
+    table_remove(room->affiliations, a->jid);
+    affiliated_free(a);
+}
+
+static struct affiliated *put_affiliation(struct room *room, struct slice jid, enum affiliation affiliation,
+                                          struct slice reason)
+{
+    struct affiliated *a = table_get(room->affiliations, jid);
+
+    if (!a) {
+        a = xcalloc(1, sizeof(*a));
+        a->room = room;
+        slice_own(&a->jid, jid);
+        table_put(room->affiliations, jid, a);
+    }
+    room->owners += (size_t)(affiliation == AFF_OWNER) - (size_t)(a->affiliation == AFF_OWNER);
+    a->affiliation = affiliation;
+    slice_own(&a->reason, reason);
+    return a;
+}
+
+struct keep *room_take_affiliation(struct room *room, struct slice jid, enum affiliation affiliation,
+                                   struct slice reason)
+{
+    return &put_affiliation(room, jid, affiliation, reason)->keep;
+}
+
+void room_forget_affiliations(struct room *room)
+{
+    for (struct table_iter i = { 0 }; table_next(room->affiliations, &i);)
+        remove_affiliation(room, i.value);
+}
+
 void room_set_affiliation(struct room *room, struct outcome *o, struct slice jid, enum affiliation affiliation,
                           struct slice reason)
 {
     struct affiliated *a = table_get(room->affiliations, jid);
 
-    if (a && a->affiliation == AFF_OWNER)
-        room->owners--;
     if (affiliation == AFF_NONE) {
-        struct affiliated none = { AFF_NONE, jid, { 0 } };
+        struct affiliated none = { .affiliation = AFF_NONE, .jid = jid };
 
         if (room->stored && a)
             room_save_affiliation(room, o, &none);
-        if (a) {
-            table_remove(room->affiliations, jid);
-            affiliated_free(a);
-        }
+        if (a)
+            remove_affiliation(room, a);
         return;
     }
-    if (!a) {
-        a = xcalloc(1, sizeof(*a));
-        slice_own(&a->jid, jid);
-        table_put(room->affiliations, jid, a);
-    }
-    a->affiliation = affiliation;
-    slice_own(&a->reason, reason);
-    room->owners += affiliation == AFF_OWNER;
+    a = put_affiliation(room, jid, affiliation, reason);
     if (room->stored)
         room_save_affiliation(room, o, a);
+    else
+        keep_mark(room->muc, &a->keep, KEEP_AFFILIATED);
 }
 
 struct occupant *room_occupant(const struct room *room, struct slice nick)
@@ -171,7 +216,7 @@ static void set_nick(struct occupant *who, struct slice nick)
     table_put(who->room->nicks, nick, who);
 }
 
-struct occupant *occupant_new(struct room *room, struct slice nick, struct slice bare_jid)
+struct occupant *occupant_make(struct room *room, struct slice nick, struct slice bare_jid)
 {
     struct occupant *who = xcalloc(1, sizeof(*who));
 
@@ -184,6 +229,21 @@ struct occupant *occupant_new(struct room *room, struct slice nick, struct slice
     return who;
 }
 
+struct occupant *occupant_new(struct room *room, struct slice nick, struct slice bare_jid)
+{
+    struct occupant *who = occupant_make(room, nick, bare_jid);
+
+    keep_mark(room->muc, &who->keep, KEEP_OCCUPANT);
+    if (!room->keep.written)
+        room_changed(room);
+    return who;
+}
+
+void occupant_changed(struct occupant *who)
+{
+    keep_mark(who->room->muc, &who->keep, KEEP_OCCUPANT);
+}
+
 void occupant_free(struct occupant **end)
 {
     struct occupant *who = *end;
@@ -194,6 +254,7 @@ void occupant_free(struct occupant **end)
         session_free(&session);
     }
     list_remove(&who->link);
+    keep_drop(who->room->muc, &who->keep);
     table_remove(who->room->nicks, who->nick);
     slice_free(&who->nick);
     slice_free(&who->bare);
@@ -205,9 +266,10 @@ void occupant_rename(struct occupant *who, struct slice nick)
 {
     table_remove(who->room->nicks, who->nick);
     set_nick(who, nick);
+    occupant_changed(who);
 }
 
-struct session *session_new(struct occupant *who, struct slice full_jid, const struct address *home)
+struct session *session_make(struct occupant *who, struct slice full_jid, const struct address *home)
 {
     struct session *session = xcalloc(1, sizeof(*session));
 
@@ -221,6 +283,15 @@ struct session *session_new(struct occupant *who, struct slice full_jid, const s
     return session;
 }
 
+struct session *session_new(struct occupant *who, struct slice full_jid, const struct address *home)
+{
+    struct session *session = session_make(who, full_jid, home);
+
+    keep_mark(who->room->muc, &session->keep, KEEP_SESSION);
+    occupant_changed(who);
+    return session;
+}
+
 void session_free(struct session **end)
 {
     struct session  *session = *end;
@@ -228,9 +299,12 @@ void session_free(struct session **end)
 
     *end = NULL;
     list_remove(&session->link);
+    keep_drop(who->room->muc, &session->keep);
     table_remove(who->room->sessions, session->jid);
-    if (who->main == session)
+    if (who->main == session) {
         who->main = list_empty(&who->sessions) ? NULL : LIST_OWNER(who->sessions.prev, struct session, link);
+        occupant_changed(who);
+    }
     who->room->everybody_stale = true;
     blob_unref(&session->presence);
     slice_free(&session->jid);
@@ -242,6 +316,9 @@ void session_presence(struct session *session, struct slice payload)
     blob_unref(&session->presence);
     if (payload.len)
         session->presence = blob_copy(payload);
+    keep_mark(session->occupant->room->muc, &session->keep, KEEP_SESSION);
+    if (session->occupant->main != session)
+        occupant_changed(session->occupant);
     session->occupant->main = session;
 }
 
@@ -260,11 +337,21 @@ static void prepare_everybody(struct room *room, uint32_t generation)
     room->everybody_generation = generation;
 }
 
-void room_fan_out(struct room *room, struct outcome *o, const struct stanza *s)
+static struct fan *everybody(struct room *room)
 {
     uint32_t generation = routes_generation(room->muc->outlet.routes(room->muc->outlet.arg));
 
     if (room->everybody_stale || room->everybody_generation != generation)
         prepare_everybody(room, generation);
-    fan_send(&room->everybody, o, s);
+    return &room->everybody;
+}
+
+void room_fan_out(struct room *room, struct outcome *o, const struct stanza *s)
+{
+    fan_send(everybody(room), o, s);
+}
+
+bool room_congested(struct room *room)
+{
+    return fan_congested(everybody(room), room->muc);
 }

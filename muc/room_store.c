@@ -23,18 +23,23 @@ static void affiliation_key(struct buf *key, const struct room *room, struct sli
     buf_put_slice(key, jid);
 }
 
+void room_encode(const struct room *room, struct buf *out)
+{
+    config_encode(&room->config, out);
+    buf_put_sized(out, room->creator);
+    buf_put_u64(out, room->created_us);
+    buf_put_sized(out, room->subject);
+    buf_put_sized(out, room->subject_nick);
+    buf_put_u64(out, room->subject_us);
+}
+
 void room_save(struct room *room, struct outcome *o)
 {
     struct buf key = { 0 }, value = { 0 };
 
     room_key(&key, room);
     buf_put_u8(&value, ROOM_FORMAT);
-    config_encode(&room->config, &value);
-    buf_put_sized(&value, room->creator);
-    buf_put_u64(&value, room->created_us);
-    buf_put_sized(&value, room->subject);
-    buf_put_sized(&value, room->subject_nick);
-    buf_put_u64(&value, room->subject_us);
+    room_encode(room, &value);
     store_put(outcome_batch(o), R_ROOM, buf_slice(&key), buf_slice(&value));
     buf_free(&key);
     buf_free(&value);
@@ -59,6 +64,7 @@ void room_save_affiliation(struct room *room, struct outcome *o, const struct af
 void room_store_all(struct room *room, struct outcome *o)
 {
     room->stored = true;
+    room_store_changed(room);
     room_save(room, o);
     for (struct table_iter i = { 0 }; table_next(room->affiliations, &i);)
         room_save_affiliation(room, o, i.value);
@@ -88,6 +94,7 @@ void room_unstore(struct room *room, struct outcome *o)
     struct buf            key = { 0 }, prefix = { 0 };
 
     room->stored = false;
+    room_store_changed(room);
     room_key(&key, room);
     history_prefix(&prefix, room);
     store_delete(outcome_batch(o), R_ROOM, buf_slice(&key));
@@ -102,19 +109,17 @@ void room_unstore(struct room *room, struct outcome *o)
         room->muc->stored_rooms--;
 }
 
-static enum zerr decode_room(struct room *room, struct slice value)
+enum zerr room_decode(struct room *room, struct cursor *c)
 {
-    struct cursor c = { value, false };
-
-    if (take_u8(&c) != ROOM_FORMAT || config_decode(&room->config, &c))
+    if (config_decode(&room->config, c))
         return ZE_STORE;
 
-    struct slice creator = take_sized(&c);
-    uint64_t     created_us = take_u64(&c);
-    struct slice subject = take_sized(&c), nick = take_sized(&c);
-    uint64_t     subject_us = take_u64(&c);
+    struct slice creator = take_sized(c);
+    uint64_t     created_us = take_u64(c);
+    struct slice subject = take_sized(c), nick = take_sized(c);
+    uint64_t     subject_us = take_u64(c);
 
-    if (!cursor_done(&c))
+    if (!cursor_done(c))
         return ZE_STORE;
     slice_own(&room->creator, creator);
     slice_own(&room->subject, subject);
@@ -136,29 +141,28 @@ static int load_affiliation(void *arg, struct slice key, struct slice value)
         log_warn("affiliation_row_unreadable", "jid", log_slice(room->jid), NULL);
         return 0;
     }
-    room_set_affiliation(room, NULL, slice_cut(key, before, key.len), (enum affiliation)affiliation, reason);
+    if (affiliation != AFF_NONE)
+        room_take_affiliation(room, slice_cut(key, before, key.len), (enum affiliation)affiliation, reason);
     return 0;
 }
 
 /* False: the store does not have it, or not in a shape we can read. */
 static bool fill(struct room *room, struct store_view *view)
 {
-    struct buf   key = { 0 }, prefix = { 0 };
-    struct slice value;
-    enum zerr    err;
+    struct buf    key = { 0 }, prefix = { 0 };
+    struct cursor c = { 0 };
 
     room_key(&key, room);
-    value = store_get(view, R_ROOM, buf_slice(&key));
+    c.rest = store_get(view, R_ROOM, buf_slice(&key));
     buf_free(&key);
-    if (!value.p)
+    if (!c.rest.p)
         return false;
-    err = decode_room(room, value);
-    if (err) {
+    if (take_u8(&c) != ROOM_FORMAT || room_decode(room, &c)) {
         log_error("room_unreadable", "jid", log_slice(room->jid), NULL);
         return false;
     }
+    room_forget_affiliations(room);
     history_prefix(&prefix, room);
-    room->stored = false;                              /* rows read are not to be written again */
     store_each(view, R_AFFILIATION, buf_slice(&prefix), (struct slice){ 0 }, false, load_affiliation, room);
     buf_free(&prefix);
     history_load(room, view);
@@ -188,26 +192,28 @@ struct room *room_load(struct muc *m, struct slice bare_jid, const char *service
     return room;
 }
 
-void room_reload(struct room *room)
+/* What the store does not have is a temporary room, as memory has it. */
+void room_fill(struct room *room)
 {
     struct store_view *view = store_view(room->muc->store);
-    struct slice       jids[64];
-    size_t             count;
 
-    do {                                               /* forget what memory says; occupants stay */
-        count = 0;
-        for (struct table_iter i = { 0 }; count < COUNT_OF(jids) && table_next(room->affiliations, &i);)
-            jids[count++] = ((struct affiliated *)i.value)->jid;
-        room->stored = false;
-        for (size_t i = 0; i < count; i++)
-            room_set_affiliation(room, NULL, jids[i], AFF_NONE, (struct slice){ 0 });
-    } while (count == COUNT_OF(jids));
-    if (!fill(room, view))
+    if (!fill(room, view)) {
         log_warn("room_not_stored", "jid", log_slice(room->jid), NULL);
+        room->stored = false;
+        room->config.number[CONFIG_PERSISTENT] = 0;
+        room_store_changed(room);
+    }
     store_view_end(&view);
+}
+
+void room_reload(struct room *room)
+{
+    room_fill(room);
+    room_store_changed(room);
     LIST_EACH(&room->occupants, node) {
         struct occupant *who = LIST_OWNER(node, struct occupant, link);
         who->affiliation = room_affiliation(room, who->bare);
+        occupant_changed(who);
     }
 }
 

@@ -81,6 +81,7 @@ enum zerr rooms_create(struct muc *m, const struct settings_rooms *service, stru
     slice_own(&room->creator, creator);
     room_set_affiliation(room, NULL, creator, AFF_OWNER, (struct slice){ 0 });
     table_put(m->rooms, bare_jid, room);
+    room_changed(room);
     log_info("room_created", "jid", log_slice(bare_jid), "from", log_slice(creator), NULL);
     *out = room;
     return ZE_OK;
@@ -92,6 +93,7 @@ void rooms_forget(struct room *room)
         return;
     room->gone = true;
     table_remove(room->muc->rooms, room->jid);
+    room_changed(room);
 }
 
 static void end(struct room *room)

@@ -16,6 +16,7 @@
 
 #include "fanout.h"
 #include "jid.h"
+#include "keep.h"
 #include "log.h"
 #include "muc.h"
 #include "ns.h"
@@ -33,6 +34,8 @@ static struct {
     char            *line[LINES_MAX];      /* "RECIPIENT <stanza>" */
     size_t           lines, read;
     size_t           frames;
+    struct live     *live;
+    bool             congested;            /* what the link says of its channels */
 } t;
 
 #define ROOM "room@muc.a.org"
@@ -74,6 +77,13 @@ static const struct routes *take_routes(void *arg)
     return t.routes;
 }
 
+static bool take_congested(void *arg, uint32_t instance)
+{
+    (void)arg;
+    (void)instance;
+    return t.congested;
+}
+
 static void forget_lines(void)
 {
     for (size_t i = 0; i < t.lines; i++)
@@ -93,9 +103,20 @@ static void pump(void)
     uv_run(loop_uv(t.loop), UV_RUN_NOWAIT);
 }
 
+static void open_live(void)
+{
+    static const char *const tables[] = { LINK_LIVE_TABLES, KEEP_LIVE_TABLES, NULL };
+    char                     path[96];
+    struct live_spec         spec = { .path = path, .tables = tables, .map_bytes = 64 << 20, .reserve_bytes = 1 << 20 };
+
+    snprintf(path, sizeof(path), "%s/live", t.dir);
+    t.live = live_open(t.loop, &spec);
+    assert_non_null(t.live);
+}
+
 static void open_muc(void)
 {
-    struct outlet     outlet = { NULL, take_frame, take_routes };
+    struct outlet     outlet = { NULL, take_frame, take_routes, take_congested };
     char              path[96];
     struct store_spec spec = { .path = path, .tables = room_tables, .schema = ROOMS_SCHEMA, .synced = true,
                                .map_bytes = 64 << 20 };
@@ -104,9 +125,54 @@ static void open_muc(void)
     struct store *store = store_open(t.loop, &spec);
 
     assert_non_null(store);
-    t.muc = muc_new(t.loop, t.settings, store, t.arena, outlet);
+    open_live();
+    t.muc = muc_new(t.loop, t.settings, store, t.live, t.arena, outlet);
     t.muc->now_us = 1000000000000000;
 }
+
+static void close_muc(void)
+{
+    muc_free(&t.muc);
+    live_close(&t.live);
+}
+
+/* The link has a route table. */
+static void linked(void)
+{
+    muc_on_routes(t.muc);
+    pump();
+}
+
+static void start_again(bool same_boot)
+{
+    uint64_t now_us = t.muc->now_us, now_ms = t.muc->now_ms;
+
+    live_freeze(t.live);
+    close_muc();
+    if (!same_boot) {
+        open_live();
+        live_clear(t.live);
+        live_close(&t.live);
+    }
+    open_muc();
+    t.muc->now_us = now_us;
+    t.muc->now_ms = now_ms;
+    forget_lines();
+}
+
+/* As after kill -9 and a new start: what was true at the end of the last turn is all there is. */
+static void killed(void)
+{
+    start_again(true);
+}
+
+/* As after a power cut: live memory is void. */
+static void rebooted(void)
+{
+    start_again(false);
+    linked();
+}
+
 
 static int set_up(void **state)
 {
@@ -138,7 +204,9 @@ static int set_up(void **state)
     for (size_t i = 0; i < COUNT_OF(domains); i++)
         assert_int_equal(routes_add_domain(t.routes, slice_str(domains[i].name), domains[i].role, 0), ZE_OK);
     routes_set_generation(t.routes, 1);
+    routes_set_router(t.routes, 1);
     open_muc();
+    linked();
     return 0;
 }
 
@@ -148,23 +216,14 @@ static int tear_down(void **state)
 
     (void)state;
     pump();
-    muc_free(&t.muc);
+    close_muc();
     routes_free(&t.routes);
     arena_free(&t.arena);
     loop_free(&t.loop);
     settings_free(&t.settings);
     forget_lines();
-    snprintf(command, sizeof(command), "%s/rooms/data.mdb", t.dir);
-    unlink(command);
-    snprintf(command, sizeof(command), "%s/rooms/lock.mdb", t.dir);
-    unlink(command);
-    snprintf(command, sizeof(command), "%s/rooms/zubr.lock", t.dir);
-    unlink(command);
-    snprintf(command, sizeof(command), "%s/zubr.conf", t.dir);
-    unlink(command);
-    snprintf(command, sizeof(command), "%s/rooms", t.dir);
-    rmdir(command);
-    rmdir(t.dir);
+    snprintf(command, sizeof(command), "rm -rf %s", t.dir);
+    assert_int_equal(system(command), 0);
     xml_pool_free();
     return 0;
 }
@@ -317,6 +376,8 @@ static inline void harness_all_used(void)
     (void)next;
     (void)some;
     (void)count_to;
+    (void)killed;
+    (void)rebooted;
     (void)set_up;
     (void)tear_down;
 }

@@ -240,9 +240,11 @@ static void who_cannot_be_reached_is_removed_with_333(void **state)
     assert_int_equal(t.lines, 0);
     lost.stanza.name = STANZA_MESSAGE;
     lost.stanza.type = TYPE_GROUPCHAT;
-    muc_on_bounce(t.muc, &lost, ZE_FULL);
+    muc_on_bounce(t.muc, &lost, ZE_FULL, ROLE_S2SD);
     assert_int_equal(t.lines, 0);
-    muc_on_bounce(t.muc, &lost, ZE_REMOTE);
+    muc_on_bounce(t.muc, &lost, ZE_TIMEOUT, ROLE_ROUTERD);  /* a daemon is away, which says nothing of Carol */
+    assert_int_equal(t.lines, 0);
+    muc_on_bounce(t.muc, &lost, ZE_REMOTE, ROLE_S2SD);
     assert_true(some(ALICE, "from='" ROOM "/C'", "type='unavailable'", "code='333'", NULL));
     in(BOB, ROOM "/A", STANZA_MESSAGE, TYPE_ERROR,
        "<error type='cancel'><recipient-unavailable xmlns='" NS_STANZAS "'/></error>");
