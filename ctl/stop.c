@@ -11,8 +11,9 @@
 
 enum { DAY_S = 86400, GONE_TRIES = 150, GONE_POLL_US = 100000 };
 
-/* Clients and servers first, so that nothing new comes in while the rest finishes. */
-static const char *const order[] = { "c2sd", "s2sd", "muc", "sm", "routerd" };
+/* Rooms first, while those who are told to leave can still hear it; then clients and servers, so that
+ * nothing new comes in while the rest finishes. */
+static const char *const order[] = { "muc", "c2sd", "s2sd", "sm", "routerd" };
 
 long seconds_of(const char *text)
 {

@@ -109,21 +109,10 @@ static void on_routes(void *daemon, const struct routes *routes)
     muc_on_routes(daemon);
 }
 
-static struct store *open_rooms(struct daemon *d)
-{
-    char              *path = xprintf("%s/rooms", d->settings->dir.data);
-    struct store_spec  spec = { .path = path, .tables = room_tables, .schema = ROOMS_SCHEMA, .synced = true,
-                                .disk_floor_mb = d->settings->limits.disk_floor_mb };
-    struct store      *store = store_open(d->loop, &spec);
-
-    free(path);
-    return store;
-}
-
 static void *start(struct daemon *d)
 {
     struct outlet outlet = { d, send_frame, routes, congested };
-    struct store *store = open_rooms(d);
+    struct store *store = daemon_open_store(d, "rooms", room_tables, ROOMS_SCHEMA);
     struct muc   *m;
 
     if (!store)
@@ -137,14 +126,24 @@ static void *start(struct daemon *d)
     return m;
 }
 
+static void drained(struct muc *m)
+{
+    daemon_drained(m->daemon);
+}
+
+/* Whoever is in a room stays in: the rooms are there again with the next start of this boot. Only when the
+ * operator says that there will be none (the verb `stop`) everybody is told to go. */
 static void drain(void *daemon, const char *message)
 {
     struct muc *m = daemon;
 
     (void)message;                     /* users are told by their session; rooms say 332 */
     set_clock(m);
-    muc_say_goodbye(m);
-    daemon_drained(m->daemon);
+    if (m->daemon->for_good)
+        muc_say_goodbye(m);
+    m->when_settled = drained;
+    if (!m->outcomes_waiting)
+        drained(m);
 }
 
 static void reload(void *daemon, struct ctl_reply *answer)

@@ -222,13 +222,25 @@ static void hand_in(struct outcome *o)
     o->muc->outcomes_waiting++;
     if (o->muc->live)
         buf_put_slice(&o->handed_in, store_batch_bytes(o->batch));
-    store_commit(o->muc->store, &o->batch, committed, o);
+    o->batch_number = store_commit(o->muc->store, &o->batch, committed, o);
 }
 
-/* After a restart: what became of it. */
+/* After a restart: what became of its batch? */
 static void hand_in_again(struct outcome *o)
 {
-    (void)o;
+    enum store_fate fate = o->batch_number ? store_fate(o->muc->store, o->batch_number) : STORE_COMMITTED;
+
+    if (fate == STORE_COMMITTED || o->failed)
+        return;
+    if (fate == STORE_UNDECIDED)
+        o->batch = store_batch_from(buf_slice(&o->handed_in));
+    if (!o->batch) {
+        o->failed = ZE_STORE;
+        return;
+    }
+    o->waiting = true;
+    o->muc->outcomes_waiting++;
+    store_commit_again(o->muc->store, &o->batch, o->batch_number, committed, o);
 }
 
 void outcome_end(struct outcome **end)

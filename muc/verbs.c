@@ -35,6 +35,15 @@ static int verb_rooms(void *daemon, int argc, char **argv, struct ctl_reply *r)
     return found ? ZE_OK : ZE_NOT_FOUND;
 }
 
+/* Without a route table nobody could be told. */
+static enum zerr may_act(const struct muc *m, struct ctl_reply *r)
+{
+    if (m->linked)
+        return ZE_OK;
+    ctl_reason(r, "routerd has not answered yet");
+    return ZE_UNAVAILABLE;
+}
+
 /* ZE_BAD_JID, ZE_NOT_FOUND. */
 static enum zerr room_named(struct muc *m, const char *name, struct room **out)
 {
@@ -83,9 +92,11 @@ static int verb_destroy(void *daemon, int argc, char **argv, struct ctl_reply *r
 {
     struct muc     *m = daemon;
     struct room    *room;
-    enum zerr       err = room_named(m, argv[0], &room);
+    enum zerr       err = may_act(m, r);
     struct outcome *o;
 
+    if (!err)
+        err = room_named(m, argv[0], &room);
     if (err)
         return err;
     m->now_us = wall_us();
@@ -101,10 +112,11 @@ static int verb_kick(void *daemon, int argc, char **argv, struct ctl_reply *r)
 {
     struct muc     *m = daemon;
     struct room    *room;
-    enum zerr       err = room_named(m, argv[0], &room);
+    enum zerr       err = may_act(m, r);
     struct outcome *o;
 
-    (void)r;
+    if (!err)
+        err = room_named(m, argv[0], &room);
     if (err)
         return err;
     o = outcome_begin(m, room, trace_new());
@@ -118,7 +130,7 @@ const struct ctl_verb muc_verbs[] = {
       "room occupants persistent public name", "not_found", 0, 1, verb_rooms },
     { "occupants", "ROOM", "who is in a room, one line a client", "nick jid role affiliation since",
       "bad_jid not_found", 1, 1, verb_occupants },
-    { "destroy", "ROOM [REASON]", "remove a room, telling its occupants", "", "bad_jid not_found", 1, 2, verb_destroy },
-    { "roomkick", "ROOM NICK [REASON]", "remove somebody from a room", "", "bad_jid not_found", 2, 3, verb_kick },
+    { "destroy", "ROOM [REASON]", "remove a room, telling its occupants", "", "bad_jid not_found unavailable", 1, 2, verb_destroy },
+    { "roomkick", "ROOM NICK [REASON]", "remove somebody from a room", "", "bad_jid not_found unavailable", 2, 3, verb_kick },
     { 0 },
 };

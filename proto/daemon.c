@@ -163,6 +163,7 @@ static void stop_now(void *arg)
 {
     struct runtime *rt = arg;
 
+    rt->d.for_good = true;
     daemon_stop(&rt->d, rt->message);
 }
 

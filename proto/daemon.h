@@ -24,6 +24,8 @@ struct daemon {
     struct arena          *arena;         /* reset after each frame handled */
     void                  *self;          /* what start() returned */
     bool                   draining;
+    bool                   for_good;      /* the verb `stop` ends it: nobody will start it again by himself. A
+                                             signal may as well be a restart */
 };
 
 struct daemon_spec {

@@ -35,6 +35,7 @@ static struct {
     size_t           lines, read;
     size_t           frames;
     struct live     *live;
+    struct live_hook after;                /* when set: called after each turn is true, before all else */
     bool             congested;            /* what the link says of its channels */
 } t;
 
@@ -112,6 +113,8 @@ static void open_live(void)
     snprintf(path, sizeof(path), "%s/live", t.dir);
     t.live = live_open(t.loop, &spec);
     assert_non_null(t.live);
+    if (t.after.run)
+        live_after_commit(t.live, &t.after);
 }
 
 static void open_muc(void)
@@ -119,13 +122,14 @@ static void open_muc(void)
     struct outlet     outlet = { NULL, take_frame, take_routes, take_congested };
     char              path[96];
     struct store_spec spec = { .path = path, .tables = room_tables, .schema = ROOMS_SCHEMA, .synced = true,
-                               .map_bytes = 64 << 20 };
+                               .map_bytes = 64 << 20, .writer = "muc-1" };
 
     snprintf(path, sizeof(path), "%s/rooms", t.dir);
+    open_live();
+    spec.live = t.live;
     struct store *store = store_open(t.loop, &spec);
 
     assert_non_null(store);
-    open_live();
     t.muc = muc_new(t.loop, t.settings, store, t.live, t.arena, outlet);
     t.muc->now_us = 1000000000000000;
 }

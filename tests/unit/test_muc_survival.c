@@ -1,5 +1,7 @@
 /* A muc that is killed and comes back: rooms, occupants and what was on its way are as they were. */
 
+#include <sys/wait.h>
+
 #include "muc_harness.h"
 
 static size_t puts_so_far(void)
@@ -282,6 +284,95 @@ static void a_room_whose_daemons_are_full_refuses_messages(void **state)
     assert_int_equal(t.lines, 2);
 }
 
+/* ---- killed between a commit of live memory and one of the store ---- */
+
+static void stored_room_of_two(void)
+{
+    made();
+    iq_set(ALICE, ROOM, CONFIG(FIELD("roomconfig_persistentroom", "1")));
+    enter(BOB, "B");
+}
+
+static void handed_in_by(const char *who, const char *content)
+{
+    struct frame f = frame_from(who, ROOM);
+
+    f.stanza.name = STANZA_MESSAGE;
+    f.stanza.type = TYPE_GROUPCHAT;
+    f.stanza.content = f.body = slice_str(content);
+    t.muc->now_us += 1000000;
+    muc_on_stanza(t.muc, &f);
+    arena_reset(t.arena);
+}
+
+static void both_get_both_once(void)
+{
+    forget_lines();
+    linked();
+    for (size_t i = 0; i < 2; i++) {
+        const char *to = i ? BOB : ALICE;
+
+        assert_int_equal(count_to(to), 2);
+        t.read = 0;
+        assert_true(next(to, "from='" ROOM "/A'", "<body>one</body>", NULL));
+        assert_true(next(to, "from='" ROOM "/B'", "<body>two</body>", NULL));
+    }
+    back();
+    assert_int_equal(t.lines, 0);
+    enter(CAROL, "C");
+    assert_true(next(CAROL, "from='" ROOM "/A'", NULL));
+    assert_true(some(CAROL, "<body>one</body>", "<delay", NULL));
+    assert_true(some(CAROL, "<body>two</body>", "<delay", NULL));
+    assert_int_equal(count_to(CAROL), 6);
+}
+
+static void what_was_committed_but_not_sent_leaves_after_the_restart(void **state)
+{
+    (void)state;
+    stored_room_of_two();
+    handed_in_by(ALICE, "<body>one</body>");
+    handed_in_by(BOB, "<body>two</body>");
+    live_commit(t.live);
+    killed();                          /* it waits for the store's commits, and tells nobody of them */
+    assert_int_equal(t.muc->outcomes_waiting, 0);
+    both_get_both_once();
+}
+
+static void dies(void *arg)
+{
+    if (*(bool *)arg)
+        _exit(0);
+}
+
+static void what_was_not_committed_is_handed_in_again(void **state)
+{
+    static bool now;
+    int         status;
+    pid_t       child;
+
+    (void)state;
+    stored_room_of_two();
+    close_muc();
+    now = false;
+    child = fork();
+    if (child == 0) {
+        uv_loop_fork(loop_uv(t.loop));
+        t.after = (struct live_hook){ .run = dies, .arg = &now };
+        open_muc();
+        linked();
+        now = true;
+        handed_in_by(ALICE, "<body>one</body>");
+        handed_in_by(BOB, "<body>two</body>");
+        pump();
+        _exit(1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    open_muc();
+    assert_int_equal(t.muc->outcomes_waiting, 2);
+    both_get_both_once();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -300,6 +391,8 @@ int main(void)
         TEST(a_message_writes_no_occupants),
         TEST(a_farewell_for_good_leaves_nobody_behind),
         TEST(a_room_whose_daemons_are_full_refuses_messages),
+        TEST(what_was_committed_but_not_sent_leaves_after_the_restart),
+        TEST(what_was_not_committed_is_handed_in_again),
     };
 
     harness_all_used();
