@@ -15,7 +15,7 @@
 #include "list.h"
 #include "live.h"
 
-/* X(NAME, table, file that owns it); the order is that of restoring: what is referred to comes first. */
+/* X(NAME, table), with the file that owns the objects; the order is that of restoring: what is referred to comes first. */
 #define KEEP_KINDS(X)                                                                                      \
     X(ROOM,       muc_room)         /* room_live.c */                                                      \
     X(AFFILIATED, muc_affiliated)   /* room_live.c: of a temporary room; a stored one's are in the store */ \

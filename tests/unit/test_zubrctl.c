@@ -350,7 +350,7 @@ static void stop_warns_and_then_closes_from_the_outside_in(void **state)
     assert_int_equal(RUN("", "stop", "--in", "1s", "--message", "see you"), 0);
     assert_true(time(NULL) >= begun + 1);
     assert_string_equal(notes(), "sm-1 announce see you\nsm-2 announce see you\n"
-                                 "c2sd-1 stop --message see you\nmuc-1 stop --message see you\n"
+                                 "muc-1 stop --message see you\nc2sd-1 stop --message see you\n"
                                  "sm-1 stop --message see you\nsm-2 stop --message see you\n"
                                  "routerd stop --message see you\n");
     for (size_t i = 0; i < COUNT_OF(fakes); i++) {
