@@ -202,32 +202,57 @@ static uint8_t *append(uint8_t *at, struct slice s)
     return at + s.len;
 }
 
-enum zerr frame_encode2(struct buf *out, const struct frame *f, struct slice body1, struct slice body2)
+/* 0: a part is too long. */
+static size_t length_with(const struct frame *f, size_t body)
 {
-    const struct slice parts[PARTS] = { f->stanza.from, f->stanza.to, f->stanza.id, f->stanza.lang,
-                                        f->stanza.payload_ns, f->stanza.payload_name };
+    const size_t parts[PARTS] = { f->stanza.from.len, f->stanza.to.len, f->stanza.id.len, f->stanza.lang.len,
+                                  f->stanza.payload_ns.len, f->stanza.payload_name.len };
     size_t total = FRAME_HEADER;
 
     for (size_t i = 0; i < PARTS; i++) {
-        if (parts[i].len > FRAME_PART_MAX)
-            return ZE_FULL;
-        total += parts[i].len;
+        if (parts[i] > FRAME_PART_MAX)
+            return 0;
+        total += parts[i];
     }
-    if (f->list.len > FRAME_MAX || body1.len > FRAME_MAX || body2.len > FRAME_MAX)
-        return ZE_FULL;
-    total += f->list.len + body1.len + body2.len;
-    if (total - 4 > FRAME_MAX)
-        return ZE_FULL;
+    if (f->list.len > FRAME_MAX || body > FRAME_MAX)
+        return 0;
+    total += f->list.len + body;
+    return total - 4 > FRAME_MAX ? 0 : total;
+}
 
-    uint8_t *h = buf_reserve(out, total), *at = h + FRAME_HEADER;
+/* All but the body; returns where that goes. */
+static uint8_t *write_head(uint8_t *h, const struct frame *f, size_t total)
+{
+    const struct slice parts[PARTS] = { f->stanza.from, f->stanza.to, f->stanza.id, f->stanza.lang,
+                                        f->stanza.payload_ns, f->stanza.payload_name };
+    uint8_t *at = h + FRAME_HEADER;
+
     set_header(h, f, (uint32_t)(total - 4));
     for (size_t i = 0; i < PARTS; i++) {
         set_u16(h + AT_PART_LENS + 2 * i, (uint16_t)parts[i].len);
         at = append(at, parts[i]);
     }
-    at = append(at, f->list);
-    at = append(at, body1);
-    append(at, body2);
+    return append(at, f->list);
+}
+
+size_t frame_length(const struct frame *f)
+{
+    return length_with(f, f->body.len);
+}
+
+void frame_write(uint8_t *at, const struct frame *f)
+{
+    append(write_head(at, f, frame_length(f)), f->body);
+}
+
+enum zerr frame_encode2(struct buf *out, const struct frame *f, struct slice body1, struct slice body2)
+{
+    size_t total = body1.len > FRAME_MAX || body2.len > FRAME_MAX ? 0 : length_with(f, body1.len + body2.len);
+
+    if (!total)
+        return ZE_FULL;
+    uint8_t *h = buf_reserve(out, total);
+    append(append(write_head(h, f, total), body1), body2);
     buf_added(out, total);
     return ZE_OK;
 }
@@ -242,6 +267,16 @@ void frame_stamp_origin(uint8_t *bytes, const struct address *origin)
     bytes[AT_ORIGIN_ROLE] = origin->role;
     set_u32(bytes + AT_ORIGIN_INSTANCE, origin->instance);
     set_u64(bytes + AT_ORIGIN_LIFE, origin->incarnation);
+}
+
+void frame_readdress(uint8_t *bytes, const struct frame *f)
+{
+    set_u16(bytes + AT_FLAGS, f->flags);
+    bytes[AT_DEST_ROLE] = f->dest.role;
+    set_u32(bytes + AT_GENERATION, f->generation);
+    set_u32(bytes + AT_DEST_INSTANCE, f->dest.instance);
+    set_u64(bytes + AT_DEST_LIFE, f->dest.incarnation);
+    set_u64(bytes + AT_NUMBER, f->number);
 }
 
 struct frame frame_make(enum frame_kind kind)

@@ -72,6 +72,12 @@ ssize_t frame_decode(struct slice in, struct frame *out);
 enum zerr frame_encode(struct buf *out, const struct frame *f);
 /* As above, the body in two pieces (so that fan-out need not join them). */
 enum zerr frame_encode2(struct buf *out, const struct frame *f, struct slice body1, struct slice body2);
+/* The same in two steps, for who has its own memory: the whole length (0: a part is too long), then that
+ * many bytes written. */
+size_t frame_length(const struct frame *f);
+void   frame_write(uint8_t *at, const struct frame *f);
+/* Overwrites flags, generation, destination and number of an encoded frame in place: sent another way. */
+void frame_readdress(uint8_t *bytes, const struct frame *f);
 /* Overwrites fields of an encoded frame in place: what routerd does. `bytes` begins at the length. */
 void frame_stamp_origin(uint8_t *bytes, const struct address *origin);
 

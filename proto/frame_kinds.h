@@ -28,12 +28,12 @@ enum reach { LINK = 1, ROUTED };
     X(RESUME,        5, ROLE_ROUTERD,             LINK,   "u32 instance key")                        \
     X(ROUTE_BIND,    6, ROLE_SM | ROLE_MUC | ROLE_S2SD, LINK, "sized domain: served here now")       \
     X(ROUTE_UNBIND,  7, ROLE_SM | ROLE_MUC | ROLE_S2SD, LINK, "sized domain")                        \
-    X(SYNC,          8, ROLE_ANY & ~ROLE_ROUTERD, ROUTED, "channel: u64 number of the first frame that comes now (proto/channel.h)") \
-    X(CONFIRM,       9, ROLE_ANY & ~ROLE_ROUTERD, ROUTED, "channel: what was received and what is done (proto/channel.h)") \
+    X(SYNC,          8, ROLE_ANY & ~ROLE_ROUTERD, ROUTED, "channel: where it stands (proto/intake.h)") \
+    X(CONFIRM,       9, ROLE_ANY & ~ROLE_ROUTERD, ROUTED, "channel: what was received and what is done (proto/intake.h)") \
     X(STANZA,       10, ROLE_ANY & ~ROLE_ROUTERD, ROUTED, "the content of one stanza")               \
     X(FANOUT,       11, ROLE_SM | ROLE_MUC,       ROUTED, "list: recipients (proto/fanout.h); body: content of one stanza") \
     X(BOUNCE,       12, ROLE_ROUTERD | ROLE_S2SD | ROLE_C2SD | ROLE_SM | ROLE_MUC, ROUTED, "i32 enum zerr, then the frame that could not be passed on") \
-    X(VOID,         13, ROLE_ANY,                 ROUTED, "nothing: keeps the number of a frame that was withdrawn or refused") \
+    X(VOID,         13, ROLE_ANY,                 ROUTED, "in the place of frames that were withdrawn or refused: u64 last number; empty: its own alone") \
     X(AUTH_START,   20, ROLE_C2SD,                ROUTED, "see proto/login.h")                       \
     X(AUTH_STEP,    21, ROLE_C2SD | ROLE_SM,      ROUTED, "see proto/login.h")                       \
     X(AUTH_DONE,    22, ROLE_SM,                  ROUTED, "see proto/login.h")                       \

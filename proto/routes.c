@@ -177,8 +177,21 @@ void routes_set_up(struct routes *r, uint32_t key, uint64_t incarnation, bool up
 
     if (!it)
         return;
+    it->joins += up && (!it->up || it->incarnation != incarnation);
     it->incarnation = incarnation;
     it->up = up;
+}
+
+void routes_copy_lives(struct routes *to, const struct routes *from)
+{
+    for (size_t i = 0; i < to->instance_count; i++) {
+        const struct route_instance *was = find_instance(from, to->instances[i].key);
+        if (!was)
+            continue;
+        to->instances[i].incarnation = was->incarnation;
+        to->instances[i].up = was->up;
+        to->instances[i].joins = was->joins;
+    }
 }
 
 /* Place of the domain, or where it would be put (then *found is false). */
@@ -264,6 +277,7 @@ void routes_encode(const struct routes *r, struct buf *body)
         buf_put_u64(body, it->incarnation);
         buf_put_u8(body, it->up);
         buf_put_u8(body, it->member);
+        buf_put_u32(body, it->joins);
         buf_put_sized(body, slice_str(it->name));
     }
     buf_put_u16(body, (uint16_t)r->domain_count);
@@ -283,6 +297,7 @@ static bool take_instance(struct cursor *c, struct routes *r)
     uint64_t incarnation = take_u64(c);
     unsigned up = take_u8(c);
     unsigned member = take_u8(c);
+    uint32_t joins = take_u32(c);
     struct slice name = take_sized(c);
 
     if (c->bad || name.len == 0 || name.len >= sizeof(((struct route_instance *)0)->name) || up > 1
@@ -292,6 +307,7 @@ static bool take_instance(struct cursor *c, struct routes *r)
     it->incarnation = incarnation;
     it->up = up;
     it->member = (uint8_t)member;
+    it->joins = joins;
     return it->role == role && it->role != ROLE_NONE && it->key == key && find_instance(r, key) == it;
 }
 

@@ -6,8 +6,8 @@
  * and who they are: a slot whose owner differs is moving, and frames for it are held (slots.h).
  *
  * ROUTES body: u32 generation, u64 routerd incarnation, u16 instances { u8 role, u32 key, u64
- * incarnation (0 = never seen), u8 up, u8 member, sized name }, u16 domains { u8 role, u32 instance key (0 = by
- * slot or any), sized domain }. */
+ * incarnation (0 = never seen), u8 up, u8 member, u32 joins, sized name }, u16 domains { u8 role, u32
+ * instance key (0 = by slot or any), sized domain }. */
 
 #include "buf.h"
 #include "err.h"
@@ -22,6 +22,7 @@ struct route_instance {
     uint64_t incarnation;
     bool     up;
     uint8_t  member;        /* enum route_member bits; of other roles both */
+    uint32_t joins;         /* to this routerd: a new one means that frames on the way were lost */
 };
 
 /* Of sm and muc: does it own slots now, did it before the change that is under way. */
@@ -39,7 +40,10 @@ void           routes_free(struct routes **r);
 void routes_add_instance(struct routes *r, const char *name);                 /* recorded, down */
 /* Members of sm and muc; routes_add_instance makes both bits. */
 void routes_set_member(struct routes *r, uint32_t key, unsigned bits);
+/* From down to up is a join, and so is another life. */
 void routes_set_up(struct routes *r, uint32_t key, uint64_t incarnation, bool up);
+/* What `from` knows of the instances that both record. */
+void routes_copy_lives(struct routes *to, const struct routes *from);
 /* ZE_CONFLICT: served by somebody else. Saying the same again is fine. */
 enum zerr routes_add_domain(struct routes *r, struct slice domain, unsigned role, uint32_t instance);
 void routes_remove_domain(struct routes *r, struct slice domain);

@@ -1,6 +1,5 @@
-/* Frames over one Unix stream socket (wire.h). libuv watches the descriptor and we read and write it:
- * uv_write does not tell how much of a request had left when the socket died, and we must resend from
- * a frame boundary. */
+/* Frames over one Unix stream socket (wire.h). libuv watches the descriptor and we read and write it, so
+ * that a turn is one buffer and one write. */
 
 #include "wire.h"
 
@@ -19,8 +18,7 @@ struct wire {
     struct loop              *loop;
     const struct wire_events *events;
     void                     *owner;
-    struct buf                in, out;      /* out begins with a frame */
-    size_t                    sent;         /* bytes of out that were written: part of its first frame */
+    struct buf                in, out;
     struct deferred           flush;
     int                       watching;     /* enum uv_poll_event bits */
     bool                      broken;       /* writing failed; what can be read still is */
@@ -38,13 +36,6 @@ bool wire_address(const char *path, struct sockaddr_un *out)
     }
     memcpy(out->sun_path, path, len);
     return true;
-}
-
-size_t wire_frame_len(struct slice frames)
-{
-    const uint8_t *p = frames.p;
-
-    return 4 + ((size_t)p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24);
 }
 
 static void go_down(struct wire *w, enum zerr why)
@@ -120,40 +111,27 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         read_once(w);
 }
 
-/* Whole frames that left are given up; `sent` stays within the first of the rest. */
-static void forget_sent(struct wire *w)
-{
-    if (w->sent == buf_len(&w->out)) {
-        w->sent = 0;
-        buf_reset(&w->out, KEEP_SIZE);
-        return;
-    }
-    struct slice rest = buf_slice(&w->out);
-    while (w->sent >= 4 && w->sent >= wire_frame_len(rest)) {
-        size_t len = wire_frame_len(rest);
-        rest = slice_cut(rest, len, rest.len);
-        w->sent -= len;
-    }
-    buf_consume(&w->out, buf_len(&w->out) - rest.len);
-}
-
 void wire_flush(struct wire *w)
 {
-    size_t before = wire_waiting(w);
+    bool wrote = false;
 
+    if (w->events->before_flush && wire_waiting(w) > 0 && !w->down && !w->broken)
+        w->events->before_flush(w->owner);
     while (!w->down && !w->broken && wire_waiting(w) > 0) {
-        ssize_t n = send(w->fd, buf_slice(&w->out).p + w->sent, wire_waiting(w), MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t n = send(w->fd, buf_slice(&w->out).p, wire_waiting(w), MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno != EAGAIN)
             w->broken = true;       /* the end of file will be read */
         if (n < 0)
             break;
-        w->sent += (size_t)n;
-        forget_sent(w);
+        buf_consume(&w->out, (size_t)n);
+        wrote = true;
     }
+    if (wire_waiting(w) == 0)
+        buf_reset(&w->out, KEEP_SIZE);
     watch(w, wire_waiting(w) && !w->broken ? UV_READABLE | UV_WRITABLE : UV_READABLE);
-    if (w->events->on_written && wire_waiting(w) < before)
+    if (w->events->on_written && wrote)
         w->events->on_written(w->owner);
 }
 
@@ -161,7 +139,7 @@ static void flush_deferred(void *arg)
 {
     struct wire *w = arg;
 
-    if (!(w->watching & UV_WRITABLE))
+    if (wire_waiting(w) > 0 && !(w->watching & UV_WRITABLE))
         wire_flush(w);
 }
 
@@ -214,10 +192,5 @@ struct buf *wire_out(struct wire *w)
 
 size_t wire_waiting(const struct wire *w)
 {
-    return buf_len(&w->out) - w->sent;
-}
-
-struct slice wire_unsent(const struct wire *w)
-{
-    return buf_slice(&w->out);
+    return buf_len(&w->out);
 }

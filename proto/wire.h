@@ -20,21 +20,19 @@ struct wire_events {
     void (*on_down)(void *owner, enum zerr why);
     /* May be NULL. Something left: less is waiting. Not for wire_free. */
     void (*on_written)(void *owner);
+    /* May be NULL. Something is about to leave; it may append. Not for wire_free. */
+    void (*before_flush)(void *owner);
 };
 
 /* Takes the descriptor, a connected stream socket. */
 struct wire *wire_new(struct loop *loop, int fd, const struct wire_events *events, void *owner);
-/* Closes at once; what was not written is lost unless wire_unsent was asked before. */
+/* Closes at once; what was not written is lost. */
 void wire_free(struct wire **wire);
 /* Where to append whole frames; they leave at the end of this loop turn. */
 struct buf *wire_out(struct wire *wire);
 /* Writes what the kernel takes now, without waiting for the end of the turn. */
 void   wire_flush(struct wire *wire);
 size_t wire_waiting(const struct wire *wire);      /* bytes not yet written */
-/* From the first frame that was not wholly written on; borrowed. */
-struct slice wire_unsent(const struct wire *wire);
 
 /* False: the path is longer than the 107 bytes a socket address holds (logged). */
 bool wire_address(const char *path, struct sockaddr_un *out);
-/* Length of the first frame of bytes that are known to hold whole frames. */
-size_t wire_frame_len(struct slice frames);

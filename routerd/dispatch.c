@@ -23,51 +23,6 @@ static bool carries_a_stanza(const struct frame *f)
     return f->kind == FRAME_STANZA || f->kind == FRAME_FANOUT;
 }
 
-/* ---- bounce ---- */
-
-static void bounce(struct peer *to, const struct frame *f, struct slice bytes, enum zerr why)
-{
-    struct router *r = to->router;
-    struct frame   original = *f, answer;
-    struct buf     body = { 0 }, out = { 0 };
-
-    original.origin = to->self;
-    log_debug("frame_bounced", "peer", to->name, "kind", frame_kinds[f->kind].name,
-              "trace", log_hex(f->trace), "why", err_name(why), NULL);
-    r->counts.bounced++;
-    if (bounce_make(&original, bytes, why, &body, &answer)) {
-        answer.origin = r->self;
-        frame_encode(&out, &answer);
-        if (peer_pass(to, buf_slice(&out).p, buf_len(&out), true))
-            r->counts.dropped++;
-    } else {
-        r->counts.dropped++;        /* a bounce is never bounced */
-    }
-    buf_free(&body);
-    buf_free(&out);
-}
-
-/* A destination that is not there: what was found by JID may be sent again and then waits at its
- * sender; what was meant for that life alone cannot be delivered any more. */
-static enum zerr why_absent(const struct frame *f)
-{
-    bool again = f->generation && !f->dest.incarnation && !(f->flags & FRAME_REROUTED);
-
-    return again ? ZE_STALE : ZE_NO_ROUTE;
-}
-
-void peer_return_frames(struct peer *p, struct slice rest)
-{
-    struct frame f;
-    ssize_t      n;
-
-    for (; (n = frame_decode(rest, &f)) > 0; rest = slice_cut(rest, (size_t)n, rest.len)) {
-        struct peer *origin = peer_find(p->router, f.origin.instance);
-        if (origin && frame_kinds[f.kind].reach == ROUTED && f.origin.incarnation == origin->self.incarnation)
-            bounce(origin, &f, slice_cut(rest, 0, (size_t)n), why_absent(&f));
-    }
-}
-
 /* ---- who may say whose words ---- */
 
 /* An empty `from` is the session behind the handle; only those who hold sessions have that. */
@@ -121,55 +76,59 @@ static bool may_say(const struct peer *p, const struct frame *f)
     }
 }
 
-static void refuse_from(struct peer *p, const struct frame *f)
-{
-    p->router->counts.refused++;
-    log_warn("frame_refused", "peer", p->name, "kind", frame_kinds[f->kind].name,
-             "from", log_slice(f->stanza.from), "trace", log_hex(f->trace),
-             "why", "may not speak for that domain", NULL);
-}
-
 /* ---- passing on ---- */
 
-/* Sent under another table: does the present one say the same? */
-static bool still_right(const struct router *r, const struct frame *f)
-{
-    struct address now;
-    uint32_t       generation;
-
-    if (!f->generation || f->generation == routes_generation(r->routes) || !f->stanza.to.len)
-        return true;
-    return routes_find(r->routes, f->stanza.to, &now, &generation) == ZE_OK
-           && now.instance == f->dest.instance;
-}
-
-static enum zerr pass(struct router *r, const struct frame *f, const uint8_t *bytes, size_t len)
+/* NULL: it is not there, or not the one that is meant: the sender keeps the frame and sends it again to
+ * whoever comes, or learns by the table that nobody will. */
+static struct peer *receiver(struct router *r, const struct frame *f)
 {
     struct peer *to = peer_find(r, f->dest.instance);
 
-    if (!still_right(r, f))
-        return f->flags & FRAME_REROUTED ? ZE_NO_ROUTE : ZE_STALE;
-    if (!to)
-        return routes_instance(r->routes, f->dest.instance) ? why_absent(f) : ZE_NO_ROUTE;
-    if (to->self.role != f->dest.role || (f->dest.incarnation && f->dest.incarnation != to->self.incarnation))
-        return ZE_NO_ROUTE;
-    return peer_pass(to, bytes, len, !carries_a_stanza(f));
+    if (to && (!f->dest.incarnation || f->dest.incarnation == to->self.incarnation))
+        return to;
+    r->counts.dropped++;
+    log_debug("frame_dropped", "kind", frame_kinds[f->kind].name, "instance", log_hex(f->dest.instance), "trace",
+              log_hex(f->trace), NULL);
+    return NULL;
+}
+
+/* A VOID takes the place of a numbered frame, so that those behind it can be taken. */
+static void refuse(struct peer *p, struct peer *to, const struct frame *f, const char *why)
+{
+    struct frame blank = frame_make(FRAME_VOID);
+    struct buf   out = { 0 };
+
+    p->router->counts.refused++;
+    log_warn("frame_refused", "peer", p->name, "kind", frame_kinds[f->kind].name,
+             "from", log_slice(f->stanza.from), "trace", log_hex(f->trace), "why", why, NULL);
+    if (!f->number)
+        return;
+    blank.origin = p->self;
+    blank.dest = to->self;
+    blank.number = f->number;
+    blank.trace = f->trace;
+    frame_encode(&out, &blank);
+    peer_pass(to, buf_slice(&out).p, buf_len(&out));
+    buf_free(&out);
 }
 
 static void pass_on(struct peer *p, const struct frame *f, uint8_t *bytes, size_t len)
 {
     struct router *r = p->router;
+    struct peer   *to = receiver(r, f);
 
+    if (!to)
+        return;
+    if (to->self.role != f->dest.role) {
+        refuse(p, to, f, "not the role of that instance");
+        return;
+    }
     if (carries_a_stanza(f) && !may_say(p, f)) {
-        refuse_from(p, f);
+        refuse(p, to, f, "may not speak for that domain");
         return;
     }
     frame_stamp_origin(bytes, &p->self);
-    enum zerr err = pass(r, f, bytes, len);
-    if (err) {
-        bounce(p, f, slice_of(bytes, len), err);
-        return;
-    }
+    peer_pass(to, bytes, len);
     r->counts.frames++;
     r->counts.bytes += len;
     log_debug("frame_passed", "trace", log_hex(f->trace), "kind", frame_kinds[f->kind].name, "from", p->name,

@@ -10,7 +10,6 @@
 enum {
     HELLO_PATIENCE_MS = 10000,
     HIGH_WATER_PART = 4, LOW_WATER_PART = 16,       /* of queue_max */
-    CONTROL_RESERVE = 1 << 20,                      /* bytes above queue_max */
 };
 
 /* ---- index ---- */
@@ -97,17 +96,14 @@ static void set_congested(struct peer *p, bool congested)
     tell_all(p, congested ? FRAME_PAUSE : FRAME_RESUME);
 }
 
-enum zerr peer_pass(struct peer *p, const uint8_t *bytes, size_t len, bool control)
+/* Nothing is shed: what was read is passed. No sender has more than its own limit on the way to one
+ * destination, and it stops when it is told to. */
+void peer_pass(struct peer *p, const uint8_t *bytes, size_t len)
 {
-    size_t limit = p->router->queue_max + (control ? CONTROL_RESERVE : 0);
-
-    if (wire_waiting(p->wire) + len > limit)
-        return ZE_FULL;
     buf_put(wire_out(p->wire), bytes, len);
     p->frames_out++;
     if (!p->congested && wire_waiting(p->wire) > p->router->queue_max / HIGH_WATER_PART)
         set_congested(p, true);
-    return ZE_OK;
 }
 
 static void on_written(void *owner)
@@ -159,8 +155,7 @@ void peer_new(struct router *r, int fd, unsigned role, pid_t pid)
     p->wire = wire_new(r->d->loop, fd, &events, p);
 }
 
-/* The others learn that it is down before they get back what waited for it, so that what they send
- * again waits at their side. */
+/* What waits for it is dropped: its senders keep it. */
 static void leave(struct peer *p)
 {
     struct router *r = p->router;
@@ -172,8 +167,6 @@ static void leave(struct peer *p)
     routes_set_up(r->routes, p->self.instance, p->self.incarnation, false);
     route_table_unbind_all(r, p);
     route_table_changed(r);
-    route_table_publish(r);
-    peer_return_frames(p, wire_unsent(p->wire));
 }
 
 void peer_close(struct peer *p)

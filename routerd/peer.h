@@ -24,7 +24,7 @@ struct peer {
 
 /* Takes the descriptor of a connection whose user was checked. */
 void         peer_new(struct router *r, int fd, unsigned role, pid_t pid);
-/* Bounces what waits for it, marks it down, closes. */
+/* Drops what waits for it, marks it down, closes. */
 void         peer_close(struct peer *p);
 /* Sends REFUSED with the reason and closes; logged as peer_refused. */
 void         peer_refuse(struct peer *p, const char *why);
@@ -36,11 +36,9 @@ size_t       peer_strangers(const struct router *r, unsigned role);
 
 /* A frame made by routerd itself. */
 void peer_say(struct peer *p, const struct frame *f);
-/* Appends an encoded frame, with back-pressure. ZE_FULL: over the limit (`control` has a reserve). */
-enum zerr peer_pass(struct peer *p, const uint8_t *bytes, size_t len, bool control);
+/* Appends an encoded frame; tells everybody to PAUSE when much is waiting. */
+void peer_pass(struct peer *p, const uint8_t *bytes, size_t len);
 
 /* ---- dispatch.c ---- */
 /* The gate: every frame of p comes through here. */
 void peer_dispatch(struct peer *p, const struct frame *f, uint8_t *bytes, size_t len);
-/* What waited for p, which is gone, goes back to where it came from. */
-void peer_return_frames(struct peer *p, struct slice frames);

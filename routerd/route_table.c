@@ -41,14 +41,6 @@ bool route_table_is_component(const struct router *r, struct slice domain)
     return false;
 }
 
-static void copy_lives(struct routes *to, const struct routes *from)
-{
-    const struct route_instance *it;
-
-    for (size_t i = 0; (it = routes_at(from, i)); i++)
-        routes_set_up(to, it->key, it->incarnation, it->up);
-}
-
 static void copy_components(const struct router *r, struct routes *to, const struct routes *from)
 {
     struct slice domain;
@@ -72,7 +64,7 @@ void route_table_build(struct router *r)
     }
     if (r->routes) {
         members_carry_over(fresh, r->routes);
-        copy_lives(fresh, r->routes);
+        routes_copy_lives(fresh, r->routes);
         copy_components(r, fresh, r->routes);
         routes_set_generation(fresh, routes_generation(r->routes));
     }

@@ -12,8 +12,8 @@ struct listener;
 
 struct router_counts {
     uint64_t frames, bytes;         /* passed on */
-    uint64_t refused, bounced;      /* frames */
-    uint64_t dropped;               /* bounces that could not be delivered either */
+    uint64_t refused;               /* frames */
+    uint64_t dropped;               /* frames for who was not there: their sender keeps them */
 };
 
 struct router {

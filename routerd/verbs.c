@@ -6,15 +6,13 @@ static struct stat_row rows[] = {
     { "frames_passed",  "frames passed on",                                     NULL },
     { "bytes_passed",   "bytes of them",                                        NULL },
     { "frames_refused", "frames of a kind, from or route their sender may not use", NULL },
-    { "frames_bounced", "frames that could not be passed on",                   NULL },
-    { "bounces_lost",   "bounces that could not be delivered either",           NULL },
+    { "frames_dropped", "frames for a daemon that was not there: their sender keeps them", NULL },
     { 0 },
 };
 
 void router_register_stats(struct router *r)
 {
-    uint64_t *values[] = { &r->counts.frames, &r->counts.bytes, &r->counts.refused, &r->counts.bounced,
-                           &r->counts.dropped };
+    uint64_t *values[] = { &r->counts.frames, &r->counts.bytes, &r->counts.refused, &r->counts.dropped };
 
     for (size_t i = 0; i < COUNT_OF(values); i++)
         rows[i].value = values[i];
@@ -31,7 +29,7 @@ void router_status(void *self, struct ctl_reply *reply)
     ctl_int(reply, "peers", up);
     ctl_int(reply, "generation", routes_generation(r->routes));
     ctl_int(reply, "frames", (int64_t)r->counts.frames);
-    ctl_int(reply, "bounced", (int64_t)r->counts.bounced);
+    ctl_int(reply, "dropped", (int64_t)r->counts.dropped);
 }
 
 static int verb_peers(void *self, int argc, char **argv, struct ctl_reply *reply)
