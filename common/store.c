@@ -319,6 +319,8 @@ struct store *store_open(struct loop *loop, const struct store_spec *spec)
     store->lock_fd = -1;
     store->disk_floor_mb = spec->disk_floor_mb;
     store->live = spec->live;
+    store->owner_of = spec->owner_of;
+    store->instance = spec->instance;
     store->writer_name = spec->writer ? xstrdup(spec->writer) : NULL;
     store->record = spec->record ? xstrdup(spec->record) : NULL;
     store->overlay = overlay_new();

@@ -31,6 +31,11 @@ struct store_spec {
      * (live_commit), so that nothing is durable that a killed process would do again. NULL: waits for
      * nothing. Must stay open longer than the store. */
     struct live *live;
+    /* By which member a slot is owned (proto/routes.h), and who we are: batches for slots that by the
+     * recorded members are another's are refused with ZE_STALE. NULL: everything is ours. Called by the
+     * writer's thread. */
+    uint32_t (*owner_of)(const uint32_t *members, size_t count, unsigned slot);
+    uint32_t instance;
     /* A file that says that this environment has held data; made when it first does. An environment that is
      * empty although its record is there is refused. NULL: no record. */
     const char *record;
@@ -44,6 +49,11 @@ struct store *store_open(struct loop *loop, const struct store_spec *spec);
 void store_close(struct store **store);
 /* Free disk below the floor: writers of archive and offline data must refuse with ZE_FULL. */
 bool store_low(const struct store *store);
+/* The members that own the slots since this generation, recorded with the next commit unless a newer
+ * generation is there. From then on who is none of them, or of an older generation, cannot write for
+ * their slots, whatever he believes. */
+enum { STORE_MEMBERS_MAX = 64 };
+void store_claim(struct store *store, uint32_t generation, const uint32_t *members, size_t count);
 
 /* ---- reading: the snapshot plus the pending batches of this process. Values borrowed until the
  * view is closed, and views end within the loop turn. ---- */
@@ -75,7 +85,7 @@ struct slice store_batch_bytes(const struct store_batch *b);
 
 /* Takes the batch (the pointer is cleared). From now on this process's views see it. Once it is
  * durable (synced) done(arg, ZE_OK) runs on the loop; if it failed done(arg, ZE_CONFLICT) for a
- * precondition, ZE_FULL for disk or map full, ZE_STORE else, and its effects vanish from the views.
+ * precondition, ZE_STALE when the slot is another's (store_claim), ZE_FULL for disk or map full, ZE_STORE else, and its effects vanish from the views.
  * Callbacks of one store run in the order of the commits. There is no way to wait.
  * Returns the batch's number: each is higher than all of this writer before it, over restarts too. */
 uint64_t store_commit(struct store *store, struct store_batch **b, void (*done)(void *arg, enum zerr err),

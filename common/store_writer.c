@@ -98,13 +98,16 @@ static int put_numbers(struct store *store, MDB_txn *txn, const struct store_bat
 
 static int transact(struct store *store, struct store_batch *group)
 {
-    MDB_txn *txn;
-    int      rc = mdb_txn_begin(store->env, NULL, 0, &txn);
+    struct claim claim;
+    MDB_txn     *txn;
+    int          rc = mdb_txn_begin(store->env, NULL, 0, &txn);
 
     if (rc != 0)
         return rc;
+    rc = claim_check(store, txn, &claim);
     for (struct store_batch *b = group; b && rc == 0; b = b->next) {
-        b->err = b->bad ? ZE_STORE : owner_failed(store, group, b) ? ZE_CONFLICT : ZE_OK;
+        b->err = b->bad ? ZE_STORE : owner_failed(store, group, b) ? ZE_CONFLICT
+                 : claim_allows(store, &claim, b) ? ZE_OK : ZE_STALE;
         if (b->err == ZE_OK)
             rc = apply(store, txn, b);
     }

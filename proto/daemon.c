@@ -26,6 +26,18 @@ static void handle_frame(void *arg, const struct frame *f)
     arena_reset(rt->d.arena);
 }
 
+/* What this table says of slots holds in the environments too, once nobody is on the move. */
+static void claim_slots(struct runtime *rt, const struct routes *routes)
+{
+    uint32_t members[STORE_MEMBERS_MAX];
+    size_t   count = routes_members(routes, rt->spec->role, members, STORE_MEMBERS_MAX);
+
+    if (!routes_settled(routes))
+        return;
+    for (size_t i = 0; i < rt->store_count; i++)
+        store_claim(rt->stores[i], routes_generation(routes), members, count);
+}
+
 static void on_routes(void *arg, const struct routes *routes)
 {
     struct runtime *rt = arg;
@@ -33,6 +45,7 @@ static void on_routes(void *arg, const struct routes *routes)
     if (!rt->was_linked)
         sd_notify(0, "STATUS=running");
     rt->was_linked = true;
+    claim_slots(rt, routes);
     if (rt->spec->on_routes && rt->d.self)
         rt->spec->on_routes(rt->d.self, routes);
 }

@@ -186,10 +186,13 @@ struct store *daemon_open_store(struct daemon *d, const char *name, const char *
     char             *record = xprintf("%s/records/%s", d->settings->dir.data, name);
     struct store_spec spec = {
         .path = path, .tables = tables, .schema = schema, .synced = true, .writer = d->instance,
-        .live = d->live, .record = record, .disk_floor_mb = d->settings->limits.disk_floor_mb,
+        .owner_of = routes_owner_key, .instance = instance_key(d->instance), .live = d->live, .record = record,
+        .disk_floor_mb = d->settings->limits.disk_floor_mb,
     };
     struct store *store = store_open(d->loop, &spec);
 
+    if (store && daemon_runtime.store_count < COUNT_OF(daemon_runtime.stores))
+        daemon_runtime.stores[daemon_runtime.store_count++] = store;
     free(path);
     free(record);
     return store;

@@ -407,6 +407,31 @@ const struct route_instance *routes_slot_owner_before(const struct routes *r, un
     return owner == NOBODY ? NULL : &r->instances[owner];
 }
 
+uint32_t routes_owner_key(const uint32_t *members, size_t count, unsigned slot)
+{
+    uint32_t best = 0;
+    uint64_t best_score = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        uint64_t s = score(members[i], slot);
+        if (!best || s > best_score) {
+            best = members[i];
+            best_score = s;
+        }
+    }
+    return best;
+}
+
+size_t routes_members(const struct routes *r, unsigned role, uint32_t *keys, size_t room)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < r->instance_count && count < room; i++)
+        if (r->instances[i].role == role && r->instances[i].member & MEMBER_NOW)
+            keys[count++] = r->instances[i].key;
+    return count;
+}
+
 bool routes_settled(const struct routes *r)
 {
     return !r->unsettled;

@@ -62,6 +62,10 @@ const struct route_instance *routes_instance(const struct routes *r, uint32_t ke
 const struct route_instance *routes_at(const struct routes *r, size_t i);
 /* The recorded member of `role` (ROLE_SM or ROLE_MUC) that owns the slot, by rendezvous hash; NULL: no member. */
 const struct route_instance *routes_slot_owner(const struct routes *r, unsigned role, unsigned slot);
+/* The same by keys alone: 0 when there are none. Safe in any thread. */
+uint32_t routes_owner_key(const uint32_t *members, size_t count, unsigned slot);
+/* The keys of the members of `role` now: their count, at most room. */
+size_t routes_members(const struct routes *r, unsigned role, uint32_t *keys, size_t room);
 /* The same before the change of members that is under way; the same instance when none is. */
 const struct route_instance *routes_slot_owner_before(const struct routes *r, unsigned role, unsigned slot);
 /* No change of members is under way. */

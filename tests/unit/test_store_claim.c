@@ -1,0 +1,66 @@
+/* Who may write for a slot (store_claim): the record in the environment decides. */
+
+#include "store_fixture.h"
+
+/* Slots by parity, so that the test needs no hash. */
+static uint32_t by_parity(const uint32_t *members, size_t count, unsigned slot)
+{
+    return members[slot % count];
+}
+
+static void open_as(struct fixture *f, uint32_t instance)
+{
+    store_close(&f->store);
+    f->spec.owner_of = by_parity;
+    f->spec.instance = instance;
+    fixture_open(f);
+}
+
+static enum zerr write_for(struct fixture *f, unsigned slot, const char *owner)
+{
+    struct store_batch *b = store_batch(slice_str(owner));
+    struct outcome      o = { 0 };
+    struct buf          key = { 0 };
+
+    store_key(&key, slot, SLICE("k"));
+    store_put(b, FIRST, buf_slice(&key), SLICE("v"));
+    buf_free(&key);
+    store_commit(f->store, &b, note, &o);
+    turn_until(f->loop, &o, 1);
+    return o.last;
+}
+
+static void one_that_slept_through_a_change_is_refused(void **state)
+{
+    const uint32_t one[] = { 1 }, two[] = { 1, 2 };
+    struct fixture f;
+
+    (void)state;
+    fixture_start(&f);
+    open_as(&f, 1);
+    assert_int_equal(write_for(&f, 7, "a@b"), ZE_OK);           /* nobody has claimed anything */
+    store_claim(f.store, 5, one, 1);
+    assert_int_equal(write_for(&f, 7, "a@b"), ZE_OK);
+
+    open_as(&f, 2);
+    assert_int_equal(write_for(&f, 7, "a@b"), ZE_STALE);        /* not a member yet */
+    store_claim(f.store, 6, two, 2);
+    assert_int_equal(write_for(&f, 7, "a@b"), ZE_OK);
+    assert_int_equal(write_for(&f, 8, "c@b"), ZE_STALE);        /* the other one's */
+
+    open_as(&f, 1);
+    store_claim(f.store, 5, one, 1);                            /* what it remembers */
+    assert_int_equal(write_for(&f, 7, "a@b"), ZE_STALE);
+    assert_int_equal(write_for(&f, 8, "c@b"), ZE_OK);
+    assert_int_equal(write_for(&f, 7, ""), ZE_OK);              /* a fact of the whole environment */
+    store_claim(f.store, 7, one, 1);
+    assert_int_equal(write_for(&f, 7, "a@b"), ZE_OK);
+    fixture_end(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(one_that_slept_through_a_change_is_refused) };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
