@@ -137,7 +137,10 @@ class Load:
         first.join(room)
         await self.until(lambda: room in first.joined, f"{first.name} in {room}", lambda: first.whys)
         await asyncio.wait_for(first.iq("set", "<query xmlns='http://jabber.org/protocol/muc#owner'>"
-                                        "<x xmlns='jabber:x:data' type='submit'/></query>", room), PATIENCE)
+                                        "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>"
+                                        "http://jabber.org/protocol/muc#roomconfig</value></field>"
+                                        "<field var='muc#roomconfig_persistentroom'><value>1</value></field>"
+                                        "</x></query>", room), PATIENCE)
         self.open_rooms.add(room)
         for c in self.everybody:
             if room in c.rooms and room not in c.joined:

@@ -59,8 +59,9 @@ class Peer:
 
 class World:
     def __init__(self, *options, size=None, domains=("example.org",), env=None, build=None, peer=False,
-                 **load_options):
-        self.server = Server("--no-limits", "--insecure", *options, domains=domains, env=env, build=build)
+                 keep_dir=None, **load_options):
+        self.server = Server("--no-limits", "--insecure", *options, domains=domains, env=env, build=build,
+                             keep_dir=keep_dir)
         self.peer = Peer(self.server, domains[0]) if peer else None
         self.server.announced += OF_A_DEATH
         self.size = dict(SIZE, **(size or {}), **load_options)
