@@ -58,6 +58,7 @@
     X(INT, roster_items_max,      2000,     1,  100000, "items",   "of one roster")                 \
     X(INT, offline_messages_max,  1000,     0, 1000000, "messages", "waiting for one account")      \
     X(INT, offline_bytes_max,  4194304,     0, 1073741824, "bytes", "waiting for one account")      \
+    X(INT, archive_page_max,        50,     1,     250, "messages", "of one page of an archive (XEP-0313)") \
     X(INT, vcard_max,           131072,  1000, 1048576, "bytes",   "of one vCard")                  \
     X(INT, private_max,         131072,  1000, 1048576, "bytes",   "of one private XML element")    \
     X(INT, private_items_max,       50,     1,   10000, "items",   "private XML elements of one account") \
@@ -82,5 +83,6 @@
     X(STR,  resolver,        "",    0, 0, "ADDR:PORT", "DNS server that s2sd asks; empty = the system's") \
     X(STR,  log,             "info", 0, 0, "level", "error, warn, info, debug")                     \
     X(BOOL, archive,         true,  0, 0, "",     "keep an archive of messages")                    \
+    X(INT,  archive_days,    0, 0, 36500, "days", "messages stay in the archive; 0 = for ever")     \
     X(INT,  scram_iterations, 10000, 4096, 10000000, "rounds", "of PBKDF2 for new passwords")        \
     X(STR,  admin_group,     "zubr-admin", 0, 0, "group", "whose members may use the control sockets")

@@ -65,7 +65,7 @@ struct ledger_id ledger_newest(struct ledger *l)
     return id;
 }
 
-/* Where ties of a microsecond begin: half of the range, so that there is room behind. */
+/* Where ties of a microsecond begin: in the lower half, so that there is room behind. */
 static uint16_t random_tie(void)
 {
     static _Thread_local uint16_t pool[256];
@@ -75,7 +75,7 @@ static uint16_t random_tie(void)
         gnutls_rnd(GNUTLS_RND_NONCE, pool, sizeof(pool));
         left = COUNT_OF(pool);
     }
-    return pool[--left] & 0x7FFF;
+    return pool[--left] % (LEDGER_TIES / 2);
 }
 
 /* A clock set back reorders neither what one process writes nor what one owner has. */
@@ -91,8 +91,9 @@ struct ledger_id ledger_next_id(struct ledger *l, uint64_t wanted_us)
     if (wanted_us > place->last_us) {
         place->last_us = wanted_us;
         place->last_tie = random_tie();
-    } else if (++place->last_tie == 0) {
+    } else if (++place->last_tie >= LEDGER_TIES) {
         place->last_us++;
+        place->last_tie = 0;
     }
     return (struct ledger_id){ place->last_us, place->last_tie };
 }

@@ -52,11 +52,24 @@ enum ledger_view_bit {
 
 enum ledger_direction { LEDGER_IN, LEDGER_OUT };   /* to the owner; from the owner */
 
-/* Place of a record among its owner's. {0} is before all of them. */
+/* Place of a record among its owner's. {0} is before all of them. Ties that are given out are below
+ * LEDGER_TIES, so that an id fits into 64 bits. */
 struct ledger_id {
     uint64_t time_us;
     uint16_t tie;
 };
+
+enum { LEDGER_TIES = 4096 };
+
+static inline uint64_t ledger_id_pack(struct ledger_id id)
+{
+    return id.time_us * LEDGER_TIES + id.tie;
+}
+
+static inline struct ledger_id ledger_id_unpack(uint64_t packed)
+{
+    return (struct ledger_id){ packed / LEDGER_TIES, (uint16_t)(packed % LEDGER_TIES) };
+}
 
 static inline int ledger_id_cmp(struct ledger_id a, struct ledger_id b)
 {
@@ -152,7 +165,7 @@ struct ledger_query {
 };
 
 /* SCAN: rows looked at in one call: a filter that hardly ever matches must not hold up the loop. */
-enum { LEDGER_PAGE_MOST = 1000, LEDGER_SCAN = 2000, LEDGER_COUNT_MOST = 5000 };
+enum { LEDGER_PAGE_MOST = 1000, LEDGER_SCAN = 500, LEDGER_COUNT_MOST = 5000 };
 
 struct ledger_page {
     struct ledger_record *records;     /* oldest first, in the arena, not unpacked */

@@ -23,6 +23,7 @@
 #define NS_DATA         "jabber:x:data"                             /* XEP-0004 */
 #define NS_PRIVATE      "jabber:iq:private"                         /* XEP-0049 */
 #define NS_VCARD        "vcard-temp"                                /* XEP-0054 */
+#define NS_RSM          "http://jabber.org/protocol/rsm"            /* XEP-0059 */
 #define NS_REGISTER     "jabber:iq:register"                        /* XEP-0077 */
 #define NS_REGISTER_F   "http://jabber.org/features/iq-register"    /* XEP-0077 8 */
 #define NS_CHATSTATES   "http://jabber.org/protocol/chatstates"     /* XEP-0085 */
@@ -37,6 +38,8 @@
 #define NS_DIALBACK     "jabber:server:dialback"                    /* XEP-0220 */
 #define NS_DIALBACK_F   "urn:xmpp:features:dialback"                /* XEP-0220 */
 #define NS_CARBONS      "urn:xmpp:carbons:2"                        /* XEP-0280 */
+#define NS_FORWARD      "urn:xmpp:forward:0"                        /* XEP-0297 */
+#define NS_MAM          "urn:xmpp:mam:2"                            /* XEP-0313 */
 #define NS_MARKERS      "urn:xmpp:chat-markers:0"                   /* XEP-0333 */
 #define NS_HINTS        "urn:xmpp:hints"                            /* XEP-0334 */
 #define NS_SID          "urn:xmpp:sid:0"                            /* XEP-0359 */

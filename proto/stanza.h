@@ -54,6 +54,9 @@ enum stanza_flag {
     STANZA_MUC_USER      = 1 << 14,   /* XEP-0045 muc#user */
     STANZA_EMPTY         = 1 << 15,   /* no child element */
     STANZA_MANY          = 1 << 16,   /* more than one child element */
+    /* Not of the content: sm to c2sd, a copy of a record that waits in the ledger (sm/offline.h) until the
+     * client has acknowledged it. Nothing is lost when the copy is; the frame's trace names the record. */
+    STANZA_WAITS         = 1 << 17,
 };
 
 struct stanza {

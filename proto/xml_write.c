@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistr.h>
 
+#include "ns.h"
+
 #define NS_XML "http://www.w3.org/XML/1998/namespace"
 
 enum { PLAIN, ESCAPE, BLANK, DROP, MULTIBYTE };
@@ -258,10 +260,12 @@ static void put_slice_attr(struct buf *out, const char *name, struct slice value
 }
 
 /* Start tag up to the place of `to`. A message without a type is normal (RFC 6121 5.2.2). */
-static void stanza_start(struct buf *out, const struct stanza *s)
+static void stanza_start(struct buf *out, const struct stanza *s, const char *xmlns)
 {
     buf_put_u8(out, '<');
     buf_put_str(out, stanza_name_text(s->name));
+    if (xmlns)
+        buf_put_str(out, xmlns);
     put_slice_attr(out, "from", s->from);
     put_slice_attr(out, "id", s->id);
     if (s->type != TYPE_NORMAL)
@@ -285,13 +289,20 @@ static void stanza_rest(struct buf *out, const struct stanza *s)
 void stanza_write(struct buf *out, const struct stanza *s, struct slice to)
 {
     buf_reserve(out, s->content.len + s->from.len + s->id.len + to.len + s->to.len + TAGS_ROOM);
-    stanza_start(out, s);
+    stanza_start(out, s, NULL);
     put_slice_attr(out, "to", to.p ? to : s->to);
+    stanza_rest(out, s);
+}
+
+void stanza_write_forwarded(struct buf *out, const struct stanza *s)
+{
+    stanza_start(out, s, " xmlns='" NS_CLIENT "'");
+    put_slice_attr(out, "to", s->to);
     stanza_rest(out, s);
 }
 
 void stanza_write_split(struct buf *before, struct buf *after, const struct stanza *s)
 {
-    stanza_start(before, s);
+    stanza_start(before, s, NULL);
     stanza_rest(after, s);
 }

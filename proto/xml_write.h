@@ -41,6 +41,8 @@ void xml_escape(struct buf *out, struct slice text);       /* for text and '-quo
  * end tag. `to`: the receiver's own JID when it differs from s->to (p NULL: s->to). No xmlns is
  * written: the stream declares it. */
 void stanza_write(struct buf *out, const struct stanza *s, struct slice to);
+/* As it is forwarded inside another (XEP-0297): in jabber:client wherever it stands. */
+void stanza_write_forwarded(struct buf *out, const struct stanza *s);
 /* The whole stanza without `to`, for fan-out: bytes before and after the place of ` to='...'`, so that
  * before + " to='" + escaped JID + "'" + after is what stanza_write gives. */
 void stanza_write_split(struct buf *before, struct buf *after, const struct stanza *s);

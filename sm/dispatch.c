@@ -4,6 +4,7 @@
 #include "dispatch.h"
 
 #include "account.h"
+#include "archive.h"
 #include "deliver.h"
 #include "fanout.h"
 #include "jid.h"
@@ -185,7 +186,7 @@ void dispatch_incoming(struct sm *sm, struct outcome *out, struct stanza *s)
     struct passage p = { .sm = sm, .out = out, .owner = jid_bare(s->to), .stanza = s };
 
     stanzas_in++;
-    finish(&p, "incoming", incoming(&p));
+    finish(&p, "incoming", archive_settle(&p, incoming(&p)));
 }
 
 /* ---- origins ---- */
@@ -353,6 +354,7 @@ void on_fanout(void *self, const struct frame *f)
         forged(f, "fan-out");
         return;
     }
+    s.content = archive_unforged(sm, &s);
     o = outcome_new(sm, slice_of(NULL, 0), f->trace);
     spread_begin(&spread, sm, o, AHEAD, &s);
     fanout_entries(sm, f, &s, &spread);

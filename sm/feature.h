@@ -18,6 +18,9 @@ struct passage {
     struct session *session;     /* the sender's, in the outgoing pass; else NULL */
     struct slice    owner;       /* bare JID: of the sender in the outgoing pass, else of the recipient */
     bool            exists;      /* incoming: such an account exists */
+    uint64_t        again_us;    /* incoming: it was sent then to a session that ended meanwhile (resume.h)
+                                    and passed the features before; 0: it comes for the first time */
+    struct archive_note *note;   /* incoming: how it is stored (archive.h); NULL: it is not */
     struct stanza  *stanza;      /* from and to are canonical; `to` may be empty in the outgoing pass */
 };
 

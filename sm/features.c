@@ -1,6 +1,6 @@
 /* What this server does for an account.
  * THE ORDER IS THE ORDER IN WHICH A STANZA PASSES. Subscription sees its four presence types before
- * presence sees the rest; both come before delivery. At login, waiting subscription requests (RFC 6121
+ * presence sees the rest; both come before delivery. Archive sees what nobody took or refused. At login, waiting subscription requests (RFC 6121
  * 3.1.3) come before waiting messages (XEP-0160). At the end of an account the contacts are told first
  * (register -> roster), then the rows go. */
 
@@ -10,7 +10,9 @@
     X(roster)        /* RFC 6121 2 */       \
     X(subscription)  /* RFC 6121 3 */       \
     X(presence)      /* RFC 6121 4 */       \
+    X(archive)       /* XEP-0313, 0359 */   \
     X(offline)       /* XEP-0160 */         \
+    X(mam)           /* XEP-0313 */         \
     X(disco)         /* XEP-0030 */         \
     X(register)      /* XEP-0077 */         \
     X(ping)          /* XEP-0199 */         \

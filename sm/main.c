@@ -10,6 +10,7 @@
 #include "log.h"
 #include "logins.h"
 #include "ns.h"
+#include "offline.h"
 #include "outcome.h"
 #include "register.h"
 #include "sasl.h"
@@ -167,6 +168,13 @@ static void on_routes(void *arg, const struct routes *routes)
     self->sm.routes = routes;
 }
 
+static void on_confirmed(void *arg, const struct kept *k)
+{
+    struct self *self = arg;
+
+    offline_confirmed(&self->sm, k);
+}
+
 static void on_peer_lost(void *arg, const struct address *life)
 {
     struct self *self = arg;
@@ -181,6 +189,7 @@ static void stop(void *arg)
     struct sm   *sm = &self->sm;
 
     timer_disarm(&self->drain_check);
+    offline_free(sm);
     logins_free(&sm->logins);
     sasl_free(&sm->sasl);
     store_close(&sm->store.archive);
@@ -208,7 +217,7 @@ static frame_handler *const handlers[FRAME_KIND_MAX] = {
 static const struct daemon_spec spec = {
     .name = "sm", .role = ROLE_SM, .handlers = handlers, .verbs = sm_verbs,
     .start = start, .drain = drain, .reload = reload, .status = status,
-    .on_routes = on_routes, .on_peer_lost = on_peer_lost, .stop = stop,
+    .on_routes = on_routes, .on_peer_lost = on_peer_lost, .on_confirmed = on_confirmed, .stop = stop,
 };
 
 int main(int argc, char **argv)

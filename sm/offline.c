@@ -1,16 +1,16 @@
-/* XEP-0160: messages that wait, over the ledger. Which are kept: normal and chat, unless a hint says no
- * (XEP-0334) or there is nothing in them but a chat state (3). They are handed to the first resource
- * that can take messages, in order, with a delay stamp (XEP-0203), and forgotten after that. */
+/* XEP-0160 over the ledger (offline.h). Which are kept: proto/archive_rules.c. */
 
 #include "offline.h"
 
 #include <stdlib.h>
 
+#include "archive.h"
+#include "archive_rules.h"
 #include "delay.h"
 #include "jid.h"
-#include "ledger.h"
 #include "log.h"
 #include "ns.h"
+#include "stanza_id.h"
 #include "stats.h"
 
 static uint64_t offline_kept, offline_given, offline_refused;
@@ -24,156 +24,289 @@ static const struct stat_row stats[] = {
 
 /* ---- keeping ---- */
 
-static bool worth_keeping(const struct stanza *s)
+static enum zerr append_waiting(struct passage *p, struct ledger *ledger, struct ledger_record *record)
 {
-    unsigned says = STANZA_HAS_BODY | STANZA_HAS_SUBJECT | STANZA_STORE | STANZA_HAS_RECEIPT |
-                    STANZA_HAS_MARKER | STANZA_ENCRYPTED | STANZA_MUC_USER;
+    struct ledger_limits limits = archive_limits(p->sm);
 
-    if (s->flags & (STANZA_NO_STORE | STANZA_EMPTY))
-        return false;
-    return s->flags & says || !(s->flags & STANZA_CHAT_STATE);
+    record->views |= LEDGER_OFFLINE;
+    return ledger_append(ledger, outcome_archive(p->out), &limits, record);
 }
 
-static enum zerr keep(struct passage *p, struct ledger *ledger)
+/* Archived as well: one record, both views. */
+static enum zerr keep_noted(struct passage *p)
 {
-    struct ledger_limits limits = {
-        p->sm->settings->limits.offline_messages_max, p->sm->settings->limits.offline_bytes_max,
-    };
+    struct archive_note *note = p->note;
+    enum zerr            err;
+
+    if (!note->offline || p->sm->settings->limits.offline_messages_max == 0)
+        return ZE_OK;                  /* it is in the archive */
+    err = append_waiting(p, &note->ledger, &note->record);
+    note->done = !err;
+    return err;
+}
+
+static enum zerr keep_alone(struct passage *p, struct ledger *ledger)
+{
     struct ledger_record record = {
-        .id = ledger_next_id(ledger, wall_us()), .views = LEDGER_OFFLINE, .direction = LEDGER_IN,
-        .stanza = *p->stanza,
+        .id = ledger_next_id(ledger, wall_us()), .direction = LEDGER_IN, .stanza = *p->stanza,
+        .origin_us = p->again_us,
     };
 
-    return ledger_append(ledger, outcome_archive(p->out), &limits, &record);
+    return append_waiting(p, ledger, &record);
+}
+
+/* What an ended session did not acknowledge: its record is there when it was archived. */
+static enum zerr keep(struct passage *p)
+{
+    struct store_view *view = store_view(p->sm->store.archive);
+    struct ledger_id   id;
+    struct ledger      ledger;
+    enum zerr          err = ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner);
+
+    if (!err && p->again_us && archive_id_of(p->stanza, p->owner, &id) == ZE_OK)
+        err = ledger_offline_again(&ledger, outcome_archive(p->out), id);
+    else if (!err)
+        err = p->sm->settings->limits.offline_messages_max ? keep_alone(p, &ledger) : ZE_FULL;
+    store_view_end(&view);
+    return err;
 }
 
 int offline_store(struct passage *p)
 {
-    struct store_view *view;
-    struct ledger      ledger;
-    enum zerr          err;
+    enum zerr err;
 
-    if (p->sm->settings->limits.offline_messages_max == 0)
+    if (!p->note && !p->again_us && p->sm->settings->limits.offline_messages_max == 0)
         return ZE_NO_SUCH;
-    if (!p->exists || !worth_keeping(p->stanza))
+    if (!p->exists || (!p->note && !archive_verdict(ARCHIVE_OF_ACCOUNT, p->stanza).offline))
         return TAKEN;
-    view = store_view(p->sm->store.archive);
-    err = ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner);
-    if (!err)
-        err = keep(p, &ledger);
-    store_view_end(&view);
+    err = p->note ? keep_noted(p) : keep(p);
     if (!err) {
         offline_kept++;
         return TAKEN;
     }
     offline_refused++;
     log_debug("offline_refused", "jid", log_slice(p->owner), "err", err_name(err), NULL);
-    return err == ZE_FULL ? ZE_NO_SUCH : (int)err;      /* 3: service-unavailable when full */
+    return err == ZE_FULL && !store_low(p->sm->store.archive) ? ZE_NO_SUCH : (int)err;
 }
 
 /* ---- handing out ---- */
 
 struct given {
-    struct passage  *p;
-    struct session  *session;
-    struct ledger_id last;
-    size_t           count;
+    struct passage     *p;
+    struct session     *session;
+    struct ledger      *ledger;
+    struct slice        domain;
+    struct ledger_id    last;
+    size_t              count;
 };
+
+static struct slice copy_content(struct given *g, const struct ledger_record *r)
+{
+    struct buf content = { 0 };
+    char       id[LEDGER_ID_TEXT];
+
+    buf_put_slice(&content, r->stanza.content);
+    delay_write(&content, r->delay_from.len ? r->delay_from : g->domain, r->origin_us ? r->origin_us : r->id.time_us);
+    if (r->views & LEDGER_ARCHIVE) {
+        ledger_id_write(id, r->id);
+        stanza_id_write(&content, g->p->owner, slice_str(id));
+    }
+    return outcome_keep(g->p->out, &content);
+}
+
+static void give_copy(struct given *g, const struct ledger_record *r)
+{
+    struct arena *arena = g->p->sm->arena;
+    struct frame  f = frame_make(FRAME_STANZA);
+
+    f.dest = g->session->c2sd;
+    f.handle = g->session->conn;
+    f.sender = g->session->handle;
+    f.trace = ledger_id_pack(r->id);
+    f.stanza = r->stanza;
+    f.stanza.from = arena_copy(arena, r->stanza.from);
+    f.stanza.to = arena_copy(arena, r->stanza.to);
+    f.stanza.id = arena_copy(arena, r->stanza.id);
+    f.stanza.lang = arena_copy(arena, r->stanza.lang);
+    f.stanza.payload_ns = f.stanza.payload_name = slice_of(NULL, 0);
+    f.stanza.flags |= STANZA_WAITS | STANZA_HAS_DELAY;
+    f.body = f.stanza.content = copy_content(g, r);
+    outcome_frame(g->p->out, AHEAD, &f);
+}
 
 static int give(void *arg, struct ledger_record *record)
 {
-    struct given  *g = arg;
-    struct arena  *arena = g->p->sm->arena;
-    struct buf     content = { 0 };
-    struct stanza  s;
-    struct slice   domain = arena_copy(arena, jid_domain(g->p->owner));
+    struct given *g = arg;
 
-    if (ledger_unpack(record, arena))
-        return 0;
-    s = record->stanza;
-    buf_put_slice(&content, s.content);
-    delay_write(&content, record->delay_from.len ? record->delay_from : domain,
-                record->origin_us ? record->origin_us : record->id.time_us);
-    s.from = arena_copy(arena, s.from);
-    s.to = arena_copy(arena, s.to);
-    s.id = arena_copy(arena, s.id);
-    s.lang = arena_copy(arena, s.lang);
-    s.payload_ns = s.payload_name = slice_of(NULL, 0);
-    s.content = outcome_keep(g->p->out, &content);
-    outcome_session(g->p->out, AHEAD, g->session, &s);
     g->last = record->id;
+    if (g->session->asked_archive && record->views & LEDGER_ARCHIVE) {
+        ledger_offline_take(g->ledger, outcome_archive(g->p->out), record->id);
+        return 0;
+    }
+    if (ledger_unpack(record, g->p->sm->arena))
+        return 0;
+    give_copy(g, record);
     g->count++;
     return 0;
 }
 
-/* What was handed to the link and may now be forgotten. */
-struct handed {
-    struct sm       *sm;
-    struct ledger_id last;
-    uint64_t         trace;
-    size_t           owner_len;
-    char             owner[];
-};
-
-static void forget(struct sm *sm, struct outcome *o, struct slice owner, struct ledger_id last)
+/* Puts what may have reached nobody before a power cut into the offline view; false: nothing was done. */
+static bool recall_some(struct passage *p, struct outcome *o, struct ledger *l, uint64_t cold_us)
 {
-    struct store_view *view = store_view(sm->store.archive);
-    struct ledger      ledger;
+    struct ledger_query q = { .end_us = cold_us - 1, .max = LEDGER_PAGE_MOST, .bytes_max = SIZE_MAX };
+    struct ledger_page  page = { .complete = false };
 
-    if (!ledger_open(&ledger, sm_ledger(&sm->store), view, owner))
-        ledger_offline_clear(&ledger, outcome_archive(o), last);
-    store_view_end(&view);
+    if (ledger_delivered(l, &q.after) || q.after.time_us >= cold_us)
+        return false;
+    while (!page.complete && ledger_query(l, &q, p->sm->arena, &page) == ZE_OK && page.count) {
+        for (unsigned i = 0; i < page.count; i++)
+            if (page.records[i].direction == LEDGER_IN &&
+                archive_verdict(ARCHIVE_OF_ACCOUNT, &page.records[i].stanza).offline)
+                ledger_offline_again(l, outcome_archive(o), page.records[i].id);
+        q.after = page.records[page.count - 1].id;
+    }
+    ledger_delivered_put(l, outcome_archive(o), (struct ledger_id){ cold_us, 0 });
+    return true;
 }
 
-static void on_handed(void *arg, enum zerr err)
+/* The first session of an account after a power cut, see ledger.h. Its batch is handed in before the view is
+ * read: what waits again is handed out in its place. */
+static void recall(struct passage *p)
 {
-    struct handed  *h = arg;
-    struct slice    owner = slice_of(h->owner, h->owner_len);
-    struct outcome *o;
+    struct store_view *view = store_view(p->sm->store.archive);
+    uint64_t           cold_us = archive_cold_us(view);
+    struct outcome    *o = cold_us ? outcome_new(p->sm, p->owner, outcome_trace(p->out)) : NULL;
+    struct ledger      ledger;
 
-    if (!err) {
-        o = outcome_new(h->sm, owner, h->trace);
-        forget(h->sm, o, owner, h->last);
+    if (o && !ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner) && ledger.owner_id &&
+        recall_some(p, o, &ledger, cold_us))
+        log_info("archive_recalled", "jid", log_slice(p->owner), "count", log_num(ledger.offline_count), NULL);
+    store_view_end(&view);
+    if (o)
         outcome_settle(&o);
-    }
-    free(h);
 }
 
 static void offline_receptive(struct passage *p, struct session *session)
 {
-    struct store_view *view = store_view(p->sm->store.archive);
-    struct given       g = { .p = p, .session = session };
+    struct store_view *view;
     struct ledger      ledger;
-    struct handed     *h;
+    struct given       g = {
+        .p = p, .session = session, .ledger = &ledger, .domain = arena_copy(p->sm->arena, jid_domain(p->owner)),
+    };
 
+    if (!session->asked_archive)
+        recall(p);
+    view = store_view(p->sm->store.archive);
     if (!ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner) && ledger.offline_count)
-        ledger_offline_each(&ledger, (struct ledger_id){ 0 }, give, &g);
+        ledger_offline_each(&ledger, ledger_id_unpack(session->given), give, &g);
     store_view_end(&view);
-    if (!g.count)
-        return;
+    if (g.last.time_us)
+        session->given = ledger_id_pack(g.last);
     offline_given += g.count;
-    h = xcalloc(1, sizeof(*h) + p->owner.len);
-    h->sm = p->sm;
-    h->last = g.last;
-    h->trace = outcome_trace(p->out);
-    h->owner_len = p->owner.len;
-    memcpy(h->owner, p->owner.p, p->owner.len);
-    outcome_then(p->out, on_handed, h);
 }
 
-static void offline_removed(struct passage *p)
-{
-    struct store_view *view = store_view(p->sm->store.archive);
-    struct ledger      ledger;
+/* ---- received ---- */
 
-    if (!ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner))
-        ledger_forget(&ledger, outcome_archive(p->out));
+struct received {
+    struct received *next;
+    uint64_t         id;
+    size_t           len;
+    char             owner[];
+};
+
+struct offline {
+    struct sm        *sm;
+    struct deferred   flush;
+    struct received  *first, **end;
+};
+
+static struct slice owner_of(const struct received *r)
+{
+    return slice_of(r->owner, r->len);
+}
+
+/* All of one owner from the front of the list in one outcome. */
+static void flush_owner(struct offline *off)
+{
+    struct sm         *sm = off->sm;
+    struct slice       owner = arena_copy(sm->arena, owner_of(off->first));
+    struct outcome    *o = outcome_new(sm, owner, 0);
+    struct store_view *view = store_view(sm->store.archive);
+    struct ledger      ledger;
+    bool               open = !ledger_open(&ledger, sm_ledger(&sm->store), view, owner);
+
+    while (off->first && slice_eq(owner_of(off->first), owner)) {
+        struct received *r = off->first;
+        if (open)
+            ledger_offline_take(&ledger, outcome_archive(o), ledger_id_unpack(r->id));
+        off->first = r->next;
+        free(r);
+    }
     store_view_end(&view);
+    outcome_settle(&o);
+}
+
+static void flush(void *arg)
+{
+    struct offline *off = arg;
+
+    while (off->first)
+        flush_owner(off);
+    off->end = &off->first;
+    arena_reset(off->sm->arena);
+}
+
+void offline_received(struct sm *sm, const struct frame *f)
+{
+    struct slice     owner = jid_bare(f->stanza.to);
+    struct received *r;
+
+    if (!(f->stanza.flags & STANZA_WAITS))
+        return;
+    if (!sm->offline) {
+        sm->offline = xcalloc(1, sizeof(*sm->offline));
+        sm->offline->sm = sm;
+        sm->offline->end = &sm->offline->first;
+        sm->offline->flush = (struct deferred){ .run = flush, .arg = sm->offline };
+    }
+    r = xcalloc(1, sizeof(*r) + owner.len);
+    r->id = f->trace;
+    r->len = owner.len;
+    memcpy(r->owner, owner.p, owner.len);
+    *sm->offline->end = r;
+    sm->offline->end = &r->next;
+    loop_defer(sm->loop, &sm->offline->flush);
+}
+
+void offline_confirmed(struct sm *sm, const struct kept *k)
+{
+    struct slice          bytes = kept_bytes(k);
+    const struct session *session;
+    struct frame          f;
+
+    if (frame_decode(bytes, &f) != (ssize_t)bytes.len || !(f.stanza.flags & STANZA_WAITS))
+        return;
+    session = session_by_handle(sm->sessions, f.sender);
+    if (!session || !session->resume)
+        offline_received(sm, &f);
+}
+
+void offline_free(struct sm *sm)
+{
+    if (!sm->offline)
+        return;
+    loop_undefer(&sm->offline->flush);
+    for (struct received *r = sm->offline->first, *next; r; r = next) {
+        next = r->next;
+        free(r);
+    }
+    free(sm->offline);
+    sm->offline = NULL;
 }
 
 static const char *const offline_disco[] = { NS_OFFLINE_F, NULL };
 
 const struct sm_feature sm_offline = {
     .name = "offline", .spec = "XEP-0160", .disco_server = offline_disco, .stats = stats,
-    .receptive = offline_receptive, .removed = offline_removed,
+    .receptive = offline_receptive,
 };

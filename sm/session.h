@@ -44,6 +44,8 @@ struct session {
     bool             secure;
     bool             dirty;            /* its row in live memory is to be written at the end of the turn */
     bool             asked_archive;    /* has queried the archive (XEP-0313): needs no offline messages */
+    bool             searching;        /* a query of it takes several loop turns (mam.c) */
+    uint64_t         given;            /* the last waiting message it got (ledger_id_pack); 0: none */
     uint16_t         jid_len, bare_len, address_len;
     char             text[];           /* full JID, client address */
 };

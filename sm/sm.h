@@ -13,6 +13,7 @@
 #include "xml_stream.h"
 
 struct logins;
+struct offline;
 struct sasl;
 struct sessions;
 struct throttle;
@@ -30,6 +31,7 @@ struct sm {
     struct sessions       *sessions;
     struct sasl           *sasl;
     struct logins         *logins;
+    struct offline        *offline;       /* offline.c: what was received in this turn */
     struct throttle       *registrations; /* register.c: by client address */
     bool                   stopping;      /* no new sessions */
 };

@@ -21,6 +21,7 @@
 #include "dispatch.h"
 #include "fanout.h"
 #include "logins.h"
+#include "offline.h"
 #include "outcome.h"
 #include "register.h"
 #include "xml_write.h"
@@ -128,6 +129,7 @@ static void rig_limits(void)
     rig_settings.limits.roster_items_max = 100;
     rig_settings.limits.offline_messages_max = 100;
     rig_settings.limits.offline_bytes_max = 1 << 20;
+    rig_settings.limits.archive_page_max = 50;
     rig_settings.limits.vcard_max = 10000;
     rig_settings.limits.private_max = 10000;
     rig_settings.limits.private_items_max = 5;
@@ -181,6 +183,7 @@ RIG int rig_teardown(void **state)
     char command[128];
 
     (void)state;
+    offline_free(&rig);
     logins_free(&rig.logins);
     store_close(&rig.store.archive);
     store_close(&rig.store.accounts);

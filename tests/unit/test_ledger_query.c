@@ -214,23 +214,23 @@ static void a_long_search_goes_on_later(void **state)
 
     append(f, 0, "romeo@m.net/tower", LEDGER_ARCHIVE);
     open_ledger(f, &l);
-    for (unsigned i = 1; i <= 2 * LEDGER_SCAN + 1500; i++) {
+    for (unsigned i = 1; i <= LEDGER_COUNT_MOST; i++) {
         struct ledger_record r = message(i, "romeo@m.net/orchard", LEDGER_ARCHIVE, text);
         r.id = ledger_next_id(&l, START + i * STEP);
         assert_int_equal(ledger_append(&l, b, &wide, &r), ZE_OK);
     }
     store_view_end(&l.view);
     commit(f, b);
-    append(f, 9999, "romeo@m.net/tower", LEDGER_ARCHIVE);
+    append(f, 99999, "romeo@m.net/tower", LEDGER_ARCHIVE);
     open_ledger(f, &l);
     assert_false(ledger_count(&l, &q, &count));
     do {
         assert_int_equal(ledger_query(&l, &q, arena, &page), ZE_OK);
-        assert_int_equal(page.count, calls == 0 || calls == 2);
+        assert_int_equal(page.count, calls == 0 || !page.unfinished);
         q.after = page.reached;
         calls++;
     } while (page.unfinished);
-    assert_int_equal(calls, 3);
+    assert_int_equal(calls, LEDGER_COUNT_MOST / LEDGER_SCAN + 1);
     assert_true(page.complete);
     store_view_end(&l.view);
 }

@@ -1,0 +1,239 @@
+/* Messages on their way into the archive (archive.h). The id is given before delivery (XEP-0313 3.3.3: what
+ * is delivered names it) and the record goes into the outcome's batch: delivery does not wait for the
+ * commit, acknowledgements do (DESIGN.md 2.6). A message to oneself is stored once (5.1.1.1), when it
+ * comes in. */
+
+#include "archive.h"
+
+#include "cursor.h"
+#include "jid.h"
+#include "log.h"
+#include "ns.h"
+#include "archive_rules.h"
+#include "stanza_id.h"
+
+static uint64_t archived, archive_refused, ids_forged;
+
+static const struct stat_row stats[] = {
+    { "archived", "records written to archives of accounts", &archived },
+    { "archive_refused", "messages returned because they could not be archived", &archive_refused },
+    { "stanza_ids_forged", "messages with a stanza-id that claimed to be ours", &ids_forged },
+    { 0 },
+};
+
+struct ledger_limits archive_limits(const struct sm *sm)
+{
+    return (struct ledger_limits){
+        sm->settings->limits.offline_messages_max, sm->settings->limits.offline_bytes_max,
+    };
+}
+
+/* ---- ids ---- */
+
+static bool is_ours(void *arg, struct slice bare)
+{
+    return sm_serves(arg, jid_domain(bare));
+}
+
+struct slice archive_unforged(struct sm *sm, const struct stanza *s)
+{
+    struct xml_limits limits = sm_xml_limits(sm);
+    struct slice      content = stanza_id_strip(sm->arena, s, is_ours, sm, &limits);
+
+    ids_forged += content.p != s->content.p;
+    return content;
+}
+
+static struct slice with_id(struct passage *p, struct slice content, struct ledger_id id)
+{
+    char       text[LEDGER_ID_TEXT];
+    struct buf out = { 0 };
+
+    ledger_id_write(text, id);
+    buf_put_slice(&out, content);
+    stanza_id_write(&out, p->owner, slice_str(text));
+    return outcome_keep(p->out, &out);
+}
+
+enum zerr archive_id_of(const struct stanza *s, struct slice owner, struct ledger_id *id)
+{
+    struct slice text = s->name == STANZA_MESSAGE ? stanza_id_own(s->content, owner) : slice_of(NULL, 0);
+
+    return text.p ? ledger_id_parse(text, id) : ZE_NOT_FOUND;
+}
+
+/* ---- what the sender keeps ---- */
+
+static enum zerr keep_sent(struct passage *p)
+{
+    struct ledger_limits limits = archive_limits(p->sm);
+    struct ledger_record record = { .views = LEDGER_ARCHIVE, .direction = LEDGER_OUT, .stanza = *p->stanza };
+    struct store_view   *view = store_view(p->sm->store.archive);
+    struct ledger        ledger;
+    enum zerr            err = ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner);
+
+    if (!err)
+        err = ledger_may_append(&ledger, &record);
+    if (!err) {
+        record.id = ledger_next_id(&ledger, wall_us());
+        err = ledger_append(&ledger, outcome_archive(p->out), &limits, &record);
+    }
+    store_view_end(&view);
+    archived += !err;
+    archive_refused += err != ZE_OK;
+    return err;
+}
+
+static bool archives(const struct passage *p)
+{
+    return p->sm->settings->server.archive && archive_verdict(ARCHIVE_OF_ACCOUNT, p->stanza).archive;
+}
+
+static int archive_outgoing(struct passage *p)
+{
+    struct stanza *s = p->stanza;
+
+    if (s->name != STANZA_MESSAGE)
+        return GO_ON;
+    s->content = archive_unforged(p->sm, s);
+    if (!s->to.len || slice_eq(jid_bare(s->to), p->owner) || !archives(p))
+        return GO_ON;
+    return keep_sent(p);
+}
+
+/* ---- what the recipient gets ---- */
+
+static enum zerr note_record(struct passage *p, struct archive_note *note)
+{
+    enum zerr err = ledger_open(&note->ledger, sm_ledger(&p->sm->store), note->view, p->owner);
+
+    if (!err)
+        err = ledger_may_append(&note->ledger, &note->record);
+    if (!err)
+        note->record.id = ledger_next_id(&note->ledger, wall_us());
+    return err;
+}
+
+static enum zerr note_new(struct passage *p)
+{
+    struct arena        *arena = p->sm->arena;
+    struct archive_note *note = arena_alloc(arena, sizeof(*note));
+    struct stanza       *delivered = arena_alloc(arena, sizeof(*delivered));
+    enum zerr            err;
+
+    *note = (struct archive_note){
+        .view = store_view(p->sm->store.archive), .original = p->stanza,
+        .offline = archive_verdict(ARCHIVE_OF_ACCOUNT, p->stanza).offline,
+        .record = { .views = LEDGER_ARCHIVE, .direction = LEDGER_IN, .stanza = *p->stanza },
+    };
+    err = note_record(p, note);
+    if (err) {
+        store_view_end(&note->view);
+        return err;
+    }
+    *delivered = *p->stanza;
+    delivered->content = with_id(p, delivered->content, note->record.id);
+    p->stanza = delivered;
+    p->note = note;
+    return ZE_OK;
+}
+
+static int archive_incoming(struct passage *p)
+{
+    struct stanza *s = p->stanza;
+    enum zerr      err;
+
+    if (s->name != STANZA_MESSAGE || !p->exists || p->again_us)
+        return GO_ON;
+    s->content = archive_unforged(p->sm, s);
+    err = archives(p) ? note_new(p) : ZE_OK;
+    archive_refused += err != ZE_OK;
+    return err;
+}
+
+int archive_settle(struct passage *p, int did)
+{
+    struct archive_note *note = p->note;
+    struct ledger_limits limits = archive_limits(p->sm);
+    enum zerr            err = ZE_OK;
+
+    if (!note)
+        return did;
+    if (did >= 0 && !note->done)
+        err = ledger_append(&note->ledger, outcome_archive(p->out), &limits, &note->record);
+    store_view_end(&note->view);
+    p->note = NULL;
+    p->stanza = (struct stanza *)note->original;
+    archived += did >= 0 && !err;
+    return err ? (int)err : did;
+}
+
+/* ---- the mark (ledger.h) ---- */
+
+/* The last session ends: what it left unacknowledged enters the offline view in the same batch. */
+static void archive_offline(struct passage *p, struct session *s)
+{
+    struct store_view *view;
+    struct ledger      ledger;
+    struct ledger_id   mark, newest;
+
+    if (s->account->count > 1 || !s->available)
+        return;
+    view = store_view(p->sm->store.archive);
+    if (!ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner) && !ledger_delivered(&ledger, &mark)) {
+        newest = ledger_newest(&ledger);
+        if (ledger_id_cmp(newest, mark) > 0)
+            ledger_delivered_put(&ledger, outcome_archive(p->out), newest);
+    }
+    store_view_end(&view);
+}
+
+/* ---- after a power cut ---- */
+
+static struct slice cold_key(struct buf *key)
+{
+    store_key(key, 0, SLICE("cold"));
+    return buf_slice(key);
+}
+
+void archive_cold_start(struct sm *sm, uint64_t now_us)
+{
+    struct outcome *o = outcome_new(sm, SLICE("cold"), 0);
+    struct buf      key = { 0 }, value = { 0 };
+
+    buf_put_u8(&value, 1);
+    buf_put_u64(&value, now_us);
+    store_put(outcome_archive(o), A_ARCHIVE_META, cold_key(&key), buf_slice(&value));
+    outcome_settle(&o);
+    buf_free(&key);
+    buf_free(&value);
+}
+
+uint64_t archive_cold_us(struct store_view *view)
+{
+    struct buf    key = { 0 };
+    struct cursor c = { store_get(view, A_ARCHIVE_META, cold_key(&key)), false };
+    unsigned      format = take_u8(&c);
+    uint64_t      us = take_u64(&c);
+
+    buf_free(&key);
+    return cursor_done(&c) && format == 1 ? us : 0;
+}
+
+static void archive_removed(struct passage *p)
+{
+    struct store_view *view = store_view(p->sm->store.archive);
+    struct ledger      ledger;
+
+    if (!ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner))
+        ledger_forget(&ledger, outcome_archive(p->out));
+    store_view_end(&view);
+}
+
+static const char *const archive_disco[] = { NS_SID, NULL };
+
+const struct sm_feature sm_archive = {
+    .name = "archive", .spec = "XEP-0313 5.1, XEP-0359", .disco_account = archive_disco, .stats = stats,
+    .outgoing = archive_outgoing, .incoming = archive_incoming, .offline = archive_offline,
+    .removed = archive_removed,
+};
