@@ -297,3 +297,13 @@ bool channel_is_any(const struct channel *c, const struct kept *k, uint64_t life
     (void)life;
     return true;
 }
+
+bool channel_keeps_before(const struct channel *c, uint64_t serial)
+{
+    for (uint64_t n = c->base; n < c->next; n++) {
+        const struct kept *k = c->ring[n & (c->room - 1)];
+        if (k && k->serial <= serial)
+            return true;
+    }
+    return false;
+}

@@ -20,6 +20,7 @@ struct kept {
     unsigned     refs;
     bool         in_channel;    /* one of the references is the channel's */
     bool         has_row;       /* live memory holds it */
+    bool         held;          /* waits for a slot to have its new owner (link_hold.c) */
     uint32_t     instance;      /* of the channel; 0: none */
     uint64_t     serial, tag, number;
     struct kept *next;          /* while it is in a chain that was taken out */
@@ -69,6 +70,8 @@ struct channel_step {
 };
 /* What to write next; call it until it says false, and write what it says. */
 bool channel_step(struct channel *c, struct channel_step *step);
+/* Is anything kept that was entered with this serial or before? */
+bool channel_keeps_before(const struct channel *c, uint64_t serial);
 static inline bool channel_has_unsent(const struct channel *c)
 {
     return c->cursor != c->next;

@@ -46,6 +46,7 @@ static void on_routes(void *arg, const struct routes *routes)
         sd_notify(0, "STATUS=running");
     rt->was_linked = true;
     claim_slots(rt, routes);
+    slots_on_routes(rt->d.slots, routes);
     if (rt->spec->on_routes && rt->d.self)
         rt->spec->on_routes(rt->d.self, routes);
 }
@@ -62,6 +63,7 @@ static void on_peer_back(void *arg, const struct address *peer)
 {
     struct runtime *rt = arg;
 
+    slots_on_peer_back(rt->d.slots, peer);
     if (rt->spec->on_peer_back && rt->d.self)
         rt->spec->on_peer_back(rt->d.self, peer);
 }
@@ -95,6 +97,36 @@ static bool open_live(struct runtime *rt)
     return rt->d.live != NULL;
 }
 
+static void on_slots_frame(void *arg, const struct frame *f)
+{
+    struct runtime *rt = arg;
+
+    slots_on_frame(rt->d.slots, f);
+    arena_reset(rt->d.arena);
+}
+
+static enum zerr send_slots(void *arg, struct frame *f)
+{
+    return link_send(arg, f);
+}
+
+static void say_ready(void *arg, uint32_t generation)
+{
+    link_say_ready(arg, generation);
+}
+
+/* The daemon's self is not there yet; nothing is asked of it before the loop runs. */
+static void make_slots(struct runtime *rt)
+{
+    struct address    self = { rt->spec->role, instance_key(rt->d.instance), link_incarnation(rt->d.link) };
+    struct slots_ways ways = { rt->d.link, send_slots, say_ready };
+    struct slots_spec spec = rt->spec->slots ? *rt->spec->slots : (struct slots_spec){ 0 };
+
+    spec.live = rt->d.live;
+    spec.live_table = LINK_LIVE_SLOTS;
+    rt->d.slots = slots_new(rt->d.loop, &ways, &self, &spec);
+}
+
 static bool make_link(struct runtime *rt)
 {
     if (rt->spec->role == ROLE_ROUTERD)
@@ -103,12 +135,15 @@ static bool make_link(struct runtime *rt)
 
     for (unsigned kind = 0; kind < FRAME_KIND_MAX; kind++)
         rt->handlers[kind] = rt->spec->handlers[kind] ? handle_frame : NULL;
+    rt->handlers[FRAME_SLOT_FENCE] = rt->handlers[FRAME_SLOT_STATE] = on_slots_frame;
     rt->d.link = link_new(rt->d.loop, &(struct link_spec){
         .socket_path = path, .instance = rt->d.instance, .handlers = rt->handlers, .daemon = rt,
         .queue_bytes = rt->d.settings->limits.router_queue_bytes, .live = rt->d.live,
         .on_kept = on_kept, .on_confirmed = on_confirmed, .on_peer_back = on_peer_back,
         .on_routes = on_routes, .on_peer_lost = on_peer_lost });
     free(path);
+    if (rt->d.link)
+        make_slots(rt);
     return rt->d.link != NULL;
 }
 
@@ -297,6 +332,8 @@ static bool start(struct runtime *rt)
     rt->d.self = rt->spec->start(&rt->d);
     if (!rt->d.self)
         return false;
+    if (rt->d.slots)
+        slots_daemon(rt->d.slots, rt->d.self);
     if (rt->d.link)
         link_restore(rt->d.link);
     rt->tables[0] = daemon_verbs;
@@ -320,6 +357,7 @@ static void finish(struct runtime *rt)
         live_freeze(rt->d.live);
     if (rt->d.self && rt->spec->stop)
         rt->spec->stop(rt->d.self);
+    slots_free(&rt->d.slots);
     link_free(&rt->d.link);
     live_close(&rt->d.live);
     timer_disarm(&rt->stop_timer);

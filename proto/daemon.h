@@ -11,6 +11,7 @@
 #include "link.h"
 #include "loop.h"
 #include "settings.h"
+#include "slots.h"
 #include "stats.h"
 #include "store.h"
 
@@ -20,6 +21,7 @@ struct daemon {
     const struct settings *settings;
     struct link           *link;          /* NULL in routerd */
     struct live           *live;          /* NULL: this role has no live memory (spec->live_tables) */
+    struct slots          *slots;         /* which slots this instance handles (slots.h); NULL in routerd */
     const char            *instance;      /* "sm-1" */
     struct arena          *arena;         /* reset after each frame handled */
     void                  *self;          /* what start() returned */
@@ -37,6 +39,8 @@ struct daemon_spec {
      * first. Opened before the link, which finds its incarnation in it. NULL: none, each start is a new
      * life. */
     const char *const     *live_tables;
+    /* Of sm and muc: how slots are handed over; `daemon`, `live` and its table are filled in. */
+    const struct slots_spec *slots;
     /* Opens what needs the network or the store. Returns the daemon's self, or NULL (it logged why;
      * exit 1). The link exists but has not said HELLO yet. Then come the kept frames of an earlier life
      * (on_kept), and then the link connects. */

@@ -47,6 +47,7 @@ struct link *link_new(struct loop *loop, const struct link_spec *spec)
     l->tick = (struct timer){ .fire = link_on_tick, .arg = l };
     list_init(&l->peers);
     list_init(&l->bindings);
+    l->held_end = &l->held;
     timer_init(l, &l->retry);
     timer_init(l, &l->confirm);
     link_live_start(l);
@@ -75,6 +76,7 @@ void link_free(struct link **link)
     loop_undefer(&l->turn_end);
     timer_disarm(&l->tick);
     link_live_end(l);
+    link_free_held(l);
     LIST_EACH(&l->peers, node)
         link_peer_free(LIST_OWNER(node, struct link_peer, link));
     LIST_EACH(&l->bindings, node) {
@@ -132,6 +134,8 @@ enum zerr link_send_kept(struct link *l, struct frame *f, uint64_t tag, struct k
         *kept = NULL;
     if (!it)
         return ZE_NO_ROUTE;
+    if (link_must_hold(l, f))
+        return link_hold(l, f, tag, kept);
     struct link_peer *p = link_get_peer(l, it->key);
     enum zerr         err = admit(l, p, f, frame_length(f));
     if (err)
@@ -223,6 +227,35 @@ void link_unbind_domain(struct link *l, struct slice domain)
     list_remove(&b->link);
     free(b->domain);
     free(b);
+}
+
+bool link_confirmed_to(const struct link *l, unsigned role, uint64_t serial)
+{
+    LIST_EACH(&l->peers, node) {
+        const struct link_peer *p = LIST_OWNER(node, struct link_peer, link);
+        if (p->role & role && channel_keeps_before(&p->out, serial))
+            return false;
+    }
+    return true;
+}
+
+uint64_t link_serial(const struct link *l)
+{
+    return l->serial;
+}
+
+void link_say_ready(struct link *l, uint32_t generation)
+{
+    struct frame f = frame_make(FRAME_SLOT_READY);
+    struct buf   body = { 0 };
+
+    if (l->state != UP)
+        return;
+    buf_put_u32(&body, generation);
+    f.origin = l->self;
+    f.body = buf_slice(&body);
+    frame_encode(wire_out(l->wire), &f);
+    buf_free(&body);
 }
 
 /* What is sent is safe with live memory; without it goes on waiting for whoever is there to confirm it. */

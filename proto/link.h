@@ -36,8 +36,8 @@ struct receipt *receipt_ref(struct receipt *r);
 void            receipt_unref(struct receipt **r);
 
 /* Tables of the link in the daemon's live environment, the first ones of its list. */
-#define LINK_LIVE_TABLES "link_out", "link_mark", "link_meta"
-enum { LINK_LIVE_OUT, LINK_LIVE_MARK, LINK_LIVE_META, LINK_LIVE_COUNT };
+#define LINK_LIVE_TABLES "link_out", "link_mark", "link_meta", "slots"
+enum { LINK_LIVE_OUT, LINK_LIVE_MARK, LINK_LIVE_META, LINK_LIVE_SLOTS, LINK_LIVE_COUNT };
 
 struct link_spec {
     const char          *socket_path;     /* <run>/router/<role>.sock */
@@ -85,6 +85,12 @@ enum zerr link_send(struct link *link, struct frame *f);
 enum zerr link_send_kept(struct link *link, struct frame *f, uint64_t tag, struct kept **kept);
 /* Keeps f without sending it (f->dest is not used): for a session that has no socket just now. */
 struct kept *link_keep(struct link *link, struct frame *f, uint64_t tag);
+/* Of kept frames: the serial given last; and whether every frame to instances of these roles that had a
+ * serial up to this one has been confirmed. */
+uint64_t link_serial(const struct link *link);
+bool     link_confirmed_to(const struct link *link, unsigned roles, uint64_t serial);
+/* SLOT_READY (slots.h), when there is a link; who says it says it again after each new table. */
+void     link_say_ready(struct link *link, uint32_t generation);
 /* Restores kept frames through spec.on_kept; call it once, when the daemon has restored what refers to them. */
 void link_restore(struct link *link);
 /* Finds the destination by f->stanza.to (routes_find) and sends. */

@@ -245,7 +245,7 @@ void link_deliver(struct link *l, const struct frame *f)
     link_bounce(l, f, ZE_NO_SUCH);
 }
 
-static void bounce_to_self(struct link *l, const struct kept *k, enum zerr why)
+void link_bounce_to_self(struct link *l, const struct kept *k, enum zerr why)
 {
     struct frame original, f;
     struct buf   body = { 0 };
@@ -258,6 +258,15 @@ static void bounce_to_self(struct link *l, const struct kept *k, enum zerr why)
     buf_free(&body);
 }
 
+void link_enter_anew(struct link *l, struct kept *k, struct frame *f)
+{
+    struct link_peer *to = link_get_peer(l, f->dest.instance);
+
+    f->number = to->out.next;
+    frame_readdress(k->bytes, f);
+    link_enter(l, to, k);
+}
+
 /* By the table of now, in another channel; the serial stays. False: nobody serves it. */
 static bool by_another_way(struct link *l, const struct link_peer *from, struct kept *k)
 {
@@ -266,10 +275,7 @@ static bool by_another_way(struct link *l, const struct link_peer *from, struct 
     if (frame_decode(kept_bytes(k), &f) <= 0 || !f.generation || f.dest.incarnation || !f.stanza.to.len
         || routes_find(l->routes, f.stanza.to, &f.dest, &f.generation) || f.dest.instance == from->instance)
         return false;
-    struct link_peer *to = link_get_peer(l, f.dest.instance);
-    f.number = to->out.next;
-    frame_readdress(k->bytes, &f);
-    link_enter(l, to, kept_ref(k));
+    link_enter_anew(l, kept_ref(k), &f);
     return true;
 }
 
@@ -285,7 +291,7 @@ void link_take_out(struct link *l, struct link_peer *p, channel_verdict *verdict
         if (verdict == channel_is_any && by_another_way(l, p, k)) {
             kept_unref(l, &k);
         } else {
-            bounce_to_self(l, k, why);
+            link_bounce_to_self(l, k, why);
             drop_reference(l, p, k);
         }
     }

@@ -17,7 +17,7 @@
 #include "log.h"
 #include "mem.h"
 
-enum { FORMAT = 1, OUT_HEAD = 22, OUT_NOT_IN_CHANNEL = 1 };
+enum { FORMAT = 1, OUT_HEAD = 22, OUT_NOT_IN_CHANNEL = 1, OUT_HELD = 2 };
 
 /* ---- rows written as things happen ---- */
 
@@ -31,7 +31,7 @@ void link_live_put(struct link *l, struct kept *k)
     buf_put_u64(row, k->tag);
     buf_put_u32(row, k->instance);
     buf_put_u64(row, k->number);
-    buf_put_u8(row, k->in_channel ? 0 : OUT_NOT_IN_CHANNEL);
+    buf_put_u8(row, (k->in_channel ? 0 : OUT_NOT_IN_CHANNEL) | (k->held ? OUT_HELD : 0));
     buf_put_slice(row, kept_bytes(k));
     live_put_u64(l->spec.live, LINK_LIVE_OUT, k->serial, buf_slice(row));
     buf_reset(row, 64 * 1024);
@@ -245,7 +245,7 @@ static int take_out_row(void *arg, struct slice key, struct slice value)
     uint64_t tag = take_u64(&c);
     uint32_t instance = take_u32(&c);
     uint64_t number = take_u64(&c);
-    bool     outside = take_u8(&c) & OUT_NOT_IN_CHANNEL;
+    uint8_t  flags = take_u8(&c);
     if (frame_decode(c.rest, &f) != (ssize_t)c.rest.len)
         return 0;
     if (all->count == all->room) {
@@ -255,7 +255,8 @@ static int take_out_row(void *arg, struct slice key, struct slice value)
     struct kept *k = kept_from_bytes(c.rest);
     k->serial = live_key_u64(key);
     k->tag = tag;
-    k->instance = outside ? 0 : instance;
+    k->instance = flags & OUT_NOT_IN_CHANNEL ? 0 : instance;
+    k->held = flags & OUT_HELD;
     k->number = number;
     k->has_row = true;
     all->list[all->count++] = k;
@@ -266,6 +267,8 @@ static void into_channel(struct link *l, struct kept *k)
 {
     struct link_peer *p = k->instance ? link_get_peer(l, k->instance) : NULL;
 
+    if (k->held)
+        link_hold_restored(l, k);
     if (!p || k->number < p->restored_base)
         return;
     channel_put_back(&p->out, kept_ref(k));

@@ -57,7 +57,8 @@ struct link {
     struct routes    *routes;
     struct list       peers;
     struct list       bindings;
-    size_t            kept_bytes;   /* in all channels */
+    size_t            kept_bytes;   /* in all channels, and held */
+    struct kept      *held, **held_end;   /* link_hold.c */
     uint64_t          serial;       /* of the last kept frame */
     uint64_t          saved_serial; /* as live memory has it */
     struct buf        scratch;      /* for rows */
@@ -93,6 +94,9 @@ void link_on_routed(struct link *l, const struct frame *f, size_t len);
 void link_deliver(struct link *l, const struct frame *f);
 /* Into its channel, whose reference it becomes; k's bytes hold the number already. */
 void link_enter(struct link *l, struct link_peer *p, struct kept *k);
+/* k, in no channel now, goes to f->dest, whatever it was addressed to; its serial stays. */
+void link_enter_anew(struct link *l, struct kept *k, struct frame *f);
+void link_bounce_to_self(struct link *l, const struct kept *k, enum zerr why);
 /* What `verdict` names comes back as BOUNCE; of any (channel_is_any), what is to a JID goes another way. */
 void link_take_out(struct link *l, struct link_peer *p, channel_verdict *verdict, uint64_t life, enum zerr why);
 void link_turn_end(void *link);
@@ -100,6 +104,14 @@ void link_turn_end(void *link);
 void link_settle(struct link *l);
 void link_on_confirm_timer(uv_timer_t *timer);
 void link_on_tick(void *link);
+
+/* ---- link_hold.c: frames to slots that are on the move ---- */
+bool      link_must_hold(const struct link *l, const struct frame *f);
+enum zerr link_hold(struct link *l, struct frame *f, uint64_t tag, struct kept **kept);
+void      link_hold_restored(struct link *l, struct kept *k);
+/* When the table is settled. */
+void      link_release_held(struct link *l);
+void      link_free_held(struct link *l);
 
 /* ---- link_live.c: all of it nothing without live memory ---- */
 void link_live_start(struct link *l);           /* finds the incarnation and numbers of the last life */

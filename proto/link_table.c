@@ -123,12 +123,20 @@ static void follow_all(struct link *l)
     }
 }
 
+/* One that owns no slots any more and is down has been stopped after it left, or evicted. */
+static bool is_recorded(const struct link *l, uint32_t instance)
+{
+    const struct route_instance *it = routes_instance(l->routes, instance);
+
+    return it && (it->member || it->up);
+}
+
 /* One that is recorded no more will never come. */
 static void follow_evictions(struct link *l)
 {
     LIST_EACH(&l->peers, node) {
         struct link_peer *p = LIST_OWNER(node, struct link_peer, link);
-        if (routes_instance(l->routes, p->instance))
+        if (is_recorded(l, p->instance))
             continue;
         p->up = false;
         timer_disarm(&p->away);
@@ -150,9 +158,10 @@ void link_on_routes(struct link *l, const struct frame *f)
     }
     follow_all(l);
     follow_evictions(l);
-    link_pump_all(l);
     if (l->spec.on_routes)
         l->spec.on_routes(l->spec.daemon, l->routes);
+    link_release_held(l);
+    link_pump_all(l);
 }
 
 void link_on_pause_or_resume(struct link *l, const struct frame *f)

@@ -324,6 +324,11 @@ void slots_on_frame(struct slots *s, const struct frame *f)
 
 /* ---- life ---- */
 
+void slots_daemon(struct slots *s, void *daemon)
+{
+    s->spec.daemon = daemon;
+}
+
 struct slots *slots_new(struct loop *loop, const struct slots_ways *ways, const struct address *self,
                         const struct slots_spec *spec)
 {

@@ -49,6 +49,8 @@ struct slots_spec {
 struct slots *slots_new(struct loop *loop, const struct slots_ways *ways, const struct address *self,
                         const struct slots_spec *spec);
 void          slots_free(struct slots **s);
+/* What spec.daemon is, when it was not known before. */
+void          slots_daemon(struct slots *s, void *daemon);
 /* Each new table, and each time a peer came back. */
 void slots_on_routes(struct slots *s, const struct routes *routes);
 void slots_on_peer_back(struct slots *s, const struct address *peer);
