@@ -79,16 +79,16 @@ class Load:
     """Clients u0.. with stream management, p0.. without, away0.. that are never online while it runs."""
 
     def __init__(self, site, managed, plain, away=3, rooms=3, occupants=8, rate=150, seed=1, contacts=True,
-                 elsewhere=None, foreign=4):
+                 elsewhere=None, foreign=4, tls_only=False):
         self.site, self.elsewhere, self.rate, self.contacts = site, elsewhere, rate, contacts
         self.domain = site.domain
         self.random = random.Random(seed)
         self.numbers = itertools.count(1)
         tls = tls_context()
-        self.managed = [Client(self, site, f"u{i}", True, tls if i % 8 == 7 else None) for i in range(managed)]
-        self.plain = [Client(self, site, f"p{i}", False) for i in range(plain)]
+        self.managed = [Client(self, site, f"u{i}", True, tls if tls_only or i % 8 == 7 else None) for i in range(managed)]
+        self.plain = [Client(self, site, f"p{i}", False, tls if tls_only else None) for i in range(plain)]
         self.clients = self.managed + self.plain
-        self.away = [Client(self, site, f"away{i}", False) for i in range(away)]
+        self.away = [Client(self, site, f"away{i}", False, tls if tls_only else None) for i in range(away)]
         self.foreign = [Client(self, elsewhere, f"f{i}", True) for i in range(foreign if elsewhere else 0)]
         self.room_names = [f"r{i}@muc.{site.domain}" for i in range(rooms)]
         for i, room in enumerate(self.room_names):

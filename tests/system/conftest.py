@@ -1,9 +1,10 @@
-"""Finds tests/e2e/harness.py and boots one machine with the suite installed for the whole run."""
+"""Finds tests/e2e/harness.py and tests/faults/load.py, and boots one machine with the suite installed for the whole run."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
+for neighbour in ("faults", "e2e"):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / neighbour))
 
 import pytest  # noqa: E402
 
