@@ -74,6 +74,11 @@
     X(INT, room_history_bytes, 1048576,     0, 1073741824, "bytes", "of history kept by one room")  \
     X(INT, room_affiliations_max, 10000,   10, 1000000, "JIDs",    "with an affiliation to one room") \
     X(INT, router_queue_bytes, 16777216, 65536, 1073741824, "bytes", "waiting between two daemons") \
+    X(INT, presence_bus_bytes, 4194304, 65536, 1073741824, "bytes", "of presence sent to one instance by Redis and not confirmed; more goes by routerd") \
+    X(INT, presence_bus_ms,       1000,   100,   60000, "ms",      "presence may take by Redis; then it goes by routerd as well") \
+    X(INT, presence_key_seconds,   600,    10,   86400, "seconds", "a session's presence stays in Redis; it is written anew after a third of that") \
+    X(INT, presence_key_rate,      500,     1,  100000, "sessions a second", "written to Redis anew, at most (also when it is back)") \
+    X(INT, presence_grace,          10,     0,    3600, "seconds", "from a start until contacts hear that sessions which Redis still names are gone") \
     X(INT, disk_floor_mb,          200,     0, 1000000, "MB",      "free disk below which the archive and offline storage refuse")
 
 #define SERVER_SETTINGS(X)                                                                         \

@@ -330,7 +330,8 @@ static void fanout_entries(struct sm *sm, const struct frame *f, struct stanza *
             continue;
         log_debug("stanza_fanned", "trace", log_hex(f->trace), "kind", stanza_name_text(s->name), "from",
                   log_slice(s->from), "to", log_slice(entry.jid), NULL);
-        if (deliver_spread(spread, s, entry.jid))
+        /* Who waits for a commit (a subscription just granted) must not be overtaken. */
+        if (!outcome_waits(sm, jid_bare(entry.jid)) && deliver_spread(spread, s, entry.jid))
             continue;
         struct stanza   one = *s;
         struct outcome *o = outcome_new(sm, jid_bare(entry.jid), f->trace);

@@ -12,6 +12,7 @@
 #include "ns.h"
 #include "offline.h"
 #include "outcome.h"
+#include "presence_bus.h"
 #include "register.h"
 #include "sasl.h"
 #include "verbs.h"
@@ -43,12 +44,21 @@ static const char *const archive_tables[] = {
 
 static enum zerr outlet_send(void *arg, struct frame *f)
 {
-    return link_send(arg, f);
+    struct self *self = arg;
+
+    return presence_bus_take(self->sm.bus, f) ? ZE_OK : link_send(self->daemon->link, f);
 }
 
 static void outlet_bounce(void *arg, const struct frame *f, enum zerr why)
 {
-    link_bounce(arg, f, why);
+    struct self *self = arg;
+
+    link_bounce(self->daemon->link, f, why);
+}
+
+static enum zerr bus_link(void *arg, struct frame *f)
+{
+    return link_send(arg, f);
 }
 
 /* ---- store ---- */
@@ -90,13 +100,14 @@ static void apply_settings(struct self *self)
             log_info("registration_closed", "domain", settings->domain[i].name, "why",
                      "this version admits nobody by invitation or review", NULL);
     bind_domains(self);
+    presence_bus_look(self->sm.bus);
 }
 
 static void *start(struct daemon *d)
 {
     struct self  *self = xcalloc(1, sizeof(*self));
     struct sm    *sm = &self->sm;
-    struct outlet outlet = { outlet_send, outlet_bounce, d->link };
+    struct outlet outlet = { outlet_send, outlet_bounce, self };
 
     self->daemon = d;
     sm->loop = d->loop;
@@ -116,6 +127,7 @@ static void *start(struct daemon *d)
     sm->logins = logins_new();
     sm->sasl = sasl_new(&sm->store, d->loop);
     sm->registrations = throttle_new();
+    sm->bus = presence_bus_new(sm, bus_link, d->link);
     apply_settings(self);
     return self;
 }
@@ -159,6 +171,7 @@ static void status(void *arg, struct ctl_reply *r)
     ctl_int(r, "accounts_online", (int64_t)sessions_accounts(self->sm.sessions));
     ctl_int(r, "logins", (int64_t)logins_count(self->sm.logins));
     ctl_int(r, "waiting_commits", (int64_t)ways_waiting(self->sm.ways));
+    presence_bus_status(self->sm.bus, r);
 }
 
 static void on_routes(void *arg, const struct routes *routes)
@@ -166,6 +179,7 @@ static void on_routes(void *arg, const struct routes *routes)
     struct self *self = arg;
 
     self->sm.routes = routes;
+    presence_bus_look(self->sm.bus);
 }
 
 static void on_confirmed(void *arg, const struct kept *k)
@@ -192,6 +206,7 @@ static void stop(void *arg)
     offline_free(sm);
     logins_free(&sm->logins);
     sasl_free(&sm->sasl);
+    presence_bus_free(&sm->bus);
     store_close(&sm->store.archive);
     store_close(&sm->store.accounts);
     sessions_free(&sm->sessions);
@@ -212,6 +227,7 @@ static frame_handler *const handlers[FRAME_KIND_MAX] = {
     [FRAME_REGISTERED]  = on_registered,
     [FRAME_BIND]        = on_bind,
     [FRAME_SESSION_END] = on_session_end,
+    [FRAME_PRESENCE_BUS] = on_presence_bus,
 };
 
 static const struct daemon_spec spec = {

@@ -362,9 +362,14 @@ static void drain(struct sm *sm)
 
 /* ---- waiting for a commit ---- */
 
-static struct lane *lane_of(struct sm *sm, struct slice owner)
+static struct lane *lane_of(const struct sm *sm, struct slice owner)
 {
     return owner.len ? table_get(sm->ways->lanes, owner) : NULL;
+}
+
+bool outcome_waits(const struct sm *sm, struct slice owner)
+{
+    return lane_of(sm, owner) != NULL;
 }
 
 static struct waiting *lane_pop(struct sm *sm, struct slice owner)

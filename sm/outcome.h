@@ -41,6 +41,8 @@ void outcome_request(struct outcome *o, const struct stanza *s);
 struct store_batch *outcome_accounts(struct outcome *o);
 struct store_batch *outcome_archive(struct outcome *o);
 uint64_t outcome_trace(const struct outcome *o);
+/* True: something of that owner waits for a commit, so that what comes later must wait behind it. */
+bool outcome_waits(const struct sm *sm, struct slice owner);
 
 /* To the client of a session; `to` is the session's full JID when the stanza has none. */
 void outcome_session(struct outcome *o, enum when when, const struct session *s, const struct stanza *stanza);

@@ -6,6 +6,7 @@
 
 #include "jid.h"
 #include "ns.h"
+#include "presence_bus.h"
 #include "roster.h"
 #include "spread.h"
 
@@ -184,6 +185,7 @@ static int available(struct passage *p)
     if (!root || presence_priority(p->sm->arena, root, &priority))
         return ZE_BAD_REQUEST;
     session_present(s, p->stanza->content, p->stanza->lang, priority);
+    presence_bus_shown(p->sm->bus, s);
     broadcast(p, s, p->stanza, false);
     if (initial) {
         show_own_resources(p, s);
@@ -202,9 +204,10 @@ static void unavailable(struct passage *p, struct session *s, const struct stanz
     bool was = s->available;
 
     session_absent(s);
-    if (was)
+    if (was) {
+        presence_bus_shown(p->sm->bus, s);
         broadcast(p, s, stanza, true);
-    else if (s->directed) {
+    } else if (s->directed) {
         struct spread spread;
         spread_begin(&spread, p->sm, p->out, AHEAD, stanza);
         for (struct directed *d = s->directed; d; d = d->next)
@@ -217,6 +220,22 @@ static void unavailable(struct passage *p, struct session *s, const struct stanz
 static void presence_offline(struct passage *p, struct session *s)
 {
     unavailable(p, s, unavailable_of(p, s));
+}
+
+void presence_gone(struct sm *sm, struct slice full)
+{
+    struct slice       from = arena_copy(sm->arena, full), owner = jid_bare(from);
+    struct stanza      stanza = { .name = STANZA_PRESENCE, .type = TYPE_UNAVAILABLE, .from = from };
+    struct outcome    *out = outcome_new(sm, owner, 0);
+    struct store_view *view = store_view(sm->store.accounts);
+    struct spread      spread;
+
+    spread_begin(&spread, sm, out, AHEAD, &stanza);
+    roster_each(sm, view, owner, spread_contact, &spread);
+    spread_jid(&spread, owner);
+    spread_end(&spread);
+    store_view_end(&view);
+    outcome_settle(&out);
 }
 
 /* ---- directed (4.6) ---- */

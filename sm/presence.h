@@ -11,3 +11,7 @@ void presence_show(struct passage *p, struct slice to, bool available);
 /* RFC 6121 4.7.2.3: the priority in a presence's content: -128..127, 0 when there is none.
  * ZE_BAD_REQUEST. `root` as from xml_parse_content. */
 enum zerr presence_priority(struct arena *arena, const struct element *root, int *priority);
+
+/* Tells the contacts and other resources of an account of ours that this full JID is unavailable, though
+ * there is no such session (any more). */
+void presence_gone(struct sm *sm, struct slice full);

@@ -14,6 +14,7 @@
 
 struct logins;
 struct offline;
+struct presence_bus;
 struct sasl;
 struct sessions;
 struct throttle;
@@ -33,6 +34,7 @@ struct sm {
     struct logins         *logins;
     struct offline        *offline;       /* offline.c: what was received in this turn */
     struct throttle       *registrations; /* register.c: by client address */
+    struct presence_bus   *bus;           /* presence to other instances (presence_bus.h); NULL: by routerd */
     bool                   stopping;      /* no new sessions */
 };
 

@@ -36,7 +36,6 @@ static struct spread_group *group_of(struct spread *sp, const struct address *de
     return g;
 }
 
-/* The list is only written when there is a second entry: one receiver gets a plain STANZA. */
 static void group_add(struct spread_group *g, uint64_t handle, uint64_t sender, struct slice jid,
                       struct slice full)
 {
@@ -89,16 +88,26 @@ void spread_jid(struct spread *sp, struct slice jid)
     group_add(group_of(sp, &dest, generation), 0, 0, copy, copy);
 }
 
+/* One receiver gets a plain STANZA. But a broadcast to another sm stays a fan-out, because it may take
+ * another road than presence for one (bus.h). */
+static bool goes_plain(const struct spread *sp, const struct spread_group *g)
+{
+    const struct stanza *s = sp->stanza;
+    bool shown = s->name == STANZA_PRESENCE && (s->type == TYPE_NONE || s->type == TYPE_UNAVAILABLE);
+
+    return g->count == 1 && !(g->dest.role == ROLE_SM && shown);
+}
+
 static void group_end(struct spread *sp, struct spread_group *g)
 {
-    struct frame f = frame_make(g->count == 1 ? FRAME_STANZA : FRAME_FANOUT);
+    struct frame f = frame_make(goes_plain(sp, g) ? FRAME_STANZA : FRAME_FANOUT);
 
     f.dest = g->dest;
     f.generation = g->generation;
     f.stanza = *sp->stanza;
     f.stanza.to = slice_of(NULL, 0);
     f.body = sp->stanza->content;
-    if (g->count == 1) {
+    if (goes_plain(sp, g)) {
         f.handle = g->handle;
         f.sender = g->sender;
         f.stanza.to = g->jid;
