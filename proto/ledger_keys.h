@@ -8,7 +8,7 @@ enum { LEDGER_ROW_FORMAT = 1, LEDGER_CONTACT = 6, LEDGER_PREFIX = 2 + 4, LEDGER_
        LEDGER_KEY = LEDGER_PREFIX + LEDGER_CONTACT + LEDGER_ID };
 
 struct ledger_key {
-    uint8_t bytes[LEDGER_KEY];
+    uint8_t bytes[LEDGER_KEY + 1];     /* room for the byte that makes the key behind it */
     size_t  len;
 };
 

@@ -31,13 +31,13 @@ static void item_write(struct xml_writer *w, struct slice jid, const char *name)
     xml_close(w);
 }
 
-static void features_write(struct xml_writer *w, bool server)
+static void features_write(struct xml_writer *w, const struct sm *sm, bool server)
 {
     feature_write(w, NS_DISCO_INFO);
     feature_write(w, NS_DISCO_ITEMS);
     for (size_t i = 0; i < sm_feature_count; i++) {
         const char *const *vars = server ? sm_features[i]->disco_server : sm_features[i]->disco_account;
-        for (; vars && *vars; vars++)
+        for (; vars && *vars && feature_on(sm_features[i], sm); vars++)
             feature_write(w, *vars);
     }
 }
@@ -76,7 +76,7 @@ static int info(struct iq *iq)
         identity_write(iq->reply, "server", "im", "Zubr");
     else
         identity_write(iq->reply, "account", "registered", NULL);
-    features_write(iq->reply, server);
+    features_write(iq->reply, iq->p->sm, server);
     xml_close(iq->reply);
     return ZE_OK;
 }

@@ -57,6 +57,8 @@ struct sm_feature {
     const char *const   *disco_server;   /* features of the server, NULL-ended; NULL: none */
     const char *const   *disco_account;  /* features of each account */
     const struct iq_row *iqs;            /* ended by types == 0 */
+    /* False: a setting turned it off, it is neither announced nor are its IQs answered. NULL: always on. */
+    bool               (*on)(const struct sm *sm);
     const struct stat_row *stats;        /* its counters, or NULL */
     int (*outgoing)(struct passage *p);
     int (*incoming)(struct passage *p);
@@ -72,6 +74,11 @@ struct sm_feature {
 
 extern const struct sm_feature *const sm_features[];
 extern const size_t                   sm_feature_count;
+
+static inline bool feature_on(const struct sm_feature *f, const struct sm *sm)
+{
+    return !f->on || f->on(sm);
+}
 
 /* Once, at start: every feature's counters. */
 void features_register_stats(void);

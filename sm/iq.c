@@ -19,11 +19,11 @@ static bool row_takes(const struct iq_row *row, const struct stanza *s, unsigned
            (!row->element || slice_is(s->payload_name, row->element));
 }
 
-static const struct iq_row *iq_find(const struct stanza *s, unsigned type, unsigned target)
+static const struct iq_row *iq_find(const struct sm *sm, const struct stanza *s, unsigned type, unsigned target)
 {
     for (size_t i = 0; i < sm_feature_count; i++)
         for (const struct iq_row *row = sm_features[i]->iqs; row && row->types; row++)
-            if (row_takes(row, s, type, target))
+            if (row_takes(row, s, type, target) && feature_on(sm_features[i], sm))
                 return row;
     return NULL;
 }
@@ -74,7 +74,7 @@ int iq_serve(struct passage *p, unsigned target)
 
     if (!type)
         return TAKEN;                /* nothing here waits for an answer */
-    row = iq_find(s, type, target);
+    row = iq_find(p->sm, s, type, target);
     return row ? handle(p, row, type, target) : ZE_NO_SUCH;
 }
 

@@ -191,6 +191,11 @@ static int form(struct iq *iq)
     return ZE_OK;
 }
 
+static bool mam_on(const struct sm *sm)
+{
+    return sm->settings->server.archive;
+}
+
 static const char *const mam_disco[] = { NS_MAM, NULL };
 
 static const struct iq_row mam_iqs[] = {
@@ -201,4 +206,5 @@ static const struct iq_row mam_iqs[] = {
 
 const struct sm_feature sm_mam = {
     .name = "mam", .spec = "XEP-0313", .disco_account = mam_disco, .iqs = mam_iqs, .stats = stats,
+    .on = mam_on,
 };
