@@ -281,11 +281,18 @@ static MDB_dbi table_of(const struct live *live, unsigned table)
     return live->tables[table];
 }
 
+void live_forget(struct live *live, unsigned table)
+{
+    if (live->frozen)
+        return;
+    must(live, mdb_drop(turn(live), table_of(live, table), 0));
+    live->written = true;
+}
+
 void live_clear(struct live *live)
 {
-    for (size_t i = 0; i < live->table_count; i++)
-        must(live, mdb_drop(turn(live), live->tables[i], 0));
-    live->written = true;
+    for (unsigned i = 0; i < live->table_count; i++)
+        live_forget(live, i);
 }
 
 void live_put(struct live *live, unsigned table, struct slice key, struct slice value)

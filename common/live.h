@@ -43,6 +43,9 @@ int live_each(struct live *live, unsigned table, int (*each)(void *arg, struct s
               void *arg);
 uint64_t live_key_u64(struct slice key);
 
+/* Forgets the rows of one table. */
+void live_forget(struct live *live, unsigned table);
+
 /* Makes true what was put since the last time: called by the link before it flushes, and by itself at
  * the end of the turn. Nothing to do: costs nothing. */
 void live_commit(struct live *live);

@@ -17,6 +17,8 @@ struct place {
 struct handles {
     struct place *places;
     uint32_t      used, room, first_free;
+    uint32_t      floor;           /* generations up to this one were given out by an earlier life */
+    uint32_t      highest;
     size_t        count;
 };
 
@@ -36,20 +38,24 @@ void handles_free(struct handles **h)
     *h = NULL;
 }
 
-static uint32_t place_take(struct handles *h)
+static uint32_t place_add(struct handles *h)
 {
-    uint32_t index = h->first_free;
-
-    if (index != NO_PLACE) {
-        h->first_free = h->places[index].next_free;
-        return index;
-    }
     if (h->used == h->room) {
         h->room = h->room ? h->room * 2 : 64;
         h->places = xrealloc(h->places, h->room * sizeof(*h->places));
     }
-    h->places[h->used] = (struct place){ 0 };
+    h->places[h->used] = (struct place){ .generation = h->floor };
     return h->used++;
+}
+
+static uint32_t place_take(struct handles *h)
+{
+    uint32_t index = h->first_free;
+
+    if (index == NO_PLACE)
+        return place_add(h);
+    h->first_free = h->places[index].next_free;
+    return index;
 }
 
 uint64_t handles_put(struct handles *h, void *value)
@@ -59,6 +65,8 @@ uint64_t handles_put(struct handles *h, void *value)
 
     p->value = value;
     p->generation++;
+    if (p->generation > h->highest)
+        h->highest = p->generation;
     h->count++;
     return (uint64_t)p->generation << 32 | (index + 1);
 }
@@ -92,6 +100,37 @@ void *handles_remove(struct handles *h, uint64_t handle)
     h->first_free = (uint32_t)(p - h->places);
     h->count--;
     return value;
+}
+
+void handles_restore(struct handles *h, uint64_t handle, void *value)
+{
+    uint32_t index = (uint32_t)handle;
+
+    while (h->used < index)
+        place_add(h);
+    h->places[index - 1] = (struct place){ .value = value, .generation = (uint32_t)(handle >> 32) };
+    h->count++;
+}
+
+void handles_restored(struct handles *h, uint32_t floor)
+{
+    h->floor = floor;
+    if (floor > h->highest)
+        h->highest = floor;
+    h->first_free = NO_PLACE;
+    for (uint32_t i = h->used; i-- > 0;) {
+        struct place *p = &h->places[i];
+        if (p->value)
+            continue;
+        p->generation = floor;
+        p->next_free = h->first_free;
+        h->first_free = i;
+    }
+}
+
+uint32_t handles_highest(const struct handles *h)
+{
+    return h->highest;
 }
 
 size_t handles_count(const struct handles *h)

@@ -15,6 +15,8 @@
 #include "presence_bus.h"
 #include "register.h"
 #include "sasl.h"
+#include "session_live.h"
+#include "sm_live.h"
 #include "verbs.h"
 #include "xml_stream.h"
 
@@ -123,7 +125,10 @@ static void *start(struct daemon *d)
     stats_register(dispatch_stats);
     features_register_stats();
     sm->ways = ways_new(&outlet, dispatch_local);
-    sm->sessions = sessions_new();
+    sm->live = d->live;
+    sm_live_check(d->live, sm->self.incarnation);
+    sm->sessions = sessions_new(d->live);
+    sessions_live_start(sm);
     sm->logins = logins_new();
     sm->sasl = sasl_new(&sm->store, d->loop);
     sm->registrations = throttle_new();
@@ -209,6 +214,7 @@ static void stop(void *arg)
     presence_bus_free(&sm->bus);
     store_close(&sm->store.archive);
     store_close(&sm->store.accounts);
+    sessions_live_stop(sm);
     sessions_free(&sm->sessions);
     throttle_free(&sm->registrations);
     ways_free(&sm->ways);
@@ -231,7 +237,7 @@ static frame_handler *const handlers[FRAME_KIND_MAX] = {
 };
 
 static const struct daemon_spec spec = {
-    .name = "sm", .role = ROLE_SM, .handlers = handlers, .verbs = sm_verbs,
+    .name = "sm", .role = ROLE_SM, .handlers = handlers, .verbs = sm_verbs, .live_tables = sm_live_tables,
     .start = start, .drain = drain, .reload = reload, .status = status,
     .on_routes = on_routes, .on_peer_lost = on_peer_lost, .on_confirmed = on_confirmed, .stop = stop,
 };

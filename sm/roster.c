@@ -310,6 +310,7 @@ static int get(struct iq *iq)
     int                 err;
 
     p->session->interested = true;
+    session_changed(p->session);
     if (since && send_changes(iq, view, since)) {
         store_view_end(&view);
         return LATER;                /* the answer was recorded above */

@@ -8,17 +8,22 @@
 #include "handles.h"
 #include "jid.h"
 #include "mem.h"
+#include "sm_live.h"
 #include "table.h"
 
 struct sessions {
     struct handles *handles;
     struct table   *accounts;      /* bare JID -> struct online */
+    struct live    *live;          /* NULL: they do not survive */
+    struct list     changed;
 };
 
-struct sessions *sessions_new(void)
+struct sessions *sessions_new(struct live *live)
 {
     struct sessions *ss = xcalloc(1, sizeof(*ss));
 
+    ss->live = live;
+    list_init(&ss->changed);
     ss->handles = handles_new();
     ss->accounts = table_new();
     return ss;
@@ -45,6 +50,7 @@ static struct online *account_enter(struct sessions *ss, struct slice bare)
         return account;
     account = xcalloc(1, sizeof(*account) + bare.len + 1);
     list_init(&account->sessions);
+    account->all = ss;
     account->jid_len = (uint16_t)bare.len;
     memcpy(account->jid, bare.p, bare.len);
     table_put(ss->accounts, bare, account);
@@ -59,7 +65,11 @@ struct session *session_add(struct sessions *ss, const struct session_spec *spec
     s->account = account_enter(ss, bare);
     s->account->count++;
     list_append(&s->account->sessions, &s->link);
-    s->handle = handles_put(ss->handles, s);
+    s->handle = spec->handle;
+    if (s->handle)
+        handles_restore(ss->handles, s->handle, s);
+    else
+        s->handle = handles_put(ss->handles, s);
     s->c2sd = spec->c2sd;
     s->conn = spec->conn;
     s->since_us = spec->now_us;
@@ -71,7 +81,39 @@ struct session *session_add(struct sessions *ss, const struct session_spec *spec
     if (spec->address.len)
         memcpy(s->text + spec->jid.len, spec->address.p, spec->address.len);
     random_bytes(s->secret, sizeof(s->secret));
+    if (!spec->handle)
+        session_changed(s);
     return s;
+}
+
+void sessions_restored(struct sessions *ss, uint32_t floor)
+{
+    handles_restored(ss->handles, floor);
+}
+
+uint32_t sessions_highest(const struct sessions *ss)
+{
+    return handles_highest(ss->handles);
+}
+
+void session_changed(struct session *s)
+{
+    struct sessions *ss = s->account->all;
+
+    if (!ss->live || s->changed.next)
+        return;
+    list_append(&ss->changed, &s->changed);
+    live_dirty(ss->live);
+}
+
+struct session *sessions_take_changed(struct sessions *ss)
+{
+    struct list *first = ss->changed.next;
+
+    if (first == &ss->changed)
+        return NULL;
+    list_remove(first);
+    return LIST_OWNER(first, struct session, changed);
 }
 
 void session_remove(struct sessions *ss, struct session **sp)
@@ -83,6 +125,9 @@ void session_remove(struct sessions *ss, struct session **sp)
     list_remove(&s->link);
     session_absent(s);
     session_undirect_all(s);
+    list_remove(&s->changed);
+    if (ss->live)
+        live_delete_u64(ss->live, L_SESSION, s->handle);
     if (--account->count == 0) {
         table_remove(ss->accounts, slice_of(account->jid, account->jid_len));
         free(account);
@@ -141,6 +186,7 @@ void session_present(struct session *s, struct slice content, struct slice lang,
     s->lang = lang.len ? blob_copy(lang) : NULL;
     s->priority = (int8_t)priority;
     s->available = true;
+    session_changed(s);
 }
 
 void session_absent(struct session *s)
@@ -149,6 +195,7 @@ void session_absent(struct session *s)
     blob_unref(&s->lang);
     s->priority = 0;
     s->available = false;
+    session_changed(s);
 }
 
 static struct directed **directed_find(struct session *s, struct slice jid)
@@ -172,6 +219,7 @@ bool session_direct(struct session *s, struct slice jid)
     (*at)->len = (uint16_t)jid.len;
     memcpy((*at)->jid, jid.p, jid.len);
     s->directed_count++;
+    session_changed(s);
     return true;
 }
 
@@ -185,10 +233,13 @@ void session_undirect(struct session *s, struct slice jid)
     *at = gone->next;
     s->directed_count--;
     free(gone);
+    session_changed(s);
 }
 
 void session_undirect_all(struct session *s)
 {
+    if (s->directed)
+        session_changed(s);
     while (s->directed) {
         struct directed *gone = s->directed;
         s->directed = gone->next;

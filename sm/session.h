@@ -6,16 +6,18 @@
 #include "blob.h"
 #include "frame.h"
 #include "list.h"
+#include "live.h"
 #include "slice.h"
 
 enum { SESSION_SECRET = 16, DIRECTED_MAX = 500 };
 
 /* An account with at least one session. */
 struct online {
-    struct list sessions;
-    unsigned    count;
-    uint16_t    jid_len;
-    char        jid[];
+    struct list      sessions;
+    struct sessions *all;
+    unsigned         count;
+    uint16_t         jid_len;
+    char             jid[];
 };
 
 /* Somebody who got directed presence (RFC 6121 4.6) and must hear of the end. */
@@ -27,6 +29,7 @@ struct directed {
 
 struct session {
     struct list      link;             /* in account->sessions */
+    struct list      changed;          /* among those whose row in live memory is to be written */
     struct online   *account;
     uint64_t         handle;           /* ours, presented by c2sd */
     struct address   c2sd;             /* the life that bound it */
@@ -42,7 +45,6 @@ struct session {
     bool             available;        /* has sent initial presence, RFC 6121 4.2 */
     bool             interested;       /* has asked for the roster, RFC 6121 2.2 */
     bool             secure;
-    bool             dirty;            /* its row in live memory is to be written at the end of the turn */
     bool             asked_archive;    /* has queried the archive (XEP-0313): needs no offline messages */
     bool             searching;        /* a query of it takes several loop turns (mam.c) */
     uint64_t         given;            /* the last waiting message it got (ledger_id_pack); 0: none */
@@ -51,7 +53,8 @@ struct session {
 };
 
 struct sessions;
-struct sessions *sessions_new(void);
+/* live: where sessions survive this process (session_live.h), or NULL. */
+struct sessions *sessions_new(struct live *live);
 void             sessions_free(struct sessions **ss);
 
 /* What BIND says. jid: full, canonical, not bound by another session. */
@@ -60,10 +63,19 @@ struct session_spec {
     struct address c2sd;
     uint64_t       conn;
     uint64_t       now_us;
+    uint64_t       handle;             /* of an earlier life of this instance; 0: a new one */
     bool           secure;
 };
 struct session *session_add(struct sessions *ss, const struct session_spec *spec);
 void            session_remove(struct sessions *ss, struct session **s);
+/* Something of it that its row in live memory tells has changed: it is written at the end of the turn.
+ * The functions below that change a session do this themselves. */
+void            session_changed(struct session *s);
+/* The next one that changed, taken off their list; NULL: no more. */
+struct session *sessions_take_changed(struct sessions *ss);
+/* After all sessions of an earlier life were added: no generation of a handle up to `floor` comes again. */
+void            sessions_restored(struct sessions *ss, uint32_t floor);
+uint32_t        sessions_highest(const struct sessions *ss);
 
 struct session *session_by_handle(const struct sessions *ss, uint64_t handle);
 struct session *session_by_jid(const struct sessions *ss, struct slice full);

@@ -12,11 +12,13 @@
 #include "sm_store.h"
 #include "xml_stream.h"
 
+struct live;
 struct logins;
 struct offline;
 struct presence_bus;
 struct sasl;
 struct sessions;
+struct sessions_live;
 struct throttle;
 struct ways;
 
@@ -26,10 +28,12 @@ struct sm {
     const struct routes   *routes;        /* replaced when routerd publishes a table; never NULL */
     struct arena          *arena;         /* of the frame or callback being handled */
     struct sm_store        store;
+    struct live           *live;          /* what outlives this process and not the machine (sm_live.h) */
     struct address         self;          /* role, instance and incarnation of this process */
     const char            *instance;      /* "sm-1" */
     struct ways           *ways;          /* outcome.c: how frames leave, who waits for a commit */
     struct sessions       *sessions;
+    struct sessions_live  *sessions_live; /* session_live.h */
     struct sasl           *sasl;
     struct logins         *logins;
     struct offline        *offline;       /* offline.c: what was received in this turn */

@@ -12,7 +12,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -24,6 +27,8 @@
 #include "offline.h"
 #include "outcome.h"
 #include "register.h"
+#include "session_live.h"
+#include "sm_live.h"
 #include "xml_write.h"
 
 #define RIG __attribute__((unused)) static
@@ -35,7 +40,7 @@ static struct settings        rig_settings;
 static struct settings_domain rig_domains[2];
 static struct routes         *rig_routes;
 static char                   rig_dir[64];
-static char                   rig_log[RIG_TEXT];
+static char                  *rig_log;          /* shared with the processes that are killed */
 static enum zerr              rig_refuses;      /* what the link says to every frame */
 
 static const char *const rig_account_tables[] = {
@@ -113,10 +118,20 @@ static void rig_bounce(void *arg, const struct frame *f, enum zerr why)
 static struct store *rig_store(const char *name, const char *const *tables)
 {
     char              path[128];
-    struct store_spec spec = { .path = path, .tables = tables, .schema = 1, .synced = true, .map_bytes = 64 << 20 };
+    struct store_spec spec = { .path = path, .tables = tables, .schema = 1, .synced = true, .map_bytes = 64 << 20,
+                               .writer = "sm-1", .live = rig.live };
 
     snprintf(path, sizeof(path), "%s/%s", rig_dir, name);
     return store_open(rig.loop, &spec);
+}
+
+static struct live *rig_live(void)
+{
+    char             path[128];
+    struct live_spec spec = { .path = path, .tables = sm_live_tables, .map_bytes = 64 << 20, .reserve_bytes = 1 << 16 };
+
+    snprintf(path, sizeof(path), "%s/live", rig_dir);
+    return live_open(rig.loop, &spec);
 }
 
 static void rig_limits(void)
@@ -137,22 +152,11 @@ static void rig_limits(void)
     rig_settings.server.scram_iterations = 4096;
 }
 
-RIG int rig_setup(void **state)
+static void rig_make_routes(void)
 {
-    struct outlet outlet = { rig_send_frame, rig_bounce, NULL };
-
-    (void)state;
-    rig_limits();
-    rig_domains[0].name = "a.org";
-    rig_domains[0].registration = "open";
-    rig_domains[1].name = "closed.org";
-    rig_domains[1].registration = "closed";
-    rig_settings.domain = rig_domains;
-    rig_settings.domain_count = 2;
-    snprintf(rig_dir, sizeof(rig_dir), "/tmp/zubr-rig-XXXXXX");
-    assert_non_null(mkdtemp(rig_dir));
-    rig_routes = routes_new();
     const char *const names[] = { "sm-1", "c2sd-1", "muc-1", "s2sd-1" };
+
+    rig_routes = routes_new();
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         routes_add_instance(rig_routes, names[i]);
         routes_set_up(rig_routes, instance_key(names[i]), 5, true);
@@ -161,49 +165,129 @@ RIG int rig_setup(void **state)
     routes_add_domain(rig_routes, SLICE("closed.org"), ROLE_SM, 0);
     routes_add_domain(rig_routes, SLICE("rooms.a.org"), ROLE_MUC, 0);
     routes_set_generation(rig_routes, 1);
+}
+
+/* A process of this instance begins, with what the one before left in rig_dir. */
+RIG void rig_open(void)
+{
+    struct outlet outlet = { rig_send_frame, rig_bounce, NULL };
+
+    rig_make_routes();
     rig = (struct sm){
         .loop = loop_new(), .settings = &rig_settings, .routes = rig_routes, .arena = arena_new(),
         .self = { ROLE_SM, instance_key("sm-1"), 5 }, .instance = "sm-1",
     };
+    rig.live = rig_live();
+    assert_non_null(rig.live);
+    sm_live_check(rig.live, rig.self.incarnation);
     rig.store.accounts = rig_store("accounts", rig_account_tables);
     rig.store.archive = rig_store("archive", rig_archive_tables);
     assert_non_null(rig.store.accounts);
     assert_non_null(rig.store.archive);
     rig.ways = ways_new(&outlet, dispatch_local);
-    rig.sessions = sessions_new();
+    rig.sessions = sessions_new(rig.live);
+    sessions_live_start(&rig);
     rig.logins = logins_new();
     rig.registrations = throttle_new();
-    rig_log[0] = 0;
     rig_refuses = ZE_OK;
+}
+
+/* Its orderly end. */
+RIG void rig_close(void)
+{
+    live_freeze(rig.live);
+    offline_free(&rig);
+    logins_free(&rig.logins);
+    store_close(&rig.store.archive);
+    store_close(&rig.store.accounts);
+    sessions_live_stop(&rig);
+    sessions_free(&rig.sessions);
+    throttle_free(&rig.registrations);
+    ways_free(&rig.ways);
+    live_close(&rig.live);
+    arena_free(&rig.arena);
+    loop_free(&rig.loop);
+    routes_free(&rig_routes);
+    xml_pool_free();
+}
+
+/* Runs `life` as an earlier process, with an open rig, until it says rig_killed_here. What it sent is in
+ * rig_log afterwards; rig_open begins the next process. */
+static int rig_tell;
+
+RIG void rig_killed_here(void)
+{
+    if (write(rig_tell, "!", 1) != 1)
+        _exit(3);
+    for (;;)
+        pause();
+}
+
+RIG void rig_live_and_die(void (*life)(void))
+{
+    int  ends[2];
+    char said;
+
+    assert_int_equal(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        setenv("CMOCKA_TEST_ABORT", "1", 1);
+        close(ends[0]);
+        rig_tell = ends[1];
+        rig_open();
+        life();
+        _exit(2);
+    }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &said, 1), 1);
+    close(ends[0]);
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* A directory, and nobody in it yet. */
+RIG int rig_prepare(void **state)
+{
+    (void)state;
+    rig_limits();
+    rig_domains[0].name = "a.org";
+    rig_domains[0].registration = "open";
+    rig_domains[1].name = "closed.org";
+    rig_domains[1].registration = "closed";
+    rig_settings.domain = rig_domains;
+    rig_settings.domain_count = 2;
+    if (!rig_log)
+        rig_log = mmap(NULL, RIG_TEXT, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    rig_log[0] = 0;
+    snprintf(rig_dir, sizeof(rig_dir), "/tmp/zubr-rig-XXXXXX");
+    assert_non_null(mkdtemp(rig_dir));
+    return 0;
+}
+
+RIG int rig_setup(void **state)
+{
+    rig_prepare(state);
+    rig_open();
     return 0;
 }
 
 RIG int rig_teardown(void **state)
 {
-    char command[128];
+    static const char *const envs[] = { "accounts", "archive", "live" };
+    static const char *const files[] = { "data.mdb", "lock.mdb", "owner.lock", "boot_id" };
+    char                     path[128];
 
     (void)state;
-    offline_free(&rig);
-    logins_free(&rig.logins);
-    store_close(&rig.store.archive);
-    store_close(&rig.store.accounts);
-    sessions_free(&rig.sessions);
-    throttle_free(&rig.registrations);
-    ways_free(&rig.ways);
-    arena_free(&rig.arena);
-    loop_free(&rig.loop);
-    routes_free(&rig_routes);
-    xml_pool_free();
-    for (const char *const *env = (const char *const[]){ "accounts", "archive", NULL }; *env; env++) {
-        for (const char *const *file = (const char *const[]){ "data.mdb", "lock.mdb", NULL }; *file; file++) {
-            snprintf(command, sizeof(command), "%s/%s/%s", rig_dir, *env, *file);
-            unlink(command);
+    rig_close();
+    for (size_t i = 0; i < COUNT_OF(envs); i++) {
+        for (size_t j = 0; j < COUNT_OF(files); j++) {
+            snprintf(path, sizeof(path), "%s/%s/%s", rig_dir, envs[i], files[j]);
+            unlink(path);
         }
-        snprintf(command, sizeof(command), "%s/%s", rig_dir, *env);
-        rmdir(command);
+        snprintf(path, sizeof(path), "%s/%s", rig_dir, envs[i]);
+        rmdir(path);
     }
-    rmdir(rig_dir);
-    return 0;
+    return rmdir(rig_dir);
 }
 
 /* Until nothing waits for a commit. */
@@ -219,7 +303,7 @@ RIG const char *rig_took(void)
     static char took[RIG_TEXT];
 
     rig_wait();
-    memcpy(took, rig_log, sizeof(took));
+    memcpy(took, rig_log, RIG_TEXT);
     rig_log[0] = 0;
     return took;
 }

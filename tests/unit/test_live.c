@@ -268,10 +268,13 @@ static void clear_forgets_all(void **state)
     live_clear(p.live);
     expect(p.live, "mark", NULL);
     put(p.live, "new", "1");
+    live_put(p.live, SECOND, SLICE("a"), SLICE("b"));
+    live_forget(p.live, SECOND);
     leave(&p);
     p = enter();
     expect(p.live, "mark", NULL);
     expect(p.live, "new", "1");
+    assert_null(live_get(p.live, SECOND, SLICE("a")).p);
     leave(&p);
 }
 
