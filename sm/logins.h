@@ -16,6 +16,7 @@ void on_auth_step(void *sm, const struct frame *f);
 void on_auth_abort(void *sm, const struct frame *f);
 void on_bind(void *sm, const struct frame *f);
 void on_session_end(void *sm, const struct frame *f);
+void on_announce(void *sm, const struct frame *f);
 /* Everything bound to that life of a c2sd is over: exchanges and sessions. */
 void login_peer_lost(struct sm *sm, const struct address *life);
 

@@ -234,6 +234,7 @@ static frame_handler *const handlers[FRAME_KIND_MAX] = {
     [FRAME_BIND]        = on_bind,
     [FRAME_SESSION_END] = on_session_end,
     [FRAME_PRESENCE_BUS] = on_presence_bus,
+    [FRAME_ANNOUNCE]    = on_announce,
 };
 
 static const struct daemon_spec spec = {

@@ -74,6 +74,7 @@ struct session *session_add(struct sessions *ss, const struct session_spec *spec
     s->conn = spec->conn;
     s->since_us = spec->now_us;
     s->secure = spec->secure;
+    s->named = true;
     s->jid_len = (uint16_t)spec->jid.len;
     s->bare_len = (uint16_t)bare.len;
     s->address_len = (uint16_t)spec->address.len;

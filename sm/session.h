@@ -45,6 +45,7 @@ struct session {
     bool             available;        /* has sent initial presence, RFC 6121 4.2 */
     bool             interested;       /* has asked for the roster, RFC 6121 2.2 */
     bool             secure;
+    bool             named;            /* in the announcement of its c2sd under way, or bound since (announce.c) */
     bool             asked_archive;    /* has queried the archive (XEP-0313): needs no offline messages */
     bool             searching;        /* a query of it takes several loop turns (mam.c) */
     uint64_t         given;            /* the last waiting message it got (ledger_id_pack); 0: none */

@@ -60,11 +60,10 @@ def test_c2sd_dies_and_its_clients_can_come_back(server, pair):
     b2.expect_body("back")
 
 
-def test_sm_dies_and_its_clients_can_come_back(server, pair):
+def test_sm_dies_and_its_clients_notice_nothing(server, pair):
     a, b = pair
     kill(server, "sm-1")
-    a.expect_end()
-    a2 = server.client("alice", register=False)
-    b2 = server.client("bob", register=False)
-    a2.message(b2.bare, "back")
-    b2.expect_body("back")
+    a.message(b.bare, "to a restarted sm")
+    b.expect_body("to a restarted sm")
+    b.message(a.full, "and back")
+    a.expect_body("and back")
