@@ -65,5 +65,5 @@ def test_sm_dies_and_its_clients_notice_nothing(server, pair):
     kill(server, "sm-1")
     a.message(b.bare, "to a restarted sm")
     b.expect_body("to a restarted sm")
-    b.message(a.full, "and back")
+    b.message(a.bare, "and back")
     a.expect_body("and back")
