@@ -65,6 +65,7 @@
     X(INT, registrations_per_hour,  10,     0, 1000000, "accounts", "from one address in-band; 0 = no limit") \
     X(INT, s2s_queue_bytes,    1048576,  1000, 1073741824, "bytes", "waiting for one remote domain") \
     X(INT, s2s_queue_seconds,       60,     5,    3600, "seconds", "a stanza waits for a remote domain before it is returned") \
+    X(INT, s2s_idle_seconds,       600,     1,   86400, "seconds", "until a stream of another server, or to one, that carries nothing is closed") \
     X(INT, rooms_max,            10000,     1, 10000000, "rooms",  "kept by one service")           \
     X(INT, rooms_per_creator,      100,     0, 10000000, "rooms",  "in memory made by one account; 0 = no limit") \
     X(INT, nick_max,               128,     8,    1023, "bytes",   "of a nick in a room")           \

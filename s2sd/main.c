@@ -126,6 +126,7 @@ static void stop(void *self)
     s->draining = true;
     listen_set_close(&s->listeners);
     close_streams(s);
+    s2sd_end_verbs(s);
     remotes_sweep(s, true);
     timer_disarm(&s->sweep);
     for (int turns = 0; !list_empty(&s->streams) && turns < 100; turns++)
@@ -155,6 +156,7 @@ static void *start(struct daemon *d)
     s->components = table_new();
     s->sweep = (struct timer){ .fire = sweep, .arg = s };
     list_init(&s->streams);
+    list_init(&s->lookups);
     apply_limits(s);
     transports_count(s->transports, &s->counters.bytes_in, &s->counters.bytes_out);
     register_stats(s);
@@ -175,6 +177,7 @@ static void drain(void *self, const char *message)
         return;
     s->draining = true;
     listen_set_close(&s->listeners);
+    s2sd_end_verbs(s);
     for (struct table_iter i = { 0 }; table_next(s->remotes, &i);)
         pairs_return(i.value, ZE_TIMEOUT);
     LIST_EACH(&s->streams, node)

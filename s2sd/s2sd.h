@@ -29,6 +29,7 @@ struct s2sd {
     struct table        *remotes;        /* struct remote by domain */
     struct table        *components;     /* connected ones: struct stream by domain */
     struct list          streams;        /* struct stream */
+    struct list          lookups;        /* of the verb `dns`, verbs.c */
     size_t               incoming;       /* streams and connections taken from listeners */
     uint64_t             serial;         /* of stream handles */
     struct timer         sweep;
@@ -54,3 +55,5 @@ const struct settings_component *s2sd_component(const struct s2sd *s, struct sli
 
 extern frame_handler *const  s2sd_handlers[FRAME_KIND_MAX];
 extern const struct ctl_verb s2sd_verbs[];
+/* Answers the verbs that are still waiting. */
+void s2sd_end_verbs(struct s2sd *s);

@@ -10,7 +10,7 @@
 #include "ns.h"
 #include "xml_write.h"
 
-enum { LINGER_MS = 2000, IDLE_MS = 600000, SLOW_MS = 100, KEEPALIVE_S = 120 };
+enum { LINGER_MS = 2000, SLOW_MS = 100, KEEPALIVE_S = 120 };
 
 static const unsigned edges[STREAM_STATES] = {
     [STREAM_OPENING] = S(STREAM_FEATURES) | S(STREAM_READY) | S(STREAM_CLOSING) | S(STREAM_CLOSED),
@@ -22,9 +22,10 @@ static const unsigned edges[STREAM_STATES] = {
     [STREAM_CLOSING] = S(STREAM_CLOSED),
 };
 
+/* 0: limits.s2s_idle_seconds. */
 static const unsigned patience_ms[STREAM_STATES] = {
     [STREAM_OPENING] = 15000, [STREAM_FEATURES] = 60000, [STREAM_STARTTLS] = 15000, [STREAM_TLS] = 15000,
-    [STREAM_READY] = IDLE_MS, [STREAM_CLOSING] = 5000, [STREAM_CLOSED] = LINGER_MS,
+    [STREAM_CLOSING] = 5000, [STREAM_CLOSED] = LINGER_MS,
 };
 
 static const char *const state_names[STREAM_STATES] = {
@@ -34,6 +35,13 @@ static const char *const state_names[STREAM_STATES] = {
 const char *stream_state_name(enum stream_state state)
 {
     return state < STREAM_STATES ? state_names[state] : "unknown";
+}
+
+static uint64_t patience(const struct stream *st)
+{
+    uint64_t ms = patience_ms[st->state];
+
+    return ms ? ms : (uint64_t)s2sd_settings(st->s2sd)->limits.s2s_idle_seconds * 1000;
 }
 
 bool stream_may_enter(enum stream_state from, enum stream_state to)
@@ -51,7 +59,7 @@ void stream_enter(struct stream *st, enum stream_state next)
     st->was_ready |= next == STREAM_READY;
     if (next == STREAM_OPENING)
         st->header_sent = false;        /* a new stream begins, inside TLS */
-    timer_arm(st->s2sd->daemon->loop, &st->patience, patience_ms[next]);
+    timer_arm(st->s2sd->daemon->loop, &st->patience, patience(st));
 }
 
 struct buf *stream_out(struct stream *st)
@@ -232,10 +240,11 @@ static void patience_ended(void *arg)
         leave(st);
     else if (st->state != STREAM_READY)
         stream_fail(st, SE_CONNECTION_TIMEOUT, NULL);
-    else if (idle >= IDLE_MS && !st->kind->stays)
+    else if (idle >= patience(st) && !st->kind->stays)
         stream_close(st, "idle");
     else
-        timer_arm(st->s2sd->daemon->loop, &st->patience, idle < IDLE_MS ? IDLE_MS - idle : IDLE_MS);
+        timer_arm(st->s2sd->daemon->loop, &st->patience,
+                  idle < patience(st) ? patience(st) - idle : patience(st));
 }
 
 /* ---- what arrives ---- */

@@ -137,6 +137,7 @@ static int verb_flush(void *self, int argc, char **argv, struct ctl_reply *r)
 /* ---- what the resolver finds ---- */
 
 struct looking {
+    struct list       link;
     struct s2sd      *s2sd;
     struct ctl_reply *reply;
     struct resolve   *resolve;
@@ -145,6 +146,20 @@ struct looking {
 };
 
 static void look_on(struct looking *l);
+
+static void answer(struct looking *l, enum zerr err)
+{
+    list_remove(&l->link);
+    resolve_forget(&l->resolve);
+    ctl_finish(l->reply, err);
+    free(l);
+}
+
+void s2sd_end_verbs(struct s2sd *s)
+{
+    while (!list_empty(&s->lookups))
+        answer(LIST_OWNER(s->lookups.next, struct looking, link), ZE_TIMEOUT);
+}
 
 static void put_target(struct looking *l, const char *address)
 {
@@ -181,8 +196,7 @@ static void look_on(struct looking *l)
         l->resolve = resolve_target(s->daemon->loop, s->dns, &l->target[l->next++], on_addresses, l);
         return;
     }
-    ctl_finish(l->reply, ZE_OK);
-    free(l);
+    answer(l, ZE_OK);
 }
 
 static void on_targets(void *owner, const struct srv_target *targets, size_t count, enum zerr why)
@@ -191,8 +205,7 @@ static void on_targets(void *owner, const struct srv_target *targets, size_t cou
 
     l->resolve = NULL;
     if (why) {
-        ctl_finish(l->reply, why);
-        free(l);
+        answer(l, why);
         return;
     }
     memcpy(l->target, targets, count * sizeof(*targets));
@@ -208,7 +221,10 @@ static int verb_dns(void *self, int argc, char **argv, struct ctl_reply *r)
     (void)argc;
     if (!take_domain(argv[0], &domain))
         return ZE_BAD_JID;
+    if (s->draining)
+        return ZE_TIMEOUT;
     struct looking *l = xcalloc(1, sizeof(*l));
+    list_append(&s->lookups, &l->link);
     l->s2sd = s;
     l->reply = r;
     l->resolve = resolve_domain(s->daemon->loop, s->dns, domain.text, on_targets, l);

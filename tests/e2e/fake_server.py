@@ -73,7 +73,8 @@ class FakeServer:
                  verify="valid"):
         self.domain, self.starttls, self.direct_tls, self.silent = domain, starttls, direct_tls, silent
         self.result, self.verify = result, verify
-        self.stanzas, self.keys, self.connections, self.sni, self.alpn = queue.Queue(), 0, 0, None, None
+        self.stanzas, self.keys, self.connections, self.closes = queue.Queue(), 0, 0, 0
+        self.sni, self.alpn = None, None
         where = certificate(domain)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(where / "cert.pem", where / "key.pem")
@@ -111,6 +112,7 @@ class FakeServer:
                     offer = f"<starttls xmlns='{NS['tls']}'/>" if self.starttls and not secure else ""
                     stream.write(f"<stream:features>{offer}</stream:features>")
                 elif kind == "close":
+                    self.closes += 1
                     stream.write("</stream:stream>")
                     stream.sock.close()
                 elif kind == "element" and element.tag == f"{{{NS['tls']}}}starttls":

@@ -85,6 +85,7 @@ class Server:
         self.checked = 0       # lines of the log that were looked at
         self.announced = []
         self.process = None
+        self.restarted = []
         self.stopped = False
 
     def __enter__(self):
@@ -133,6 +134,10 @@ class Server:
         if self.stopped:
             return
         self.stopped = True
+        for process in self.restarted:
+            process.terminate()
+            assert process.wait(20) == 0 or not check
+        self.restarted.clear()
         self.process.terminate()
         try:
             status = self.process.wait(40)
@@ -143,6 +148,24 @@ class Server:
         if check:
             assert status == 0, f"./dev run ended with {status}:\n" + "".join(self.lines[-40:])
             self.check_log()
+
+    def restart(self, instance):
+        """Ends it as `systemctl restart` does and starts it again with the same command."""
+        pid = self.pid_of(instance)
+        proc = Path(f"/proc/{pid}")
+        command = proc.joinpath("cmdline").read_bytes().split(b"\0")[:-1]
+        env = dict(e.split(b"=", 1) for e in proc.joinpath("environ").read_bytes().split(b"\0") if b"=" in e)
+        user, group, cwd = proc.stat().st_uid, proc.stat().st_gid, os.readlink(proc / "cwd")
+        who = {"user": user, "group": group, "extra_groups": []} if os.geteuid() == 0 else {}
+        os.kill(pid, signal.SIGTERM)
+        wait_for(lambda: not proc.exists() or proc.joinpath("stat").read_text().split(")")[1].split()[0] == "Z",
+                 f"the end of {instance}", 20)
+        process = subprocess.Popen(command, env=env, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   stdin=subprocess.DEVNULL, text=True, errors="replace", start_new_session=True, **who)
+        threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
+        self.restarted.append(process)
+        wait_for(lambda: any(r["name"] == instance and r["state"] == "running" and r["pid"] == process.pid
+                             for r in self.ctl_json("status", check=False)), f"a new {instance}", 20)
 
     # ---- the log
 
