@@ -51,6 +51,7 @@ struct conn {
     uint64_t           slowed_until_ms;
     struct bucket      bytes, stanzas;
     struct client_ip   ip;
+    uint32_t           unconfirmed;  /* bytes of its stanzas that sm has not confirmed */
     uint8_t            secret[SESSION_SECRET_SIZE];     /* from BOUND: who knows it speaks for the session */
     uint8_t            state;        /* enum conn_state */
     bool               direct_tls, secure, authenticated, header_sent, counted;

@@ -145,7 +145,8 @@ int main(int argc, char **argv)
     static const struct daemon_spec spec = {
         .name = "c2sd", .role = ROLE_C2SD, .handlers = c2sd_handlers, .verbs = c2sd_verbs,
         .start = start, .drain = drain, .reload = reload, .status = status,
-        .on_routes = owner_routes, .on_peer_lost = owner_peer_lost, .on_peer_back = owner_peer_back, .stop = stop,
+        .on_routes = owner_routes, .on_peer_lost = owner_peer_lost, .on_peer_back = owner_peer_back,
+        .on_confirmed = owner_confirmed, .stop = stop,
     };
 
     return daemon_main(argc, argv, &spec);

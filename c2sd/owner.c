@@ -29,6 +29,48 @@ bool owner_sent(const struct conn *c, const struct frame *f)
     return same_life(&c->owner, &f->origin);
 }
 
+/* ---- back-pressure (DESIGN.md 3) ---- */
+
+static size_t unconfirmed_max(const struct conn *c)
+{
+    return (size_t)c2sd_settings(c->c2sd)->limits.unconfirmed_max;
+}
+
+enum zerr owner_send_stanza(struct conn *c, struct frame *f)
+{
+    struct link *link = c->c2sd->daemon->link;
+    struct kept *kept;
+
+    f->dest = c->owner;
+    f->handle = c->session;
+    f->sender = c->handle;
+    enum zerr err = link_send_kept(link, f, c->handle, &kept);
+    if (err)
+        return err;
+    c->unconfirmed += (uint32_t)kept_bytes(kept).len;
+    kept_unref(link, &kept);
+    if (c->unconfirmed >= unconfirmed_max(c))
+        transport_pause(&c->transport, PAUSE_CONFIRM);
+    return ZE_OK;
+}
+
+void owner_stanza_returned(struct conn *c, size_t bytes)
+{
+    c->unconfirmed -= bytes < c->unconfirmed ? (uint32_t)bytes : c->unconfirmed;
+    if (c->unconfirmed < unconfirmed_max(c) / 2)
+        transport_resume(&c->transport, PAUSE_CONFIRM);
+}
+
+void owner_confirmed(void *self, const struct kept *k)
+{
+    struct conn *c = kept_tag(k) ? conn_find(self, kept_tag(k)) : NULL;
+
+    if (c)
+        owner_stanza_returned(c, kept_bytes(k).len);
+}
+
+/* ---- a new owner ---- */
+
 void owner_on_moved(void *self, const struct frame *f)
 {
     struct conn *c = conn_find(self, f->handle);

@@ -70,10 +70,8 @@ static enum zerr pass_on(struct conn *c, const struct stanza *s, uint64_t *trace
         f.stanza.to = jid_slice(&to);
     }
     f.body = s->content;
-    f.dest = c->owner;
-    f.handle = c->session;
     f.trace = *trace = trace_new();
-    return conn_send_frame(c, &f);
+    return owner_send_stanza(c, &f);
 }
 
 static void charge_rate(struct conn *c)
@@ -281,6 +279,8 @@ static void on_bounce(void *self, const struct frame *f)
     }
     if (c->state != CONN_ACTIVE)
         return;
+    if (f->origin.role == ROLE_ROUTERD)         /* our own link gave up on it; else it was confirmed too */
+        owner_stanza_returned(c, f->body.len - sizeof(int32_t));
     original.stanza.content = original.body;
     stanzas_refuse(c, &original.stanza, why);
 }

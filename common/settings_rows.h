@@ -53,6 +53,7 @@
     X(INT, stanza_rate,            100,     0, 1000000, "a second", "stanzas of one client, burst ten times that; 0 = no limit") \
     X(INT, byte_rate,            65536,     0, 1000000000, "bytes a second", "read from one client, burst ten times that; 0 = no limit") \
     X(INT, output_max,         4194304, 65536, 1073741824, "bytes", "waiting for a client or server that does not read") \
+    X(INT, unconfirmed_max,      65536,  4096, 16777216, "bytes",  "of stanzas of one client or server that the next daemon has not taken over: then it is not read") \
     X(INT, idle_ping,              300,    10,   86400, "seconds", "of silence until a client is pinged; cut after as much again") \
     X(INT, sessions_per_account,    20,     1,    1000, "sessions", "of one account")               \
     X(INT, roster_items_max,      2000,     1,  100000, "items",   "of one roster")                 \

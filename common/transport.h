@@ -16,6 +16,7 @@ struct transports;
 enum pause {
     PAUSE_ANSWER = 1 << 0,     /* another daemon owes an answer: bytes read meanwhile are held */
     PAUSE_RATE   = 1 << 1,     /* the peer sends too fast, or other daemons cannot keep up */
+    PAUSE_CONFIRM = 1 << 2,    /* too much of what it sent is not taken over yet */
 };
 
 struct transport_events {
