@@ -6,6 +6,7 @@
 
 #include "log.h"
 #include "login.h"
+#include "management.h"
 #include "ns.h"
 #include "owner.h"
 #include "stanza_error.h"
@@ -79,6 +80,8 @@ void bind_request(struct conn *c, const struct heard *heard)
         err = take_resource(c, s, resource, &len);
     if (!err)
         err = send_bind(c, slice_of(resource, len));
+    if (err && management_answers(c, s, err))
+        return;
     if (err) {
         refuse_iq(c, s->id, err);
         return;
@@ -139,8 +142,11 @@ void bind_on_bound(struct conn *c, const struct frame *f)
 void bind_session(struct conn *c, const struct heard *heard)
 {
     struct stanza reply = { .name = STANZA_IQ, .type = TYPE_RESULT, .id = heard->stanza->id };
+    bool          fine = heard->stanza->type == TYPE_SET && heard->stanza->id.len;
 
-    if (heard->stanza->type == TYPE_SET && heard->stanza->id.len)
+    if (management_answers(c, heard->stanza, fine ? ZE_OK : ZE_BAD_REQUEST))
+        return;
+    if (fine)
         stanza_write(conn_out(c), &reply, (struct slice){ 0 });
     else
         refuse_iq(c, heard->stanza->id, ZE_BAD_REQUEST);

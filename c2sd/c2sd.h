@@ -11,7 +11,8 @@ struct conn;
 struct listeners;
 
 struct c2sd_counters {
-    uint64_t accepted, refused, handshakes, handshakes_failed, logins, logins_failed, stanzas_in, stanzas_out,
+    uint64_t accepted, refused, handshakes, handshakes_failed, logins, logins_failed, resumptions,
+        stanzas_in, stanzas_out,
         stanzas_refused, stray_frames, bytes_in, bytes_out, connections;
 };
 

@@ -11,6 +11,7 @@
 #include "encode.h"
 #include "log.h"
 #include "login.h"
+#include "management.h"
 #include "negotiate.h"
 #include "ns.h"
 #include "register.h"
@@ -22,21 +23,23 @@ enum { LINGER_MS = 2000, DRAIN_LINGER_MS = 500, SLOWED_TICK_MS = 100 };
 
 static const unsigned conn_edges[CONN_STATES] = {
     [CONN_OPENING]  = S(CONN_FEATURES) | S(CONN_CLOSED),
-    [CONN_FEATURES] = S(CONN_TLS) | S(CONN_SASL) | S(CONN_BINDING) | S(CONN_CLOSED),
+    [CONN_FEATURES] = S(CONN_TLS) | S(CONN_SASL) | S(CONN_BINDING) | S(CONN_RESUMING) | S(CONN_CLOSED),
     [CONN_TLS]      = S(CONN_OPENING) | S(CONN_CLOSED),
     [CONN_SASL]     = S(CONN_FEATURES) | S(CONN_OPENING) | S(CONN_CLOSED),
     [CONN_BINDING]  = S(CONN_ACTIVE) | S(CONN_FEATURES) | S(CONN_CLOSED),
+    [CONN_RESUMING] = S(CONN_ACTIVE) | S(CONN_FEATURES) | S(CONN_CLOSED),
     [CONN_ACTIVE]   = S(CONN_CLOSED),
 };
 
 /* 0: the idle ping instead. */
 static const unsigned patience_ms[CONN_STATES] = {
     [CONN_OPENING] = 15000, [CONN_FEATURES] = 60000, [CONN_TLS] = 15000,
-    [CONN_SASL] = 60000, [CONN_BINDING] = ANSWER_MS, [CONN_CLOSED] = LINGER_MS,
+    [CONN_SASL] = 60000, [CONN_BINDING] = ANSWER_MS, [CONN_RESUMING] = ANSWER_MS,
+    [CONN_CLOSED] = LINGER_MS,
 };
 
 static const char *const state_names[CONN_STATES] = {
-    "opening", "features", "tls", "sasl", "binding", "active", "closed",
+    "opening", "features", "tls", "sasl", "binding", "resuming", "active", "closed",
 };
 
 const char *conn_state_name(enum conn_state state)
@@ -203,14 +206,15 @@ void conn_send_header(struct conn *c)
 
 /* ---- the end ---- */
 
-static void tell_sm(struct conn *c, const char *condition, const char *text)
+static void tell_sm(struct conn *c, const char *condition, const char *text, bool broken)
 {
-    struct session_end end = { .condition = slice_str(condition), .text = slice_str(text) };
+    struct session_end end = { .broken = broken, .condition = slice_str(condition), .text = slice_str(text) };
     struct frame       f = frame_make(FRAME_SESSION_END);
     struct buf         body = { 0 };
 
     if (!c->session)
         return;
+    management_flush(c);        /* XEP-0198 4: clients acknowledge right before they close */
     session_end_put(&body, &end);
     f.dest = c->owner;
     f.handle = c->session;
@@ -236,13 +240,13 @@ void conn_login_done(struct conn *c)
     c->login = NULL;
 }
 
-static void leave(struct conn *c, const char *condition, const char *why)
+static void leave(struct conn *c, const char *condition, const char *why, bool broken)
 {
     char ip[ADDRESS_MAX];
 
     if (c->state == CONN_SASL)
         sasl_forget(c);
-    tell_sm(c, condition, why);
+    tell_sm(c, condition, why, broken);
     log_info(c->state == CONN_ACTIVE ? "session_closed" : "stream_closed", "conn", log_hex(c->handle), "peer",
              conn_address(c, ip), "jid", c->jid, "state", conn_state_name(c->state), "kind", condition,
              "why", why, NULL);
@@ -254,12 +258,17 @@ static void leave(struct conn *c, const char *condition, const char *why)
 
 void conn_fail(struct conn *c, enum stream_error error, const char *text)
 {
+    conn_fail_with(c, error, text, NULL);
+}
+
+void conn_fail_with(struct conn *c, enum stream_error error, const char *text, const char *element)
+{
     if (c->state == CONN_CLOSED)
         return;
     if (!c->header_sent)
         conn_send_header(c);
-    stream_error_write(conn_out(c), error, text);
-    leave(c, stream_error_name(error), text);
+    stream_error_write_with(conn_out(c), error, text, element);
+    leave(c, stream_error_name(error), text, error == SE_SYSTEM_SHUTDOWN || error == SE_RESOURCE_CONSTRAINT);
 }
 
 void conn_close(struct conn *c, const char *why)
@@ -268,7 +277,7 @@ void conn_close(struct conn *c, const char *why)
         return;
     if (c->header_sent)
         buf_put_str(conn_out(c), "</stream:stream>");
-    leave(c, "", why);
+    leave(c, "", why, false);
 }
 
 /* ---- time ---- */
@@ -279,6 +288,8 @@ static void unanswered(struct conn *c)
         sasl_unanswered(c);
     else if (c->state == CONN_BINDING)
         bind_unanswered(c, ZE_TIMEOUT);
+    else if (c->state == CONN_RESUMING)
+        management_unanswered(c, ZE_TIMEOUT);
     else
         register_unanswered(c, ZE_TIMEOUT);
 }
@@ -377,6 +388,12 @@ static void on_bytes(struct transport *t, struct slice *in)
             break;
         on_event(c, event, &item);
     }
+    management_flush(c);
+}
+
+static void on_sending(struct transport *t, struct buf *out)
+{
+    management_ask(LIST_OWNER(t, struct conn, transport), out);
 }
 
 static void on_charged(struct transport *t, size_t bytes)
@@ -413,7 +430,7 @@ static void on_lost(struct transport *t, const char *why)
         return;
     if (c->state == CONN_TLS)
         c->c2sd->counters.handshakes_failed++;
-    leave(c, "remote-connection-failed", why);
+    leave(c, "remote-connection-failed", why, true);
 }
 
 static void on_closed(struct transport *t)
@@ -439,6 +456,7 @@ static void on_closed(struct transport *t)
 
 const struct transport_events conn_events = {
     .bytes = on_bytes, .charged = on_charged, .secured = on_secured, .lost = on_lost, .closed = on_closed,
+    .sending = on_sending,
 };
 
 bool conn_start_tls(struct conn *c)

@@ -15,6 +15,7 @@ enum conn_state {
     CONN_TLS,            /* handshake running */
     CONN_SASL,           /* exchange with sm running */
     CONN_BINDING,        /* authenticated, waiting for BOUND */
+    CONN_RESUMING,       /* authenticated, waiting for RESUMED (XEP-0198 5) */
     CONN_ACTIVE,         /* stanzas flow */
     CONN_CLOSED,         /* over; what is written still goes out */
     CONN_STATES
@@ -56,6 +57,13 @@ struct conn {
     uint8_t            state;        /* enum conn_state */
     bool               direct_tls, secure, authenticated, header_sent, counted;
     bool               waiting;      /* another daemon owes an answer */
+    /* XEP-0198 (management.h) */
+    bool               managing;     /* <enable/> was passed on: sm counts, also what is answered here */
+    bool               managed;      /* <enabled/> or <resumed/> was written */
+    bool               unasked;      /* stanzas were written since the last <r/> */
+    bool               asked;        /* an <r/> is unanswered */
+    bool               acked;        /* ack_h is to be passed on to sm */
+    uint32_t           ack_h;
 };
 
 enum { ADDRESS_MAX = 46, ANSWER_MS = 20000, HANDLE_BITS = 20 };
@@ -82,7 +90,10 @@ void conn_login_done(struct conn *c);
 /* Ends the stream with a stream error (a header is sent first if none was, RFC 6120 4.9.1.2). text
  * may be NULL. Nothing when it is closed already. */
 void conn_fail(struct conn *c, enum stream_error error, const char *text);
-/* Ends it with </stream:stream> only. `why` for the log and for sm. */
+/* The same with an application-specific condition (RFC 6120 4.9.4). */
+void conn_fail_with(struct conn *c, enum stream_error error, const char *text, const char *element);
+/* Ends it with </stream:stream> only. `why` for the log and for sm. The session ends with it; after a
+ * lost socket, system-shutdown and resource-constraint alone it may be resumed elsewhere. */
 void conn_close(struct conn *c, const char *why);
 
 /* Where stanzas and elements for the client are appended. */

@@ -24,6 +24,7 @@ static void register_stats(struct c2sd *s)
         { "tls_failed", "TLS handshakes failed", &n->handshakes_failed },
         { "logins", "successful logins", &n->logins },
         { "logins_failed", "failed logins", &n->logins_failed },
+        { "resumptions", "streams that resumed a session (XEP-0198)", &n->resumptions },
         { "stanzas_in", "stanzas from clients", &n->stanzas_in },
         { "stanzas_out", "stanzas to clients", &n->stanzas_out },
         { "stanzas_refused", "stanzas answered with an error here", &n->stanzas_refused },

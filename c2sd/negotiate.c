@@ -7,6 +7,7 @@
 
 #include "bind.h"
 #include "log.h"
+#include "management.h"
 #include "ns.h"
 #include "register.h"
 #include "sasl.h"
@@ -55,6 +56,23 @@ static const struct element_rule rules[] = {
       bind_request, NULL },
     { S(CONN_ACTIVE), FEATURES, HAVE_AUTH,                 0, NS_SESSION, "session", true,
       bind_session, feature_session },
+    { FEATURES,     FEATURES, HAVE_AUTH,                   0, NS_SM, "resume", false,
+      management_resume, management_features },
+    { S(CONN_ACTIVE), 0,      HAVE_AUTH,                   0, NS_SM, "enable", false,
+      management_enable, NULL },
+    { S(CONN_ACTIVE), 0,      HAVE_AUTH,                   0, NS_SM, "r", false,
+      management_request, NULL },
+    { S(CONN_ACTIVE), 0,      HAVE_AUTH,                   0, NS_SM, "a", false,
+      management_ack, NULL },
+    /* XEP-0198 3, 6: <failed/> for what is out of order, and the stream goes on */
+    { FEATURES,     0,        0,                           0, NS_SM, "enable", false,
+      management_unexpected, NULL },
+    { FEATURES | S(CONN_ACTIVE), 0, 0,                     0, NS_SM, "resume", false,
+      management_unexpected, NULL },
+    { FEATURES,     0,        0,                           0, NS_SM, "r", false,
+      management_unexpected, NULL },
+    { FEATURES,     0,        0,                           0, NS_SM, "a", false,
+      management_unexpected, NULL },
     { 0,            FEATURES, HAVE_AUTH,                   0, NS_ROSTERVER, "ver", false,
       NULL, feature_rosterver },
     { 0,            FEATURES, HAVE_AUTH,                   0, NS_PREAPPROVAL, "sub", false,

@@ -9,6 +9,8 @@
 #include "fanout.h"
 #include "log.h"
 #include "login.h"
+#include "manage.h"
+#include "management.h"
 #include "owner.h"
 #include "register.h"
 #include "sasl.h"
@@ -27,6 +29,10 @@ void stanzas_refuse(struct conn *c, const struct stanza *s, enum zerr why)
     asked.from = conn_jid(c);
     if (asked.to.len && jid_parse(asked.to, &to) != ZE_OK)
         asked.to = slice_str(c->domain);            /* nobody can answer from an address that is none */
+    else if (asked.to.len)
+        asked.to = jid_slice(&to);
+    if (management_answers(c, &asked, why))
+        return;
     if (stanza_error_reply(&asked, why, NULL, &content, &reply))
         stanza_write(conn_out(c), &reply, (struct slice){ 0 });
     log_debug("stanza_refused", "conn", log_hex(c->handle), "kind", stanza_name_text(s->name), "err",
@@ -139,6 +145,7 @@ static void on_stanza(void *self, const struct frame *f)
     stanza.content = f->body;
     stanza_write(conn_out(c), &stanza, (struct slice){ 0 });
     s->counters.stanzas_out++;
+    c->unasked = c->managed;
     log_delivery(c, f);
 }
 
@@ -167,6 +174,7 @@ static void on_fanout(void *self, const struct frame *f)
         buf_put_str(out, "'");
         buf_put_slice(out, buf_slice(&after));
         s->counters.stanzas_out++;
+        c->unasked = c->managed;
         log_delivery(c, f);
     }
     if (list.bad)
@@ -196,6 +204,43 @@ static void on_session_end(void *self, const struct frame *f)
     free(text);
 }
 
+static void on_manage(void *self, const struct frame *f)
+{
+    struct c2sd *s = self;
+    struct conn *c = conn_find(s, f->handle);
+
+    if (c && f->origin.role == ROLE_SM && (c->state == CONN_RESUMING || session_of(s, f->handle, f)))
+        management_on_frame(c, f);
+}
+
+/* sm must not keep a session for a stream that is gone, or give it to one that did not ask. */
+static void give_back(struct c2sd *s, const struct frame *f, bool broken)
+{
+    struct session_end end = { .broken = broken };
+    struct frame       back = frame_make(FRAME_SESSION_END);
+    struct buf         body = { 0 };
+
+    session_end_put(&body, &end);
+    back.dest = f->origin;
+    back.handle = f->sender;
+    back.sender = f->handle;
+    back.body = buf_slice(&body);
+    link_send(s->daemon->link, &back);
+    buf_free(&body);
+}
+
+static void on_resumed(void *self, const struct frame *f)
+{
+    struct c2sd   *s = self;
+    struct conn   *c = conn_find(s, f->handle);
+    struct resumed resumed;
+
+    if (c && c->state == CONN_RESUMING)
+        management_on_resumed(c, f);
+    else if (resumed_take(f->body, &resumed) == ZE_OK && !resumed.err)
+        give_back(s, f, true);
+}
+
 static void on_bound(void *self, const struct frame *f)
 {
     struct c2sd  *s = self;
@@ -207,18 +252,8 @@ static void on_bound(void *self, const struct frame *f)
         return;
     }
     /* The client left meanwhile: sm must not keep a session that nobody holds. */
-    if (bound_take(f->body, &bound) != ZE_OK || bound.err)
-        return;
-    struct session_end end = { 0 };
-    struct frame       back = frame_make(FRAME_SESSION_END);
-    struct buf         body = { 0 };
-    session_end_put(&body, &end);
-    back.dest = f->origin;
-    back.handle = f->sender;
-    back.sender = f->handle;
-    back.body = buf_slice(&body);
-    link_send(s->daemon->link, &back);
-    buf_free(&body);
+    if (bound_take(f->body, &bound) == ZE_OK && !bound.err)
+        give_back(s, f, false);
 }
 
 static void on_auth_step(void *self, const struct frame *f)
@@ -255,6 +290,8 @@ static void unanswered(struct conn *c, enum zerr why)
         sasl_unanswered(c);
     else if (c->state == CONN_BINDING)
         bind_unanswered(c, why);
+    else if (c->state == CONN_RESUMING)
+        management_unanswered(c, why);
     else if (c->state == CONN_FEATURES)
         register_unanswered(c, why);
 }
@@ -290,4 +327,5 @@ frame_handler *const c2sd_handlers[FRAME_KIND_MAX] = {
     [FRAME_AUTH_STEP] = on_auth_step,   [FRAME_AUTH_DONE] = on_auth_done, [FRAME_REGISTERED] = on_registered,
     [FRAME_BOUND] = on_bound,           [FRAME_SESSION_END] = on_session_end,
     [FRAME_MOVED] = owner_on_moved,
+    [FRAME_MANAGE] = on_manage,         [FRAME_RESUMED] = on_resumed,
 };

@@ -60,6 +60,10 @@
     X(INT, offline_messages_max,  1000,     0, 1000000, "messages", "waiting for one account")      \
     X(INT, offline_bytes_max,  4194304,     0, 1073741824, "bytes", "waiting for one account")      \
     X(INT, archive_page_max,        50,     1,     250, "messages", "of one page of an archive (XEP-0313)") \
+    X(INT, resume_seconds,         600,     0,   86400, "seconds", "a session without its socket waits to be resumed (XEP-0198); 0 = never") \
+    X(INT, resume_queue_bytes, 1048576, 65536, 1073741824, "bytes", "sent to one session and not acknowledged by its client") \
+    X(INT, resume_queue_stanzas, 5000,    100, 1000000, "stanzas", "sent to one session and not acknowledged by its client") \
+    X(INT, resume_remembered,    10000,     0, 1000000, "sessions", "that ended, whose last count a late resume is told") \
     X(INT, vcard_max,           131072,  1000, 1048576, "bytes",   "of one vCard")                  \
     X(INT, private_max,         131072,  1000, 1048576, "bytes",   "of one private XML element")    \
     X(INT, private_items_max,       50,     1,   10000, "items",   "private XML elements of one account") \

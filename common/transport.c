@@ -379,6 +379,8 @@ static void flush(struct transport *t)
     }
     if (t->writing)
         return;
+    if (t->on->sending && !t->ending)
+        t->on->sending(t, &t->out);
     bool early = t->tls && !tls_ready(t->tls);     /* plaintext waits for the handshake */
     send_bytes(t, wire_bytes(t));
     buf_reset(&t->all->sealed, SCRATCH_KEEP);

@@ -31,6 +31,8 @@ struct transport_events {
     void (*closed)(struct transport *t);                    /* the memory may go */
     /* What the socket had not taken at first is written now. May be NULL. */
     void (*drained)(struct transport *t);
+    /* What was written in this turn leaves now: the last chance to add to it. May be NULL. */
+    void (*sending)(struct transport *t, struct buf *out);
 };
 
 struct transport {

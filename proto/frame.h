@@ -34,6 +34,8 @@ enum { FRAME_HEADER = 92, FRAME_MAX = 16 * 1024 * 1024, FRAME_PART_MAX = 65535 }
 
 enum frame_flag {
     FRAME_REROUTED = 1 << 0,    /* has been sent again under a newer table once */
+    FRAME_MANAGED  = 1 << 1,    /* in the queue of a session with stream management: its sender delivers it
+                                   again from there, whatever becomes of this frame */
 };
 
 /* One life of one instance. key = instance_key(name); incarnation random, 0 = whichever lives. */

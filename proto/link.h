@@ -24,7 +24,8 @@ struct kept;
 struct kept *kept_ref(struct kept *k);
 void         kept_unref(struct link *link, struct kept **k);
 uint64_t     kept_serial(const struct kept *k);      /* order of all kept frames of this instance; from 1 */
-uint64_t     kept_tag(const struct kept *k);         /* what the daemon wrote on it */
+uint64_t     kept_tag(const struct kept *k);         /* what the daemon wrote on it; the number of its BOUNCE
+                                                        when it comes back without having been received */
 struct slice kept_bytes(const struct kept *k);       /* the encoded frame (frame_decode) */
 bool         kept_confirmed(const struct kept *k);   /* the channel has let go (or never had it) */
 

@@ -253,6 +253,7 @@ void link_bounce_to_self(struct link *l, const struct kept *k, enum zerr why)
     if (l->spec.handlers[FRAME_BOUNCE] && frame_decode(kept_bytes(k), &original) > 0
         && bounce_make(&original, kept_bytes(k), why, &body, &f)) {
         f.origin = (struct address){ ROLE_ROUTERD, instance_key("routerd"), routes_router(l->routes) };
+        f.number = k->tag;
         link_deliver(l, &f);
     }
     buf_free(&body);

@@ -13,15 +13,21 @@ enum { SESSION_SECRET_SIZE = 16, RESUME_ID_MAX = 128 };
 /* MANAGE. c2sd -> sm (frame.handle = session, frame.sender = connection):
  *   ENABLE   <enable/>: resume and max as asked       REQUEST  <r/>
  *   ACK      <a h=''/>; c2sd may pass on only the last one of a loop turn
+ *   REFUSED  a stanza that c2sd cannot pass on (frame.stanza: name, type, id, to; no content). It counts in h
+ *            as any other, and so does the answer, which therefore comes from sm: err, or 0: an empty result
  * sm -> c2sd (frame.handle = connection):
  *   ENABLED  <enabled/>: resume, id, max, location     ACK      <a h=''/>
- *   FAILED   <failed/>: err becomes the condition inside */
-enum manage_op { MANAGE_ENABLE = 1, MANAGE_ENABLED, MANAGE_FAILED, MANAGE_REQUEST, MANAGE_ACK, MANAGE_OP_END };
+ *   FAILED   <failed/>: err becomes the condition inside
+ *   TOO_HIGH the client acknowledged h, and max stanzas were sent: the stream ends with an error */
+enum manage_op {
+    MANAGE_ENABLE = 1, MANAGE_ENABLED, MANAGE_FAILED, MANAGE_REQUEST, MANAGE_ACK, MANAGE_REFUSED,
+    MANAGE_TOO_HIGH, MANAGE_OP_END,
+};
 
 struct manage {
     enum manage_op op;
     bool           resume;
-    uint32_t       max;            /* seconds; 0 = not said */
+    uint32_t       max;            /* seconds; 0 = not said. TOO_HIGH: stanzas */
     uint32_t       h;
     enum zerr      err;
     struct slice   id;             /* of <enabled/>: opaque, at most RESUME_ID_MAX bytes */

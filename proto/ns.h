@@ -32,6 +32,7 @@
 #define NS_CAPS         "http://jabber.org/protocol/caps"           /* XEP-0115 */
 #define NS_OFFLINE_F    "msgoffline"                                /* XEP-0160 */
 #define NS_RECEIPTS     "urn:xmpp:receipts"                         /* XEP-0184 */
+#define NS_SM           "urn:xmpp:sm:3"                             /* XEP-0198 */
 #define NS_PING         "urn:xmpp:ping"                             /* XEP-0199 */
 #define NS_TIME         "urn:xmpp:time"                             /* XEP-0202 */
 #define NS_DELAY        "urn:xmpp:delay"                            /* XEP-0203 */

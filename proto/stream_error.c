@@ -27,6 +27,11 @@ enum stream_error stream_error_parse(struct slice condition)
 
 void stream_error_write(struct buf *out, enum stream_error error, const char *text)
 {
+    stream_error_write_with(out, error, text, NULL);
+}
+
+void stream_error_write_with(struct buf *out, enum stream_error error, const char *text, const char *element)
+{
     const char *name = error == SE_NONE ? names[SE_UNDEFINED_CONDITION] : stream_error_name(error);
 
     buf_put_str(out, "<stream:error><");
@@ -37,5 +42,7 @@ void stream_error_write(struct buf *out, enum stream_error error, const char *te
         xml_escape(out, slice_str(text));
         buf_put_str(out, "</text>");
     }
+    if (element)
+        buf_put_str(out, element);
     buf_put_str(out, "</stream:error></stream:stream>");
 }

@@ -45,3 +45,5 @@ const char *stream_error_name(enum stream_error error);
 enum stream_error stream_error_parse(struct slice condition);
 /* <stream:error>...</stream:error></stream:stream>; text may be NULL. */
 void stream_error_write(struct buf *out, enum stream_error error, const char *text);
+/* The same with an application-specific condition (4.9.4), XML that stands alone; NULL: none. */
+void stream_error_write_with(struct buf *out, enum stream_error error, const char *text, const char *element);

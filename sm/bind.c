@@ -6,6 +6,7 @@
 #include "jid.h"
 #include "log.h"
 #include "logins.h"
+#include "resume.h"
 #include "sasl.h"
 
 void login_end_stream(struct outcome *o, enum when when, const struct address *c2sd, uint64_t conn,
@@ -21,14 +22,14 @@ void login_end_stream(struct outcome *o, enum when when, const struct address *c
     outcome_frame(o, when, &f);
 }
 
-static enum zerr may_bind(struct sm *sm, const struct frame *f, const struct bind_request *b)
+enum zerr login_may_begin(struct sm *sm, const struct frame *f, struct slice ticket, bool use)
 {
     struct slice        bare = f->stanza.to;
     struct ticket_claim claim = { bare, f->origin.instance, f->origin.incarnation, f->sender };
     struct account_info info;
     struct store_view  *view;
     bool                exists;
-    enum zerr           err = ticket_check(&sm->store, b->ticket, &claim, wall_us());
+    enum zerr           err = (use ? ticket_check : ticket_look)(&sm->store, ticket, &claim, wall_us());
 
     if (err)
         return err;
@@ -52,6 +53,17 @@ static enum zerr full_jid(struct slice bare, struct slice resource, struct jid *
     return jid_make(jid_local(bare), jid_domain(bare), resource, out);
 }
 
+/* A client that never resumes and takes another resource each time must not lock its account out. */
+static struct session *oldest_hibernating(const struct online *account)
+{
+    struct session *oldest = NULL;
+
+    ONLINE_EACH(account, node, s)
+        if (resume_hibernates(s) && (!oldest || s->since_us < oldest->since_us))
+            oldest = s;
+    return oldest;
+}
+
 /* RFC 6120 7.7.2.2 leaves three ways; the new one wins: a client that lost its network comes back under
  * its own name while the dead stream still stands. */
 static enum zerr make_room(struct sm *sm, const struct jid *full, uint64_t trace)
@@ -59,10 +71,13 @@ static enum zerr make_room(struct sm *sm, const struct jid *full, uint64_t trace
     struct session *old = session_by_jid(sm->sessions, jid_slice(full));
     struct online  *account = session_online(sm->sessions, jid_bare(jid_slice(full)));
 
+    if (!old && account && account->count >= (unsigned long)sm->settings->limits.sessions_per_account) {
+        old = oldest_hibernating(account);
+        if (!old)
+            return ZE_FULL;
+    }
     if (old)
         dispatch_end_session(sm, &old, "conflict", "Replaced by new connection", trace);
-    else if (account && account->count >= (unsigned long)sm->settings->limits.sessions_per_account)
-        return ZE_FULL;
     return ZE_OK;
 }
 
@@ -73,7 +88,7 @@ static enum zerr bind_session(struct sm *sm, const struct frame *f, struct sessi
     enum zerr           err = bind_request_take(f->body, &b);
 
     if (!err)
-        err = may_bind(sm, f, &b);
+        err = login_may_begin(sm, f, b.ticket, true);
     if (!err)
         err = full_jid(f->stanza.to, b.resource, &full);
     if (!err)
@@ -133,9 +148,13 @@ void on_bind(void *self, const struct frame *f)
 
 void on_session_end(void *self, const struct frame *f)
 {
-    struct sm      *sm = self;
-    struct session *s = session_by_handle(sm->sessions, f->handle);
+    struct sm         *sm = self;
+    struct session    *s = session_by_handle(sm->sessions, f->handle);
+    struct session_end end;
 
-    if (f->origin.role == ROLE_C2SD && s && session_bound_by(s, &f->origin, f->sender))
-        dispatch_end_session(sm, &s, NULL, NULL, f->trace);
+    if (f->origin.role != ROLE_C2SD || !s || !session_bound_by(s, &f->origin, f->sender))
+        return;
+    if (session_end_take(f->body, &end) == ZE_OK && end.broken && resume_lost_socket(sm, s))
+        return;
+    dispatch_end_session(sm, &s, NULL, NULL, f->trace);
 }

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "logins.h"
 #include "ns.h"
+#include "resume.h"
 #include "stanza_error.h"
 #include "stats.h"
 
@@ -198,8 +199,7 @@ static void forged(const struct frame *f, const char *why)
              log_slice(f->stanza.from), "why", why, NULL);
 }
 
-/* The session is not there (any more), or is not this connection's: the stream has nothing to hold. */
-static void stale_client(struct sm *sm, const struct frame *f)
+void dispatch_stale(struct sm *sm, const struct frame *f)
 {
     struct outcome    *o = outcome_new(sm, slice_of(NULL, 0), f->trace);
     struct session_end end = { .condition = SLICE("reset"), .text = SLICE("session is gone") };
@@ -217,7 +217,7 @@ static void from_client(struct sm *sm, const struct frame *f)
     int             err;
 
     if (!session || !session_bound_by(session, &f->origin, f->sender)) {
-        stale_client(sm, f);
+        dispatch_stale(sm, f);
         return;
     }
     stanzas_out++;
@@ -226,6 +226,10 @@ static void from_client(struct sm *sm, const struct frame *f)
     p.owner = jid_bare(s.from);
     p.out = outcome_new(sm, p.owner, f->trace);
     outcome_request(p.out, &s);
+    if (session->resume)
+        outcome_owes(p.out, session->handle, resume_took(session));
+    if (session->resume && s.name == STANZA_IQ && s.type != TYPE_GET && s.type != TYPE_SET)
+        resume_answered(session, &s);
     err = check(sm, &s);
     finish(&p, "outgoing", err ? err : outgoing(&p));
     outcome_settle(&p.out);
@@ -304,9 +308,11 @@ void on_stanza(void *self, const struct frame *f)
 void dispatch_local(struct sm *sm, const struct frame *f)
 {
     struct stanza   s = stanza_of(f);
+    struct debt     debt = resume_debt_of(f);
     struct outcome *o = outcome_new(sm, jid_bare(s.to), f->trace);
 
     outcome_request(o, &s);
+    outcome_owes(o, debt.session, debt.number);
     dispatch_incoming(sm, o, &s);
     outcome_settle(&o);
 }
@@ -370,19 +376,19 @@ static void bounced_by_client(struct sm *sm, const struct frame *original)
 {
     struct session *session = session_by_handle(sm->sessions, original->sender);
     struct stanza   s = stanza_of(original);
-    struct outcome *o;
 
-    if (session && session_bound_by(session, &original->dest, original->handle))
+    if (session && session_bound_by(session, &original->dest, original->handle) &&
+        !resume_lost_socket(sm, session))
         dispatch_end_session(sm, &session, NULL, NULL, original->trace);
+    if (original->flags & FRAME_MANAGED)          /* it waits in a queue, or went its way when that ended */
+        return;
     if (original->kind != FRAME_STANZA || !s.to.len || !sm_owns(sm, jid_bare(s.to)))
         return;
     if (!s.content.len && s.flags & STANZA_HAS_BODY) {      /* too large to come back whole */
         outcome_undeliverable(sm, original, ZE_UNAVAILABLE);
         return;
     }
-    o = outcome_new(sm, jid_bare(s.to), original->trace);
-    dispatch_incoming(sm, o, &s);
-    outcome_settle(&o);
+    resume_again(sm, &s, account_exists(sm, jid_bare(s.to)), 0, wall_us(), original->trace);
 }
 
 void on_bounce(void *self, const struct frame *f)
@@ -395,6 +401,7 @@ void on_bounce(void *self, const struct frame *f)
         forged(f, "malformed bounce");
         return;
     }
+    resume_returned(sm, f, &original);
     if (original.dest.role == ROLE_C2SD && why != ZE_FULL)
         bounced_by_client(sm, &original);
     else
@@ -408,13 +415,17 @@ void dispatch_close_session(struct passage *p, struct session **sp, enum when wh
 {
     struct session    *s = *sp;
     struct session_end end = { .condition = slice_str(condition), .text = slice_str(text) };
+    struct slice       full = arena_copy(p->sm->arena, session_jid(s));
+    struct resume     *left;
 
     log_info("session_ended", "jid", log_slice(session_jid(s)), "conn", log_hex(s->conn), "trace",
              log_hex(outcome_trace(p->out)), "why", condition ? condition : "closed", NULL);
     features_offline(p, s);
-    if (condition)
+    if (condition && !resume_hibernates(s))
         login_end_stream(p->out, when, &s->c2sd, s->conn, &end);
+    left = resume_leave(s);
     session_remove(p->sm->sessions, sp);
+    resume_end(p, &left, full);
 }
 
 void dispatch_end_session(struct sm *sm, struct session **sp, const char *condition, const char *text,

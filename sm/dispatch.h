@@ -10,6 +10,8 @@ extern const struct stat_row dispatch_stats[];
 void on_stanza(void *sm, const struct frame *f);
 void on_fanout(void *sm, const struct frame *f);
 void on_bounce(void *sm, const struct frame *f);
+/* A frame of a client whose session is not there (any more), or not that connection's: its stream ends. */
+void dispatch_stale(struct sm *sm, const struct frame *f);
 /* A stanza of one of our owners for another: its origin is this instance. */
 void dispatch_local(struct sm *sm, const struct frame *f);
 

@@ -8,6 +8,7 @@
 #include "dispatch.h"
 #include "handles.h"
 #include "log.h"
+#include "resume.h"
 #include "sasl.h"
 #include "stats.h"
 
@@ -232,7 +233,7 @@ void login_peer_lost(struct sm *sm, const struct address *life)
             login_free(login);
     place = 0;
     for (struct session *s; (s = sessions_next(sm->sessions, &place));)
-        if (same_life(&s->c2sd, life))
+        if (same_life(&s->c2sd, life) && !resume_lost_socket(sm, s))
             dispatch_end_session(sm, &s, NULL, NULL, 0);
     arena_reset(sm->arena);
 }

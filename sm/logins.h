@@ -20,6 +20,9 @@ void on_announce(void *sm, const struct frame *f);
 /* Everything bound to that life of a c2sd is over: exchanges and sessions. */
 void login_peer_lost(struct sm *sm, const struct address *life);
 
+/* Whether the connection that sent f (BIND, RESUME_AT) may begin a session of f->stanza.to. use: the ticket
+ * is good for nothing else then. */
+enum zerr login_may_begin(struct sm *sm, const struct frame *f, struct slice ticket, bool use);
 /* Records the frame that closes a client's stream. */
 void login_end_stream(struct outcome *o, enum when when, const struct address *c2sd, uint64_t conn,
                       const struct session_end *end);

@@ -14,6 +14,7 @@
 #include "outcome.h"
 #include "presence_bus.h"
 #include "register.h"
+#include "resume.h"
 #include "sasl.h"
 #include "session_live.h"
 #include "sm_live.h"
@@ -44,11 +45,27 @@ static const char *const archive_tables[] = {
 
 /* ---- the way out: the only use of the link in sm ---- */
 
-static enum zerr outlet_send(void *arg, struct frame *f)
+static enum zerr outlet_send(void *arg, struct frame *f, uint64_t tag, struct kept **kept)
 {
     struct self *self = arg;
 
-    return presence_bus_take(self->sm.bus, f) ? ZE_OK : link_send(self->daemon->link, f);
+    if (kept)
+        *kept = NULL;
+    return presence_bus_take(self->sm.bus, f) ? ZE_OK : link_send_kept(self->daemon->link, f, tag, kept);
+}
+
+static struct kept *outlet_keep(void *arg, struct frame *f, uint64_t tag)
+{
+    struct self *self = arg;
+
+    return link_keep(self->daemon->link, f, tag);
+}
+
+static void outlet_unref(void *arg, struct kept **kept)
+{
+    struct self *self = arg;
+
+    kept_unref(self->daemon->link, kept);
 }
 
 static void outlet_bounce(void *arg, const struct frame *f, enum zerr why)
@@ -109,7 +126,7 @@ static void *start(struct daemon *d)
 {
     struct self  *self = xcalloc(1, sizeof(*self));
     struct sm    *sm = &self->sm;
-    struct outlet outlet = { outlet_send, outlet_bounce, self };
+    struct outlet outlet = { outlet_send, outlet_keep, outlet_unref, outlet_bounce, self };
 
     self->daemon = d;
     sm->loop = d->loop;
@@ -127,6 +144,7 @@ static void *start(struct daemon *d)
     sm->ways = ways_new(&outlet, dispatch_local);
     sm->live = d->live;
     sm_live_check(d->live, sm->self.incarnation);
+    sm->resumes = resumes_new(sm);
     sm->sessions = sessions_new(d->live);
     sessions_live_start(sm);
     sm->logins = logins_new();
@@ -187,11 +205,19 @@ static void on_routes(void *arg, const struct routes *routes)
     presence_bus_look(self->sm.bus);
 }
 
+static void on_kept(void *arg, struct kept *k)
+{
+    struct self *self = arg;
+
+    resume_on_kept(&self->sm, k);
+}
+
 static void on_confirmed(void *arg, const struct kept *k)
 {
     struct self *self = arg;
 
     offline_confirmed(&self->sm, k);
+    resume_on_confirmed(&self->sm, k);
 }
 
 static void on_peer_lost(void *arg, const struct address *life)
@@ -215,6 +241,7 @@ static void stop(void *arg)
     store_close(&sm->store.archive);
     store_close(&sm->store.accounts);
     sessions_live_stop(sm);
+    resumes_free(&sm->resumes);
     sessions_free(&sm->sessions);
     throttle_free(&sm->registrations);
     ways_free(&sm->ways);
@@ -235,12 +262,14 @@ static frame_handler *const handlers[FRAME_KIND_MAX] = {
     [FRAME_SESSION_END] = on_session_end,
     [FRAME_PRESENCE_BUS] = on_presence_bus,
     [FRAME_ANNOUNCE]    = on_announce,
+    [FRAME_MANAGE]      = on_manage,
+    [FRAME_RESUME_AT]   = on_resume_at,
 };
 
 static const struct daemon_spec spec = {
     .name = "sm", .role = ROLE_SM, .handlers = handlers, .verbs = sm_verbs, .live_tables = sm_live_tables,
     .start = start, .drain = drain, .reload = reload, .status = status,
-    .on_routes = on_routes, .on_peer_lost = on_peer_lost, .on_confirmed = on_confirmed, .stop = stop,
+    .on_routes = on_routes, .on_peer_lost = on_peer_lost, .on_kept = on_kept, .on_confirmed = on_confirmed, .stop = stop,
 };
 
 int main(int argc, char **argv)

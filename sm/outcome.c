@@ -6,6 +6,7 @@
 
 #include "jid.h"
 #include "log.h"
+#include "resume.h"
 #include "stanza_error.h"
 #include "stats.h"
 #include "table.h"
@@ -26,8 +27,9 @@ struct then {
     void        *arg;
 };
 
-struct kept {
-    struct kept *next;
+/* Bytes that a handler made (outcome_keep). */
+struct made {
+    struct made *next;
     struct buf   bytes;
 };
 
@@ -42,6 +44,7 @@ struct outcome {
     uint64_t             trace;
     struct slice         owner;
     const struct stanza *request;
+    struct debt          debt;
     struct store_batch  *accounts, *archive;
     struct item         *items, **items_end;
     struct then         *thens, **thens_end;
@@ -60,6 +63,7 @@ struct waiting {
     size_t       owner_len;
     unsigned     commits_left;
     enum zerr    err;
+    struct debt  debt;
     struct buf   ahead, after, failure;
     struct then *thens;
 };
@@ -75,7 +79,7 @@ struct ways {
     struct table  *lanes;             /* owner -> struct lane */
     size_t         waiting;
     struct local  *locals, **locals_end;
-    struct kept   *kept;
+    struct made   *made;
     unsigned       open;              /* outcomes being recorded or released: nothing is delivered yet */
     bool           draining;
 };
@@ -149,6 +153,11 @@ void outcome_request(struct outcome *o, const struct stanza *s)
     o->request = s;
 }
 
+void outcome_owes(struct outcome *o, uint64_t session, uint32_t number)
+{
+    o->debt = (struct debt){ session, number };
+}
+
 uint64_t outcome_trace(const struct outcome *o)
 {
     return o->trace;
@@ -175,6 +184,8 @@ void outcome_frame(struct outcome *o, enum when when, const struct frame *f)
     *item = (struct item){ .when = when, .frame = *f };
     if (!item->frame.trace)
         item->frame.trace = o->trace;
+    if (o->debt.session && f->stanza.name == STANZA_MESSAGE && f->dest.role != ROLE_C2SD)
+        resume_debt_mark(&item->frame, &o->debt);
     *o->items_end = item;
     o->items_end = &item->next;
 }
@@ -186,6 +197,7 @@ void outcome_session(struct outcome *o, enum when when, const struct session *s,
     f.dest = s->c2sd;
     f.handle = s->conn;
     f.sender = s->handle;
+    f.number = o->sm->epoch;
     f.stanza = *stanza;
     if (!f.stanza.to.len)
         f.stanza.to = arena_copy(o->sm->arena, session_jid(s));
@@ -234,17 +246,17 @@ void outcome_route(struct outcome *o, enum when when, const struct stanza *stanz
 struct slice outcome_keep(struct outcome *o, struct buf *bytes)
 {
     struct ways *ways = o->sm->ways;
-    struct kept *kept;
+    struct made *made;
 
     if (buf_len(bytes) == 0) {
         buf_free(bytes);
         return slice_of("", 0);
     }
-    kept = arena_alloc(o->sm->arena, sizeof(*kept));
-    *kept = (struct kept){ .next = ways->kept, .bytes = *bytes };
-    ways->kept = kept;
+    made = arena_alloc(o->sm->arena, sizeof(*made));
+    *made = (struct made){ .next = ways->made, .bytes = *bytes };
+    ways->made = made;
     *bytes = (struct buf){ 0 };
-    return buf_slice(&kept->bytes);
+    return buf_slice(&made->bytes);
 }
 
 void outcome_then(struct outcome *o, void (*run)(void *arg, enum zerr err), void *arg)
@@ -272,6 +284,25 @@ void outcome_abandon(struct outcome *o)
 }
 
 /* ---- leaving ---- */
+
+enum zerr ways_send(struct ways *w, struct frame *f, uint64_t tag, struct kept **kept)
+{
+    enum zerr err = w->outlet.send(w->outlet.arg, f, tag, kept);
+
+    frames_sent++;
+    frames_refused += err != ZE_OK;
+    return err;
+}
+
+struct kept *ways_keep(struct ways *w, struct frame *f, uint64_t tag)
+{
+    return w->outlet.keep(w->outlet.arg, f, tag);
+}
+
+void ways_unref(struct ways *w, struct kept **kept)
+{
+    w->outlet.unref(w->outlet.arg, kept);
+}
 
 void outcome_bounce(struct sm *sm, const struct frame *f, enum zerr why)
 {
@@ -303,21 +334,30 @@ static void release_local(struct sm *sm, const struct frame *f)
     sm->ways->locals_end = &local->next;
 }
 
-static void release(struct sm *sm, const struct frame *f)
+/* The frame carries what it owes until the link gives it its number. */
+static void release_away(struct sm *sm, const struct frame *f)
 {
     struct frame copy = *f;
-    enum zerr    err;
+    struct debt  debt = resume_debt_of(f);
+    enum zerr    err = ways_send(sm->ways, &copy, f->dest.role == ROLE_C2SD ? 0 : f->number, NULL);
+
+    if (err)
+        outcome_undeliverable(sm, f, err);
+    else if (debt.session)
+        resume_owe_again(session_by_handle(sm->sessions, debt.session), debt.number);
+}
+
+static void release(struct sm *sm, const struct frame *f)
+{
+    struct debt debt = resume_debt_of(f);
 
     if (is_self(sm, &f->dest)) {
+        if (debt.session)
+            resume_owe_again(session_by_handle(sm->sessions, debt.session), debt.number);
         release_local(sm, f);
-        return;
+    } else if (!resume_release(sm, f)) {
+        release_away(sm, f);
     }
-    err = sm->ways->outlet.send(sm->ways->outlet.arg, &copy);
-    frames_sent++;
-    if (!err)
-        return;
-    frames_refused++;
-    outcome_undeliverable(sm, f, err);
 }
 
 static void release_items(struct outcome *o, bool all)
@@ -355,9 +395,9 @@ static void drain(struct sm *sm)
         ways->local(sm, &local->frame);
     }
     ways->draining = false;
-    for (struct kept *k = ways->kept; k; k = k->next)
-        buf_free(&k->bytes);
-    ways->kept = NULL;
+    for (struct made *m = ways->made; m; m = m->next)
+        buf_free(&m->bytes);
+    ways->made = NULL;
 }
 
 /* ---- waiting for a commit ---- */
@@ -406,6 +446,7 @@ static void waiting_release(struct waiting *w)
     sm->ways->open--;
     drain(sm);
     thens_run(w->thens, w->err);
+    resume_paid(sm, w->debt.session, w->debt.number);
 }
 
 static void lane_release(struct sm *sm, struct slice owner)
@@ -477,6 +518,7 @@ static void wait_for_commit(struct outcome *o, bool behind)
     w->owner = xstrndup(o->owner);
     w->owner_len = o->owner.len;
     w->thens = o->thens;
+    w->debt = o->debt;
     for (struct item *i = o->items; i; i = i->next)
         if (i->when == AFTER_COMMIT)
             encode(&w->after, &i->frame);
@@ -516,6 +558,8 @@ void outcome_settle(struct outcome **op)
         wait_for_commit(o, lane != NULL);
     sm->ways->open--;
     drain(sm);
-    if (!waits)
+    if (!waits) {
         thens_run(o->thens, ZE_OK);
+        resume_paid(sm, o->debt.session, o->debt.number);
+    }
 }

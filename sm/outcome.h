@@ -18,9 +18,14 @@
 
 enum when { AHEAD, AFTER_COMMIT };
 
-/* The way out; in tests a fake one. */
+struct kept;
+
+/* The way out (proto/link.h); in tests a fake one. */
 struct outlet {
-    enum zerr (*send)(void *arg, struct frame *f);              /* to f->dest */
+    /* To f->dest. `tag` is kept with it; *kept (may be NULL) is a reference for the caller. */
+    enum zerr (*send)(void *arg, struct frame *f, uint64_t tag, struct kept **kept);
+    struct kept *(*keep)(void *arg, struct frame *f, uint64_t tag);          /* without sending it */
+    void (*unref)(void *arg, struct kept **kept);
     void (*bounce)(void *arg, const struct frame *f, enum zerr why);
     void *arg;
 };
@@ -31,12 +36,20 @@ void         ways_free(struct ways **w);
 /* Outcomes that wait for a commit. */
 size_t       ways_waiting(const struct ways *w);
 
+/* For stream management (resume.h), whose frames belong to no outcome: as in struct outlet. */
+enum zerr    ways_send(struct ways *w, struct frame *f, uint64_t tag, struct kept **kept);
+struct kept *ways_keep(struct ways *w, struct frame *f, uint64_t tag);
+void         ways_unref(struct ways *w, struct kept **kept);
+
 struct outcome;
 
 /* owner: bare JID on whose behalf, borrowed; empty: nobody's (never waits, may not store). */
 struct outcome *outcome_new(struct sm *sm, struct slice owner, uint64_t trace);
 /* The stanza that asked: its sender gets the error when the commit fails. */
 void outcome_request(struct outcome *o, const struct stanza *s);
+/* The outcome is of that stanza of a session with stream management (resume_took), which is paid when
+ * the frames left and the batch is committed; its message to another daemon, when that confirmed it. */
+void outcome_owes(struct outcome *o, uint64_t session, uint32_t number);
 /* The batch of this outcome, made at the first call. */
 struct store_batch *outcome_accounts(struct outcome *o);
 struct store_batch *outcome_archive(struct outcome *o);

@@ -192,8 +192,10 @@ static int available(struct passage *p)
         probe_contacts(p, s);
         features_online(p, s);
     }
-    if (priority >= 0 && !could)
+    if (priority >= 0 && !could) {
+        s->receptive = ++p->sm->epoch;
         features_receptive(p, s);
+    }
     return TAKEN;
 }
 

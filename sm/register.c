@@ -344,6 +344,7 @@ void register_remove_account(struct passage *p)
 
     accounts_removed++;
     log_info("account_removed", "jid", log_slice(p->owner), "trace", log_hex(outcome_trace(p->out)), NULL);
+    p->exists = false;          /* what waits for its clients is not stored any more */
     while ((account = session_online(p->sm->sessions, p->owner))) {
         struct session *s = LIST_OWNER(account->sessions.next, struct session, link);
         dispatch_close_session(p, &s, AFTER_COMMIT, "not-authorized", "Account removed");

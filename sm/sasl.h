@@ -49,3 +49,6 @@ void      ticket_make(struct sm_store *s, const struct ticket_claim *claim, uint
 /* ZE_NOT_AUTHORIZED when forged, for somebody else, expired (60 s) or used before (in this process). */
 enum zerr ticket_check(struct sm_store *s, struct slice ticket, const struct ticket_claim *claim,
                        uint64_t now_us);
+/* The same, and it may be used afterwards: for a resumption that fails, which leaves it for BIND. */
+enum zerr ticket_look(struct sm_store *s, struct slice ticket, const struct ticket_claim *claim,
+                      uint64_t now_us);

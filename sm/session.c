@@ -8,6 +8,7 @@
 #include "handles.h"
 #include "jid.h"
 #include "mem.h"
+#include "resume.h"
 #include "sm_live.h"
 #include "table.h"
 
@@ -135,6 +136,22 @@ void session_remove(struct sessions *ss, struct session **sp)
     }
     free(s);
     *sp = NULL;
+}
+
+void session_rebind(struct session *s, const struct address *c2sd, uint64_t conn, bool secure)
+{
+    s->c2sd = *c2sd;
+    s->conn = conn;
+    s->secure = secure;
+    session_changed(s);
+    random_bytes(s->secret, sizeof(s->secret));
+}
+
+struct slice session_address(const struct session *s)
+{
+    struct slice moved = resume_address(s);
+
+    return moved.len ? moved : slice_of(s->text + s->jid_len, s->address_len);
 }
 
 struct session *session_by_handle(const struct sessions *ss, uint64_t handle)

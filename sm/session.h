@@ -40,6 +40,7 @@ struct session {
     struct resume   *resume;           /* stream management (resume.h), or NULL */
     struct directed *directed;
     unsigned         directed_count;
+    uint32_t         receptive;        /* sm->epoch when its priority became non-negative */
     uint8_t          secret[SESSION_SECRET];
     int8_t           priority;
     bool             available;        /* has sent initial presence, RFC 6121 4.2 */
@@ -77,6 +78,8 @@ struct session *sessions_take_changed(struct sessions *ss);
 /* After all sessions of an earlier life were added: no generation of a handle up to `floor` comes again. */
 void            sessions_restored(struct sessions *ss, uint32_t floor);
 uint32_t        sessions_highest(const struct sessions *ss);
+/* Another connection holds it from now on; its secret is a new one. */
+void            session_rebind(struct session *s, const struct address *c2sd, uint64_t conn, bool secure);
 
 struct session *session_by_handle(const struct sessions *ss, uint64_t handle);
 struct session *session_by_jid(const struct sessions *ss, struct slice full);
@@ -101,10 +104,8 @@ static inline struct slice session_resource(const struct session *s)
 {
     return slice_of(s->text + s->bare_len + 1, (size_t)(s->jid_len - s->bare_len - 1));
 }
-static inline struct slice session_address(const struct session *s)
-{
-    return slice_of(s->text + s->jid_len, s->address_len);
-}
+/* Of the client now: after a resumption another than the one it was bound with. */
+struct slice session_address(const struct session *s);
 
 #define ONLINE_EACH(account, node, name)                                                       \
     LIST_EACH(&(account)->sessions, node)                                                      \

@@ -126,7 +126,7 @@ static enum zerr restore(struct sm *sm, uint64_t handle, struct cursor *c)
     memcpy(s->secret, secret.p, sizeof(s->secret));
     take_presence(c, s, flags, priority);
     take_directed(c, s);
-    return c->bad ? ZE_STORE : resume_row_take(c, s);
+    return c->bad ? ZE_STORE : resume_row_take(sm, c, s);
 }
 
 static int restore_row(void *arg, struct slice key, struct slice value)

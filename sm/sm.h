@@ -16,6 +16,7 @@ struct live;
 struct logins;
 struct offline;
 struct presence_bus;
+struct resumes;
 struct sasl;
 struct sessions;
 struct sessions_live;
@@ -39,6 +40,8 @@ struct sm {
     struct offline        *offline;       /* offline.c: what was received in this turn */
     struct throttle       *registrations; /* register.c: by client address */
     struct presence_bus   *bus;           /* presence to other instances (presence_bus.h); NULL: by routerd */
+    struct resumes        *resumes;       /* resume.h */
+    uint32_t               epoch;         /* counts the sessions that became receptive, over all lives */
     bool                   stopping;      /* no new sessions */
 };
 

@@ -11,6 +11,7 @@
     X(SESSION)     /* sm/session_live.c: handle -> a bound session */            \
     X(WAITING)     /* sm/outcome_live.c: serial -> an outcome that waits */      \
     X(LOGIN)       /* sm/logins.c: handle -> an exchange that is under way */    \
+    X(ENDED)       /* sm/resume_ended.c: in order -> a session that ended */     \
     X(INSTANCE)    /* facts about this instance, by name */
 
 enum sm_live_table {

@@ -11,7 +11,7 @@ struct spread_group {
     uint32_t             generation;
     unsigned             count;
     struct buf           list;
-    uint64_t             handle, sender;    /* of the only entry, while count is 1 */
+    uint64_t             handle, sender;    /* connection and session of the only entry, while count is 1 */
     struct slice         jid;
 };
 
@@ -36,15 +36,17 @@ static struct spread_group *group_of(struct spread *sp, const struct address *de
     return g;
 }
 
-static void group_add(struct spread_group *g, uint64_t handle, uint64_t sender, struct slice jid,
+/* One receiver gets a plain STANZA. The list for a c2sd names sessions; when the frame leaves, each becomes
+ * the connection that holds it then (resume_release). */
+static void group_add(struct spread_group *g, uint64_t conn, uint64_t session, struct slice jid,
                       struct slice full)
 {
     if (g->count++ == 0) {
-        g->handle = handle;
-        g->sender = sender;
+        g->handle = conn;
+        g->sender = session;
         g->jid = full;
     }
-    fanout_put(&g->list, handle, jid);
+    fanout_put(&g->list, session, jid);
 }
 
 void spread_session(struct spread *sp, const struct session *s)
@@ -106,6 +108,7 @@ static void group_end(struct spread *sp, struct spread_group *g)
     f.generation = g->generation;
     f.stanza = *sp->stanza;
     f.stanza.to = slice_of(NULL, 0);
+    f.number = g->dest.role == ROLE_C2SD ? sp->sm->epoch : 0;
     f.body = sp->stanza->content;
     if (goes_plain(sp, g)) {
         f.handle = g->handle;

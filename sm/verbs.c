@@ -13,6 +13,7 @@
 #include "ledger.h"
 #include "log.h"
 #include "register.h"
+#include "resume.h"
 #include "spread.h"
 
 /* ---- JIDs of arguments ---- */
@@ -199,6 +200,8 @@ static void list_session(struct sm *sm, const struct session *s, struct ctl_repl
     ctl_str(r, "c2sd", c2sd ? c2sd->name : "");
     ctl_slice(r, "address", session_address(s));
     ctl_bool(r, "secure", s->secure);
+    ctl_str(r, "managed", resume_state(s));
+    ctl_int(r, "queued", resume_queued(s));
     ctl_str(r, "since", since);
 }
 
@@ -336,7 +339,7 @@ const struct ctl_verb sm_verbs[] = {
         "bad_jid not_found no_route store",
       1, 1, verb_unregister },
     { "users", "[DOMAIN]", "accounts", "jid created sessions disabled", "not_found store", 0, 1, verb_users },
-    { "sessions", "[JID]", "who is connected", "jid resource priority show c2sd address secure since",
+    { "sessions", "[JID]", "who is connected", "jid resource priority show c2sd address secure managed queued since",
       "bad_jid not_found no_route", 0, 1, verb_sessions },
     { "kick", "JID [TEXT]", "end the sessions of a bare or full JID", "jid", "bad_jid not_found no_route",
       1, 2, verb_kick },

@@ -23,10 +23,13 @@
 #include "account.h"
 #include "dispatch.h"
 #include "fanout.h"
+#include "link.h"
 #include "logins.h"
+#include "manage.h"
 #include "offline.h"
 #include "outcome.h"
 #include "register.h"
+#include "resume.h"
 #include "session_live.h"
 #include "sm_live.h"
 #include "xml_write.h"
@@ -42,6 +45,9 @@ static struct routes         *rig_routes;
 static char                   rig_dir[64];
 static char                  *rig_log;          /* shared with the processes that are killed */
 static enum zerr              rig_refuses;      /* what the link says to every frame */
+static uint64_t               rig_tag;          /* of the last frame sent with one */
+static struct frame           rig_tagged;       /* its header */
+static struct link           *rig_link;         /* reaches nobody; keeps frames */
 
 static const char *const rig_account_tables[] = {
 #define X(name) #name,
@@ -86,7 +92,39 @@ static void rig_receivers(const struct frame *f, struct buf *line)
     buf_put_str(line, !client && f->list.len ? "] " : " ");
 }
 
-static enum zerr rig_send_frame(void *arg, struct frame *f)
+/* MANAGE and RESUMED with what is in them. */
+static void rig_managed(const struct frame *f, struct buf *line)
+{
+    static const char *const ops[MANAGE_OP_END] = {
+        "", "ENABLE", "ENABLED", "FAILED", "REQUEST", "ACK", "REFUSED", "TOO_HIGH",
+    };
+    struct manage  m;
+    struct resumed r;
+
+    if (f->kind == FRAME_MANAGE && manage_take(f->body, &m) == ZE_OK)
+        buf_printf(line, " %s resume=%d max=%u h=%u err=%s", ops[m.op], m.resume, m.max, m.h, err_name(m.err));
+    if (f->kind == FRAME_RESUMED && resumed_take(f->body, &r) == ZE_OK)
+        buf_printf(line, " h=%u has_h=%d err=%s", r.h, r.has_h, err_name(r.err));
+}
+
+static struct kept *rig_keep(void *arg, struct frame *f, uint64_t tag)
+{
+    (void)arg;
+    return link_keep(rig_link, f, tag);
+}
+
+static void rig_on_kept(void *arg, struct kept *k)
+{
+    resume_on_kept(arg, k);
+}
+
+static void rig_unref(void *arg, struct kept **kept)
+{
+    (void)arg;
+    kept_unref(rig_link, kept);
+}
+
+static enum zerr rig_send_frame(void *arg, struct frame *f, uint64_t tag, struct kept **kept)
 {
     struct buf    line = { 0 };
     struct stanza s = f->stanza;
@@ -94,12 +132,19 @@ static enum zerr rig_send_frame(void *arg, struct frame *f)
     (void)arg;
     if (rig_refuses)
         return rig_refuses;
+    if (kept)
+        *kept = rig_keep(NULL, f, tag);
+    if (tag) {
+        rig_tag = tag;
+        rig_tagged = *f;
+    }
     rig_receivers(f, &line);
     s.content = f->body;
     if (s.name != STANZA_NONE)
         stanza_write(&line, &s, slice_of(NULL, 0));
     else
         buf_put_str(&line, frame_kinds[f->kind].name);
+    rig_managed(f, &line);
     buf_put_u8(&line, '\n');
     rig_say((const char *)line.bytes + line.start, buf_len(&line));
     buf_free(&line);
@@ -145,6 +190,10 @@ static void rig_limits(void)
     rig_settings.limits.offline_messages_max = 100;
     rig_settings.limits.offline_bytes_max = 1 << 20;
     rig_settings.limits.archive_page_max = 50;
+    rig_settings.limits.resume_seconds = 600;
+    rig_settings.limits.resume_queue_bytes = 1 << 20;
+    rig_settings.limits.resume_queue_stanzas = 100;
+    rig_settings.limits.resume_remembered = 3;
     rig_settings.limits.vcard_max = 10000;
     rig_settings.limits.private_max = 10000;
     rig_settings.limits.private_items_max = 5;
@@ -170,7 +219,9 @@ static void rig_make_routes(void)
 /* A process of this instance begins, with what the one before left in rig_dir. */
 RIG void rig_open(void)
 {
-    struct outlet outlet = { rig_send_frame, rig_bounce, NULL };
+    static frame_handler *const no_handlers[FRAME_KIND_MAX];
+    char          nowhere[80];
+    struct outlet outlet = { rig_send_frame, rig_keep, rig_unref, rig_bounce, NULL };
 
     rig_make_routes();
     rig = (struct sm){
@@ -184,9 +235,17 @@ RIG void rig_open(void)
     rig.store.archive = rig_store("archive", rig_archive_tables);
     assert_non_null(rig.store.accounts);
     assert_non_null(rig.store.archive);
+    snprintf(nowhere, sizeof(nowhere), "%s/nowhere", rig_dir);
+    struct link_spec nobody = {
+        .socket_path = nowhere, .instance = "sm-1", .handlers = no_handlers, .daemon = &rig, .live = rig.live,
+        .on_kept = rig_on_kept,
+    };
+    rig_link = link_new(rig.loop, &nobody);
     rig.ways = ways_new(&outlet, dispatch_local);
+    rig.resumes = resumes_new(&rig);
     rig.sessions = sessions_new(rig.live);
     sessions_live_start(&rig);
+    link_restore(rig_link);
     rig.logins = logins_new();
     rig.registrations = throttle_new();
     rig_refuses = ZE_OK;
@@ -201,9 +260,11 @@ RIG void rig_close(void)
     store_close(&rig.store.archive);
     store_close(&rig.store.accounts);
     sessions_live_stop(&rig);
+    resumes_free(&rig.resumes);
     sessions_free(&rig.sessions);
     throttle_free(&rig.registrations);
     ways_free(&rig.ways);
+    link_free(&rig_link);
     live_close(&rig.live);
     arena_free(&rig.arena);
     loop_free(&rig.loop);

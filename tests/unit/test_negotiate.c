@@ -41,7 +41,7 @@ static void each_step_announces_what_is_legal_then(void **state)
     announces(CONN_FEATURES, SECURE | HAVE_REGISTRATION, "auth query ");
     announces(CONN_FEATURES, HAVE_CERTS | HAVE_SAFE, "starttls auth ");
     announces(CONN_FEATURES, HAVE_SAFE, "auth ");
-    announces(CONN_FEATURES, LOGGED_IN, "bind session ver sub ");
+    announces(CONN_FEATURES, LOGGED_IN, "bind session resume ver sub ");
     announces(CONN_ACTIVE, LOGGED_IN, "");
 }
 
@@ -54,6 +54,28 @@ static void what_is_announced_can_be_done(void **state)
     assert_true(legal(CONN_SASL, SECURE, NS_SASL, "abort", false));
     assert_true(legal(CONN_FEATURES, LOGGED_IN, NS_BIND, "bind", true));
     assert_true(legal(CONN_ACTIVE, LOGGED_IN, NS_SESSION, "session", true));
+    assert_true(legal(CONN_ACTIVE, LOGGED_IN, NS_SM, "enable", false));
+    assert_true(legal(CONN_ACTIVE, LOGGED_IN, NS_SM, "a", false));
+    assert_true(legal(CONN_ACTIVE, LOGGED_IN, NS_SM, "r", false));
+}
+
+static const struct element_rule *sm_rule(enum conn_state state, unsigned have, const char *name)
+{
+    return element_rule(state, have, SLICE(NS_SM), slice_str(name), false);
+}
+
+static void stream_management_out_of_order_is_refused_and_no_more(void **state)
+{
+    const struct element_rule *unexpected = sm_rule(CONN_FEATURES, LOGGED_IN, "enable");
+
+    (void)state;
+    assert_non_null(unexpected);
+    assert_ptr_equal(sm_rule(CONN_FEATURES, SECURE, "enable")->handle, unexpected->handle);
+    assert_ptr_equal(sm_rule(CONN_FEATURES, SECURE, "resume")->handle, unexpected->handle);
+    assert_ptr_equal(sm_rule(CONN_FEATURES, LOGGED_IN, "r")->handle, unexpected->handle);
+    assert_ptr_equal(sm_rule(CONN_ACTIVE, LOGGED_IN, "resume")->handle, unexpected->handle);
+    assert_ptr_not_equal(sm_rule(CONN_FEATURES, LOGGED_IN, "resume")->handle, unexpected->handle);
+    assert_ptr_not_equal(sm_rule(CONN_ACTIVE, LOGGED_IN, "enable")->handle, unexpected->handle);
 }
 
 static void nothing_is_legal_out_of_order(void **state)
@@ -96,6 +118,10 @@ static void states_change_only_along_the_edges(void **state)
     assert_true(conn_may_enter(CONN_TLS, CONN_OPENING));
     assert_true(conn_may_enter(CONN_SASL, CONN_OPENING));
     assert_true(conn_may_enter(CONN_BINDING, CONN_ACTIVE));
+    assert_true(conn_may_enter(CONN_FEATURES, CONN_RESUMING));
+    assert_true(conn_may_enter(CONN_RESUMING, CONN_ACTIVE));
+    assert_true(conn_may_enter(CONN_RESUMING, CONN_FEATURES));
+    assert_false(conn_may_enter(CONN_ACTIVE, CONN_RESUMING));
     assert_false(conn_may_enter(CONN_OPENING, CONN_ACTIVE));
     assert_false(conn_may_enter(CONN_FEATURES, CONN_ACTIVE));
     assert_false(conn_may_enter(CONN_SASL, CONN_ACTIVE));
@@ -149,6 +175,7 @@ int main(void)
         cmocka_unit_test(each_step_announces_what_is_legal_then),
         cmocka_unit_test(what_is_announced_can_be_done),
         cmocka_unit_test(nothing_is_legal_out_of_order),
+        cmocka_unit_test(stream_management_out_of_order_is_refused_and_no_more),
         cmocka_unit_test(auth_before_tls_has_an_answer_of_its_own),
         cmocka_unit_test(states_change_only_along_the_edges),
         cmocka_unit_test(versions_before_1_0_are_not_spoken),

@@ -1,0 +1,28 @@
+#pragma once
+
+/* XEP-0198 as far as a stream knows of it: elements to frames and back. Counters, queue and resumption
+ * live in sm (proto/manage.h); c2sd only asks the client for acknowledgements by itself. */
+
+#include "negotiate.h"
+
+void management_features(struct conn *c, struct buf *out);
+void management_enable(struct conn *c, const struct heard *heard);
+void management_resume(struct conn *c, const struct heard *heard);
+void management_request(struct conn *c, const struct heard *heard);
+void management_ack(struct conn *c, const struct heard *heard);
+/* Out of order: <failed/>, and the stream goes on. */
+void management_unexpected(struct conn *c, const struct heard *heard);
+
+/* MANAGE and RESUMED from sm. */
+void management_on_frame(struct conn *c, const struct frame *f);
+void management_on_resumed(struct conn *c, const struct frame *f);
+/* RESUME_AT had no answer: the client may bind instead. */
+void management_unanswered(struct conn *c, enum zerr why);
+
+/* A stanza of the client that is answered here: `why`, or ZE_OK: an empty result. True: it counts, and so
+ * does the answer, which sm gives; nothing is to be written. */
+bool management_answers(struct conn *c, const struct stanza *s, enum zerr why);
+/* Passes on the last <a/> heard since the last call. */
+void management_flush(struct conn *c);
+/* Adds <r/> to what leaves now, when stanzas left since the last one and that is answered. */
+void management_ask(struct conn *c, struct buf *out);
