@@ -17,7 +17,8 @@
 
 #include "slice.h"
 
-enum mode { MODE_REGISTER, MODE_SUBS, MODE_IDLE, MODE_CHAT, MODE_MUC, MODE_PRESENCE, MODE_LOGIN, MODES };
+enum mode { MODE_REGISTER, MODE_SUBS, MODE_IDLE, MODE_CHAT, MODE_MUC, MODE_PRESENCE, MODE_LOGIN, MODE_FILL,
+            MODE_MAM, MODES };
 
 enum state {
     S_FREE,
@@ -31,6 +32,7 @@ enum state {
     S_FEATURES2,
     S_BIND,
     S_SESSION,
+    S_ENABLE,
     S_READY,
     S_LEAVING,
 };
@@ -52,14 +54,15 @@ struct conn {
     uint64_t started_ns;
     char     nonce[40];
     int      inflight, pending, next_edge;
+    uint32_t taken, unasked;       /* stream management: stanzas received; sent since the last <r/> */
 };
 
 struct options {
     enum mode   mode;
     const char *host, *domain, *rooms, *auth, *password, *label;
-    int         port, sessions, first, roster, window, senders, logins_at_once, body;
+    int         port, sessions, first, roster, window, senders, logins_at_once, body, count, page;
     double      seconds, warm, settle;
-    bool        tls, starttls, verbose;
+    bool        tls, starttls, verbose, managed, newest;
 };
 
 struct figures {

@@ -1,4 +1,5 @@
-/* From a connected socket to a bound session: PLAIN, SCRAM-SHA-1 or -256, bind, old session IQ. */
+/* From a connected socket to a bound session: PLAIN, SCRAM-SHA-1 or -256, bind, old session IQ, stream
+ * management. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,6 +146,17 @@ static void session_up(struct conn *c)
     mode_ready(c);
 }
 
+/* Bound: stream management comes before the first stanza. */
+static void bound(struct conn *c)
+{
+    if (!opt.managed) {
+        session_up(c);
+        return;
+    }
+    conn_putf(c, "<enable xmlns='urn:xmpp:sm:3' resume='true'/>");
+    c->state = S_ENABLE;
+}
+
 static void on_features(struct conn *c, struct slice s)
 {
     if (!find(s, "features"))
@@ -184,7 +196,7 @@ static void on_bound(struct conn *c, struct slice s)
         conn_putf(c, "<iq type='set' id='sess'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>");
         c->state = S_SESSION;
     } else {
-        session_up(c);
+        bound(c);
     }
 }
 
@@ -221,7 +233,13 @@ void login_stanza(struct conn *c, struct slice s)
         on_bound(c, s);
         break;
     case S_SESSION:
-        session_up(c);
+        bound(c);
+        break;
+    case S_ENABLE:
+        if (slice_starts(s, SLICE("<enabled")))
+            session_up(c);
+        else
+            conn_fail(c, "no stream management");
         break;
     default:
         break;

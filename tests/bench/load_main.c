@@ -12,7 +12,7 @@
 
 struct options opt = {
     .host = "127.0.0.1", .domain = "bench.example", .auth = "plain", .password = "secret", .label = "-",
-    .sessions = 100, .first = 1, .roster = 20, .window = 1, .senders = 5, .logins_at_once = 50, .body = 120,
+    .sessions = 100, .first = 1, .roster = 20, .window = 1, .senders = 5, .logins_at_once = 50, .body = 120, .page = 50,
     .seconds = 5, .warm = 1, .settle = 1,
 };
 struct figures fig;
@@ -44,10 +44,11 @@ uint64_t now_ns(void)
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: load --mode register|subs|idle|chat|muc|presence|login --port P [options]\n"
+    fprintf(stderr, "usage: load --mode register|subs|idle|chat|muc|presence|login|fill|mam --port P [options]\n"
                     "  --domain D  --rooms HOST  --tls | --starttls | --plain (default)\n"
                     "  --auth plain|scram|scram256  --password W  --n SESSIONS  --first I (accounts userI..)\n"
                     "  --roster CONTACTS  --window W  --senders M  --conc LOGINS-AT-ONCE\n"
+                    "  --sm (stream management)  --count MESSAGES (chat, fill: ends then)  --page ROWS  --newest\n"
                     "  --secs S  --warm S  --settle S  --body BYTES  --pids P,P..  --label TEXT  --verbose\n");
     exit(2);
 }
@@ -63,7 +64,8 @@ static int number(const char *text)
 }
 
 enum { O_MODE = 1, O_PORT, O_DOMAIN, O_ROOMS, O_TLS, O_STARTTLS, O_PLAIN, O_AUTH, O_PASSWORD, O_N, O_FIRST, O_ROSTER,
-       O_WINDOW, O_SENDERS, O_CONC, O_SECS, O_WARM, O_SETTLE, O_BODY, O_PIDS, O_LABEL, O_VERBOSE, O_HOST };
+       O_WINDOW, O_SENDERS, O_CONC, O_SECS, O_WARM, O_SETTLE, O_BODY, O_PIDS, O_LABEL, O_VERBOSE, O_HOST, O_SM, O_COUNT, O_PAGE,
+       O_NEWEST };
 
 static const struct option long_options[] = {
     { "mode", 1, 0, O_MODE },       { "port", 1, 0, O_PORT },         { "domain", 1, 0, O_DOMAIN },
@@ -73,7 +75,9 @@ static const struct option long_options[] = {
     { "window", 1, 0, O_WINDOW },   { "senders", 1, 0, O_SENDERS },   { "conc", 1, 0, O_CONC },
     { "secs", 1, 0, O_SECS },       { "warm", 1, 0, O_WARM },         { "settle", 1, 0, O_SETTLE },
     { "body", 1, 0, O_BODY },       { "pids", 1, 0, O_PIDS },         { "label", 1, 0, O_LABEL },
-    { "verbose", 0, 0, O_VERBOSE }, { "host", 1, 0, O_HOST },         { 0 },
+    { "verbose", 0, 0, O_VERBOSE }, { "host", 1, 0, O_HOST },         { "sm", 0, 0, O_SM },
+    { "count", 1, 0, O_COUNT },     { "page", 1, 0, O_PAGE },         { "newest", 0, 0, O_NEWEST },
+    { 0 },
 };
 
 static enum mode mode_of(const char *name)
@@ -111,6 +115,10 @@ static void take_option(int which, char *value)
     case O_LABEL: opt.label = value; break;
     case O_VERBOSE: opt.verbose = true; break;
     case O_HOST: opt.host = value; break;
+    case O_SM: opt.managed = true; break;
+    case O_COUNT: opt.count = number(value); break;
+    case O_PAGE: opt.page = number(value); break;
+    case O_NEWEST: opt.newest = true; break;
     default: usage();
     }
 }
@@ -131,8 +139,10 @@ static void parse_options(int argc, char **argv)
         snprintf(rooms, sizeof(rooms), "muc.%s", opt.domain);
         opt.rooms = rooms;
     }
-    if (opt.mode == MODE_CHAT)
+    if (opt.mode == MODE_CHAT || opt.mode == MODE_FILL)
         opt.sessions &= ~1;
+    if (opt.mode == MODE_FILL && !opt.count)
+        usage();
     if (opt.senders > opt.sessions)
         opt.senders = opt.sessions;
 }
@@ -188,23 +198,32 @@ static void log_in(void)
     }
 }
 
+/* These end by themselves, when all is done, and not after a time. */
+static bool counted(void)
+{
+    return opt.mode == MODE_SUBS || opt.mode == MODE_FILL || opt.count;
+}
+
 static void load(struct cost *from)
 {
     log_in();
     mode_begin();
-    if (opt.mode != MODE_SUBS)
+    if (opt.mode != MODE_SUBS && opt.mode != MODE_FILL)
         run_for(opt.warm);
     fig.measuring = true;
     fig.delivered = fig.latencies = 0;
     *from = cost_now();
-    if (opt.mode != MODE_SUBS) {
+    if (!counted()) {
         run_for(opt.seconds);
         return;
     }
     fig.last_progress_ns = now_ns();
     while (!fig.done && now_ns() - fig.last_progress_ns < 8000000000ull)
         pump(50);
-    fig.delivered = fig.subscribed;
+    if (opt.mode == MODE_SUBS)
+        fig.delivered = fig.subscribed;
+    else if (!fig.done)
+        die("stalled at %" PRIu64 " of %d", fig.delivered, opt.count);
 }
 
 static void leave(void)

@@ -5,11 +5,20 @@
 
 #include "load.h"
 
-enum { PAD_MAX = 4095 };
+/* A client asks for an acknowledgement after so many stanzas, as the usual libraries do. */
+enum { PAD_MAX = 4095, ASK_EVERY = 5 };
 
-const char *const mode_names[MODES + 1] = { "register", "subs", "idle", "chat", "muc", "presence", "login", NULL };
+const char *const mode_names[MODES + 1] = { "register", "subs", "idle", "chat", "muc", "presence", "login",
+                                           "fill",     "mam",  NULL };
 
 static char pad[PAD_MAX + 1];
+
+/* In a large room only moderators are shown: two million presences of joining are not what is measured.
+ * Who does not know the field shows everybody. */
+enum { QUIET_FROM = 1000 };
+static const char moderators_only[] = "<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>"
+                            "<field var='muc#roomconfig_presencebroadcast'><value>moderator</value></field>"
+                            "<field var='muc#roomconfig_maxusers'><value>5000</value></field>";
 
 /* ---- text of a stanza ---- */
 
@@ -79,6 +88,22 @@ static void send_chat(struct conn *c)
     fig.sent++;
     conn_putf(c, "<message type='chat' id='m%" PRIu64 "' to='user%d@%s'><body>T=%016" PRIx64 ";U=%d;%s</body></message>",
               fig.sent, opt.first + (c->idx ^ 1), opt.domain, now_ns(), c->idx, pad);
+    if (opt.managed && ++c->unasked == ASK_EVERY) {
+        c->unasked = 0;
+        conn_putf(c, "<r xmlns='urn:xmpp:sm:3'/>");
+    }
+}
+
+/* The oldest page of the archive, or the newest (XEP-0059 2.5). */
+static void send_query(struct conn *c)
+{
+    fig.sent++;
+    c->pending = opt.page;
+    c->started_ns = now_ns();
+    conn_putf(c,
+              "<iq type='set' id='m%" PRIu64 "'><query xmlns='urn:xmpp:mam:2' queryid='q'>"
+              "<set xmlns='http://jabber.org/protocol/rsm'><max>%d</max>%s</set></query></iq>",
+              fig.sent, opt.page, opt.newest ? "<before/>" : "");
 }
 
 static void send_room(struct conn *c)
@@ -169,7 +194,7 @@ void mode_begin(void)
         join_everybody();
     settle();
     fig.running = true;
-    for (int i = 0; opt.mode == MODE_CHAT && i < opt.sessions; i += 2)
+    for (int i = 0; (opt.mode == MODE_CHAT || opt.mode == MODE_FILL) && i < opt.sessions; i += 2)
         for (int k = 0; k < opt.window; k++)
             send_chat(&conns[i]);
     for (int i = 0; opt.mode == MODE_MUC && i < opt.senders; i++)
@@ -178,6 +203,8 @@ void mode_begin(void)
         send_presence(&conns[i * (opt.sessions / opt.senders)]);
     for (int i = 0; opt.mode == MODE_SUBS && i < opt.sessions; i++)
         send_edges(&conns[i]);
+    for (int i = 0; opt.mode == MODE_MAM && i < opt.sessions; i++)
+        send_query(&conns[i]);
 }
 
 /* ---- receiving ---- */
@@ -187,8 +214,24 @@ static void delivered(uint64_t sent_ns)
     if (fig.measuring) {
         fig.delivered++;
         measure_latency(now_ns() - sent_ns);
+        if (opt.count && fig.delivered >= (uint64_t)opt.count) {
+            fig.done = true;
+            fig.running = false;
+        }
     }
     fig.last_progress_ns = now_ns();
+}
+
+/* The <fin/> of a page: the rows came before it. */
+static void on_page(struct conn *c, struct slice s)
+{
+    if (!find(s, "<fin"))
+        return;
+    if (c->pending)
+        die("a page of %d rows lacks %d", opt.page, c->pending);
+    delivered(c->started_ns);
+    if (fig.running)
+        send_query(c);
 }
 
 static void on_message(struct conn *c, struct slice s)
@@ -196,9 +239,13 @@ static void on_message(struct conn *c, struct slice s)
     uint64_t sent_ns;
     int      sender;
 
+    if (opt.mode == MODE_MAM) {
+        c->pending -= find(s, "<result") != NULL;
+        return;
+    }
     if (!stamp(s, &sent_ns, &sender))
         return;
-    if (opt.mode == MODE_CHAT && sender == (c->idx ^ 1)) {
+    if ((opt.mode == MODE_CHAT || opt.mode == MODE_FILL) && sender == (c->idx ^ 1)) {
         delivered(sent_ns);
         if (fig.running)
             send_chat(&conns[sender]);
@@ -260,14 +307,30 @@ static void on_room_presence(struct conn *c, struct slice s)
     if (c->idx == 0)
         conn_putf(c,
                   "<iq type='set' id='cfg' to='bench@%s'><query xmlns='http://jabber.org/protocol/muc#owner'>"
-                  "<x xmlns='jabber:x:data' type='submit'/></query></iq>",
-                  opt.rooms);
+                  "<x xmlns='jabber:x:data' type='submit'>%s</x></query></iq>",
+                  opt.rooms, opt.sessions >= QUIET_FROM ? moderators_only : "");
+}
+
+/* True: it was about stream management (XEP-0198 4). */
+static bool managed(struct conn *c, struct slice s)
+{
+    if (slice_starts(s, SLICE("<r ")) || slice_starts(s, SLICE("<r>")) || slice_starts(s, SLICE("<r/")))
+        conn_putf(c, "<a xmlns='urn:xmpp:sm:3' h='%" PRIu32 "'/>", c->taken);
+    else if (!slice_starts(s, SLICE("<a ")))
+        c->taken++;
+    else
+        return true;
+    return slice_starts(s, SLICE("<r"));
 }
 
 void mode_stanza(struct conn *c, struct slice s)
 {
+    if (opt.managed && managed(c, s))
+        return;
     if (slice_starts(s, SLICE("<message")))
         on_message(c, s);
+    else if (opt.mode == MODE_MAM && slice_starts(s, SLICE("<iq")))
+        on_page(c, s);
     else if (!slice_starts(s, SLICE("<presence")))
         return;
     else if (opt.mode == MODE_PRESENCE)
