@@ -11,6 +11,8 @@
     X(LIST, admins,        "",      0, 0,       "JIDs",     "owners of every room")                \
     X(STR,  create,        "local", 0, 0,       "who",      "who may create rooms: local, everybody, admins") \
     X(INT,  history,       20,      0, 500,     "messages", "history sent to who enters")           \
+    X(INT,  archive_days,     0,    0, 36500,   "days",     "messages stay in the archive of a room; 0 = for ever") \
+    X(INT,  archive_messages, 0,    0, 1000000000, "messages", "stay in the archive of a room, the newest ones; 0 = all") \
     X(INT,  occupants_max, 5000,    2, 100000,  "occupants", "in one room")
 
 #define COMPONENT_SETTINGS(X)                                                                      \

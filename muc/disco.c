@@ -25,12 +25,14 @@ static void identity(struct xml_writer *w, struct slice name)
     xml_close(w);
 }
 
-static void features(struct xml_writer *w, bool of_room)
+/* room NULL: of the service. */
+static void features(struct xml_writer *w, const struct room *room)
 {
     for (size_t i = 0; muc_features[i]; i++) {
-        const char *const *list = of_room ? muc_features[i]->room_disco : muc_features[i]->service_disco;
+        const struct muc_feature *f = muc_features[i];
+        const char *const        *list = room ? f->room_disco : f->service_disco;
 
-        for (; list && *list; list++)
+        for (; list && *list && (!room || feature_in_room(f, room)); list++)
             feature(w, *list);
     }
 }
@@ -87,7 +89,7 @@ static void room_info(struct xml_writer *w, const struct room *room)
 static void info_of_room(struct xml_writer *w, const struct room *room)
 {
     identity(w, room_name(room->jid, &room->config));
-    features(w, true);
+    features(w, room);
     for (size_t i = 0; i < COUNT_OF(room_types); i++)
         feature(w, room->config.number[room_types[i].key] ? room_types[i].on : room_types[i].off);
     room_info(w, room);
@@ -126,7 +128,7 @@ static enum zerr info(struct request *r, const struct element *payload)
         info_of_room(&w, r->room);
     } else {
         identity(&w, SLICE("Chat rooms"));
-        features(&w, false);
+        features(&w, NULL);
     }
     xml_close(&w);
     return ZE_OK;

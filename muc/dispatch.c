@@ -106,7 +106,8 @@ static const struct iq_row *iq_row(const struct request *r, const struct element
 
     for (size_t i = 0; muc_features[i]; i++)
         for (const struct iq_row *row = muc_features[i]->iqs; row && row->types; row++)
-            if (row->types & type && row->targets & r->target && element_is(payload, row->ns, row->element))
+            if (row->types & type && row->targets & r->target && element_is(payload, row->ns, row->element) &&
+                (r->target == TO_SERVICE || !r->room || feature_in_room(muc_features[i], r->room)))
                 return row;
     return NULL;
 }
@@ -179,8 +180,13 @@ static void handle(struct request *r)
 
 void muc_on_stanza(struct muc *m, const struct frame *f)
 {
+    muc_serve(m, f, NULL);
+}
+
+void muc_serve(struct muc *m, const struct frame *f, struct search *search)
+{
     struct buf     reply = { 0 };
-    struct request r = { .muc = m, .s = f->stanza, .reply = &reply, .home = f->origin };
+    struct request r = { .muc = m, .s = f->stanza, .reply = &reply, .home = f->origin, .search = search };
 
     if (!f->stanza.from.len || !origin_may_say(m, f)) {
         m->figures.bad_origin++;

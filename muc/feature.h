@@ -20,8 +20,15 @@ struct muc_feature {
     const char              *name;
     const char              *spec;
     const char *const       *service_disco;   /* features of the service, NULL-ended; may be NULL */
-    const char *const       *room_disco;      /* of every room */
+    const char *const       *room_disco;      /* of every room that it is in */
+    /* False: that room does not have it: it is not announced, and its IQs find nobody. NULL: every room. */
+    bool                   (*in_room)(const struct room *room);
     const struct iq_row     *iqs;             /* may be NULL */
 };
 
 extern const struct muc_feature *const muc_features[];       /* NULL-ended */
+
+static inline bool feature_in_room(const struct muc_feature *f, const struct room *room)
+{
+    return !f->in_room || (room && f->in_room(room));
+}

@@ -6,7 +6,8 @@
     X(disco)  /* XEP-0030 */ \
     X(ping)   /* XEP-0199, 0410 */ \
     X(admin)  /* XEP-0045 8, 9 */ \
-    X(owner)  /* XEP-0045 10 */
+    X(owner)  /* XEP-0045 10 */ \
+    X(mam)    /* XEP-0313 */
 
 #define X(name) extern const struct muc_feature muc_##name;
 FEATURES(X)

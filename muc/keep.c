@@ -9,6 +9,7 @@ static const struct keep_row *const kinds[KEEP_COUNT] = {
     [KEEP_ROOM] = &keep_room,         [KEEP_AFFILIATED] = &keep_affiliated, [KEEP_OCCUPANT] = &keep_occupant,
     [KEEP_SESSION] = &keep_session,   [KEEP_INVITED] = &keep_invited,       [KEEP_HISTORY] = &keep_history,
     [KEEP_QUESTION] = &keep_question, [KEEP_RECIPIENTS] = &keep_recipients, [KEEP_OUTCOME] = &keep_outcome,
+    [KEEP_SEARCH] = &keep_search,
 };
 
 static const char *const kind_names[KEEP_COUNT] = {

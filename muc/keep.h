@@ -25,7 +25,8 @@
     X(HISTORY,    muc_history)      /* history.c: of a temporary room */                                   \
     X(QUESTION,   muc_question)     /* forward.c */                                                        \
     X(RECIPIENTS, muc_recipients)   /* fan.c: lists that outcomes wait with */                             \
-    X(OUTCOME,    muc_outcome)      /* outcome.c: what waits for a commit */
+    X(OUTCOME,    muc_outcome)      /* outcome.c: what waits for a commit */                               \
+    X(SEARCH,     muc_search)       /* mam.c: questions to an archive that take several turns */
 
 enum keep_kind {
 #define X(name, table) KEEP_##name,
@@ -37,7 +38,7 @@ enum keep_kind {
 /* Tables of muc's live environment behind those of the link, in the order of enum keep_kind. */
 #define KEEP_LIVE_TABLES                                                                                   \
     "muc_room", "muc_affiliated", "muc_occupant", "muc_session", "muc_invited", "muc_history", "muc_question", \
-        "muc_recipients", "muc_outcome"
+        "muc_recipients", "muc_outcome", "muc_search"
 
 struct muc;
 
@@ -57,7 +58,7 @@ struct keep_row {
 };
 
 extern const struct keep_row keep_room, keep_affiliated, keep_occupant, keep_session, keep_invited, keep_history,
-    keep_question, keep_recipients, keep_outcome;
+    keep_question, keep_recipients, keep_outcome, keep_search;
 
 /* The object is new or has changed: its row is written at the end of this turn. */
 void keep_mark(struct muc *m, struct keep *k, enum keep_kind kind);

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "archive.h"
 #include "daemon.h"
 #include "keep.h"
 #include "log.h"
@@ -38,6 +39,9 @@ static bool congested(void *arg, uint32_t instance)
     X(ghosts, "clients removed because they could not be reached")          \
     X(fanouts, "fan-out frames sent")                                       \
     X(recipients, "recipients in them")                                     \
+    X(archive_pages, "pages of room archives sent")                         \
+    X(archive_results, "messages on them")                                  \
+    X(archive_expired, "rows of archives looked at that were over a limit") \
     X(commits_failed, "store batches that failed")                          \
     X(bad_origin, "stanzas with a from their daemon may not use")           \
     X(bad_content, "stanzas whose content was not well-formed")             \
@@ -119,6 +123,8 @@ static void *start(struct daemon *d)
         return NULL;
     m = muc_new(d->loop, d->settings, store, d->live, d->arena, outlet);
     m->daemon = d;
+    m->instance = instance_key(d->instance);
+    retention_start(m);
     m->stats = stat_rows(m);
     stats_register(m->stats);
     for (size_t i = 0; i < d->settings->rooms_count; i++)
@@ -170,6 +176,7 @@ static void stop(void *daemon)
     struct muc      *m = daemon;
     struct stat_row *rows = m->stats;
 
+    retention_stop(m);
     muc_free(&m);
     free(rows);
 }

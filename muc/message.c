@@ -1,20 +1,33 @@
-/* XEP-0045 7.4 messages to all, 7.5 private messages, 8.1 the subject. */
+/* XEP-0045 7.4 messages to all, 7.5 private messages, 8.1 the subject; XEP-0359 the room's ids. */
 
+#include "archive_rules.h"
 #include "jid.h"
 #include "ns.h"
 #include "request.h"
-#include "xml_write.h"
+#include "stanza_id.h"
+#include "xml_cut.h"
 
 /* ---- what may not be passed on ---- */
 
-/* XEP-0359 5, XEP-0203 5: an id or a delay in the room's own name is forged. */
-static bool is_forged(const struct request *r, const struct element *e)
+/* Addresses are compared as prepared ones (XEP-0359 3.7). */
+static bool is_by(struct slice address, struct slice room_jid)
 {
+    struct jid jid;
+
+    return jid_parse(address, &jid) == ZE_OK && slice_eq(jid_bare(jid_slice(&jid)), room_jid);
+}
+
+/* XEP-0359 3.2, XEP-0203 5: an id or a delay in the room's own name is forged. XEP-0313 7.5: and so is what
+ * only the room may say of who spoke. */
+static bool is_forged(void *arg, const struct element *e)
+{
+    const struct request *r = arg;
+
     if (element_is(e, NS_SID, "stanza-id"))
-        return jid_same_bare(element_attr(e, "by"), r->room_jid);
+        return is_by(element_attr(e, "by"), r->room_jid);
     if (element_is(e, NS_DELAY, "delay")) {
         struct slice from = element_attr(e, "from");
-        return !from.len || jid_same_bare(from, r->room_jid) || slice_eq(jid_domain(from), jid_domain(r->room_jid));
+        return !from.len || is_by(from, r->room_jid) || slice_eq(jid_domain(from), jid_domain(r->room_jid));
     }
     return slice_is(e->ns, NS_MUC_USER);
 }
@@ -22,21 +35,9 @@ static bool is_forged(const struct request *r, const struct element *e)
 /* The content without it; the content itself when there is nothing to take out. In the arena. */
 static struct slice cleaned(struct request *r)
 {
-    const struct element *tree;
-    struct buf            out = { 0 };
-    struct xml_writer     w;
-    struct slice          kept = { 0 };
-
     if (!(r->s.flags & (STANZA_HAS_ID | STANZA_HAS_DELAY | STANZA_MUC_USER)))
         return r->s.content;
-    tree = request_tree(r);
-    xml_begin(&w, &out, NS_CLIENT);
-    for (const struct element *e = tree ? tree->children : NULL; e; e = e->next)
-        if (!is_forged(r, e))
-            xml_element(&w, e);
-    kept = arena_copy(r->muc->arena, buf_slice(&out));
-    buf_free(&out);
-    return kept;
+    return xml_cut(r->muc->arena, r->s.content, &r->muc->limits, is_forged, r);
 }
 
 /* ---- to all ---- */
@@ -80,29 +81,62 @@ static enum zerr set_subject(struct request *r)
     return ZE_OK;
 }
 
-/* 7.2.13: what was said, not that somebody is typing; XEP-0334 5: hints are heeded. */
-static bool belongs_to_history(const struct stanza *s)
+/* XEP-0313 3.3: the id by which the archive knows it, behind all else. */
+static struct slice with_id(const struct request *r, struct slice content, struct ledger_id id)
 {
-    if (s->flags & (STANZA_NO_STORE | STANZA_NO_PERM_STORE))
-        return false;
-    return s->flags & (STANZA_HAS_BODY | STANZA_ENCRYPTED | STANZA_STORE);
+    char         text[LEDGER_ID_TEXT];
+    struct buf   out = { 0 };
+    struct slice kept;
+
+    ledger_id_write(text, id);
+    buf_put_slice(&out, content);
+    stanza_id_write(&out, r->room_jid, slice_str(text));
+    kept = arena_copy(r->muc->arena, buf_slice(&out));
+    buf_free(&out);
+    return kept;
 }
 
-enum zerr message_to_room(struct request *r)
+/* What deserves it (proto/archive_rules.h) is kept and gets an id. */
+static enum zerr keep_for_later(struct request *r, struct stanza *s)
 {
-    struct stanza s = r->s;
-    bool          subject = is_subject(&s);
-    enum zerr     err = ZE_OK;
+    struct ledger_record record = { .views = LEDGER_ARCHIVE, .direction = LEDGER_IN, .actor = r->session->jid,
+                                    .stanza = *s };
+    enum zerr            err = ZE_OK;
 
+    if (!archive_verdict(ARCHIVE_OF_ROOM, s).archive)
+        return ZE_OK;
+    record.id = archive_next_id(r->room);
+    record.stanza.to = r->room->jid;
+    if (archive_on(r->room))
+        err = archive_add(r->room, r->out, &record);
+    else
+        history_add(r->room, &record);
+    if (!err)
+        s->content = with_id(r, s->content, record.id);
+    return err;
+}
+
+static enum zerr may_say(const struct request *r, bool subject)
+{
     if (!r->room || r->room->gone)
         return ZE_NOT_FOUND;           /* 17.2 */
     if (!r->session)
         return ZE_NOT_ACCEPTABLE;      /* 7.4 */
     if (!subject && !may(r, MAY_SPEAK, false))
         return ZE_FORBIDDEN;
-    err = request_rate(r, 1);
-    if (!err && room_congested(r->room))
-        err = ZE_FULL;                 /* better told than lost for those behind a daemon that is away */
+    return ZE_OK;
+}
+
+enum zerr message_to_room(struct request *r)
+{
+    struct stanza s = r->s;
+    bool          subject = is_subject(&s);
+    enum zerr     err = may_say(r, subject);
+
+    if (!err)
+        err = request_rate(r, 1);
+    if (!err && (room_congested(r->room) || (archive_on(r->room) && store_low(r->muc->store))))
+        err = ZE_FULL;                 /* better told than lost for who is behind a daemon that is away */
     if (!err && subject)
         err = set_subject(r);
     if (err)
@@ -110,9 +144,10 @@ enum zerr message_to_room(struct request *r)
     s.from = r->session->occupant->jid;
     s.to = (struct slice){ 0 };
     s.content = cleaned(r);
-    s.flags &= ~(uint32_t)(STANZA_HAS_ID | STANZA_MUC_USER);
-    if (!subject && belongs_to_history(&s))
-        history_add(r->room, r->out, &s, r->session->occupant->nick, r->session->jid);
+    s.flags &= ~(uint32_t)STANZA_MUC_USER;
+    err = keep_for_later(r, &s);
+    if (err)
+        return err;
     room_fan_out(r->room, r->out, &s);
     r->muc->figures.messages++;
     return ZE_OK;
@@ -162,7 +197,7 @@ enum zerr message_private(struct request *r)
     buf_put_str(&content, "<x xmlns='" NS_MUC_USER "'/>");
     s.from = r->session->occupant->jid;
     s.content = buf_slice(&content);
-    s.flags = (s.flags & ~(uint32_t)STANZA_HAS_ID) | STANZA_MUC_USER;
+    s.flags |= STANZA_MUC_USER;
     LIST_EACH(&to->sessions, node) {   /* 7.2.9: to all of them */
         s.to = LIST_OWNER(node, struct session, link)->jid;
         outcome_send(r->out, &s);

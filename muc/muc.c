@@ -39,8 +39,10 @@ struct muc *muc_new(struct loop *loop, const struct settings *settings, struct s
     m->questions = table_new();
     m->forwarded = pending_new(loop);
     m->stored_rooms = -1;
+    m->ledgers = (struct ledger_place){ .store = store, .tables = &archive_tables_of_rooms };
     list_init(&m->all_rooms);
     list_init(&m->loose);
+    list_init(&m->searches);
     list_init(&m->changed);
     list_init(&m->restored_lists);
     take_limits(m);
@@ -65,6 +67,7 @@ void muc_free(struct muc **end)
     freeze(m);
     store_close(&m->store);
     forward_forget_all(m);
+    searches_forget(m);
     pending_free(&m->forwarded);
     outcomes_forget_loose(m);
     while (!list_empty(&m->all_rooms)) {

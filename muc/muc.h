@@ -5,6 +5,7 @@
 
 #include "ctl.h"
 #include "frame.h"
+#include "ledger.h"
 #include "live.h"
 #include "loop.h"
 #include "mem.h"
@@ -18,9 +19,10 @@
 /* Rooms environment, <data>/rooms. Keys: slot of the room's bare JID, then
  *   ROOM         room JID                         -> configuration, subject (room_store.c)
  *   AFFILIATION  room JID NUL bare JID            -> affiliation, reason
- *   HISTORY      room JID NUL time (8) tie (2)    -> one message (history.c); big-endian
- *   ROOMS_META   whole-environment facts */
-#define ROOM_TABLES(X) X(ROOM) X(AFFILIATION) X(HISTORY) X(ROOMS_META)
+ *   ROOMS_META   whole-environment facts
+ *   the rest     archives (archive.h, proto/ledger.h); no room has anything in OFFLINE and its sums
+ * Schema 1 had the last messages of a room in a table of its own and is refused: there was no release with it. */
+#define ROOM_TABLES(X) X(ROOM) X(AFFILIATION) X(ROOMS_META) X(INTERN) X(LEDGER) X(CONTACT) X(OFFLINE) X(OFFLINE_SUM) X(OWNER)
 
 enum room_table {
 #define X(name) R_##name,
@@ -28,7 +30,7 @@ enum room_table {
 #undef X
 };
 extern const char *const room_tables[];
-enum { ROOMS_SCHEMA = 1 };
+enum { ROOMS_SCHEMA = 2 };
 
 /* Where frames leave: the link, or a test. */
 struct outlet {
@@ -38,8 +40,19 @@ struct outlet {
     bool (*congested)(void *arg, uint32_t instance);         /* as link_congested; may be NULL */
 };
 
+/* How far the walk over the archives has come (retention.c). */
+struct retention {
+    struct timer     timer;
+    unsigned         slot;
+    uint32_t         owner_id;         /* of the room done last in it */
+    bool             counted, committing;
+    uint64_t         passed;           /* of the newest ones, which stay, down to passed_to */
+    struct ledger_id passed_to;
+    uint64_t         cut_us;           /* what is older goes; 0: nothing */
+};
+
 struct muc_figures {
-    uint64_t messages, private_messages, presences, entered, left, refused, ghosts, fanouts, recipients,
+    uint64_t messages, private_messages, presences, entered, left, refused, ghosts, fanouts, recipients, archive_pages, archive_results, archive_expired,
         commits_failed, bad_origin, bad_content, no_route;
 };
 
@@ -53,9 +66,14 @@ struct muc {
     struct store          *store;
     struct table          *rooms;          /* bare JID -> struct room, those in memory */
     struct list            all_rooms;      /* these, and the destroyed ones that wait for their commit */
+    struct list            searches;       /* mam.c */
+    size_t                 search_count;
     struct list            loose;          /* outcomes of no room, before the first route table */
     size_t                 outcomes_waiting;   /* for their commit */
     void                 (*when_settled)(struct muc *m);     /* called when that becomes 0; may be NULL */
+    struct ledger_place    ledgers;        /* the archives of the rooms */
+    struct retention       retention;
+    uint32_t               instance;       /* key of our name */
     struct pending        *forwarded;      /* IQs between occupants */
     struct table          *questions;      /* number -> the same (forward.c) */
     struct xml_limits      limits;
@@ -88,6 +106,9 @@ struct muc_census muc_census(const struct muc *m);
 
 /* One frame each (dispatch.c). */
 void muc_on_stanza(struct muc *m, const struct frame *f);
+/* The same for a search that goes on (mam.c). */
+struct search;
+void muc_serve(struct muc *m, const struct frame *f, struct search *search);
 /* One stanza to several rooms; a malformed list ends where it is malformed. */
 void muc_on_fanout(struct muc *m, const struct frame *f);
 /* `original`: what could not be passed on, why, and enum role of who says so. */

@@ -80,7 +80,7 @@ static void keep(struct request *r)
         room_unstore(room, r->out);
     else if (room->stored)
         room_save(room, r->out);
-    history_trim(room, r->out);
+    history_trim(room);
 }
 
 static enum zerr configure(struct request *r, const struct element *form)
@@ -127,10 +127,10 @@ void destroy_room(struct outcome *o, struct room *room, struct slice venue, stru
         leave_tell_self(o, who, &n);
     }
     buf_free(&extra);
+    rooms_forget(room);
     if (room->stored)
         room_unstore(room, o);
     log_info("room_destroyed", "jid", log_slice(room->jid), NULL);
-    rooms_forget(room);
 }
 
 static enum zerr destroy(struct request *r, const struct element *e)

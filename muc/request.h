@@ -19,6 +19,7 @@ struct request {
     struct address               home;        /* the life of the daemon it came through */
     struct stanza                s;           /* its content is proven */
     struct buf                  *reply;       /* content of the IQ result */
+    struct search               *search;      /* mam.c: it goes on; NULL: it is new */
     bool                         answered;
 };
 
@@ -61,6 +62,9 @@ bool leave_is_lost(enum zerr err);
 
 /* forward.c: frees the questions nobody will answer any more. */
 void forward_forget_all(struct muc *m);
+
+/* mam.c: frees the searches that go on. */
+void searches_forget(struct muc *m);
 
 /* invite.c */
 void invite_send(struct room *room, struct outcome *o, struct slice invitee, struct slice inviter, struct slice reason);

@@ -17,9 +17,15 @@ static void room_key(struct buf *key, const struct room *room)
     store_key(key, room->slot, room->jid);
 }
 
+static void affiliation_prefix(struct buf *key, const struct room *room)
+{
+    room_key(key, room);
+    buf_put_u8(key, 0);
+}
+
 static void affiliation_key(struct buf *key, const struct room *room, struct slice jid)
 {
-    history_prefix(key, room);                         /* slot, room NUL: the same beginning */
+    affiliation_prefix(key, room);
     buf_put_slice(key, jid);
 }
 
@@ -68,7 +74,7 @@ void room_store_all(struct room *room, struct outcome *o)
     room_save(room, o);
     for (struct table_iter i = { 0 }; table_next(room->affiliations, &i);)
         room_save_affiliation(room, o, i.value);
-    history_store_all(room, o);
+    history_to_archive(room, o);
     if (room->muc->stored_rooms >= 0)
         room->muc->stored_rooms++;
 }
@@ -89,19 +95,18 @@ static int remove_row(void *arg, struct slice key, struct slice value)
 
 void room_unstore(struct room *room, struct outcome *o)
 {
-    static const unsigned tables[] = { R_AFFILIATION, R_HISTORY };
-    struct store_view    *view = store_view(room->muc->store);
-    struct buf            key = { 0 }, prefix = { 0 };
+    struct store_view *view = store_view(room->muc->store);
+    struct removal     removal = { outcome_batch(o), R_AFFILIATION };
+    struct buf         key = { 0 }, prefix = { 0 };
 
+    history_from_archive(room);
+    archive_forget(room, o);
     room->stored = false;
     room_store_changed(room);
     room_key(&key, room);
-    history_prefix(&prefix, room);
+    affiliation_prefix(&prefix, room);
     store_delete(outcome_batch(o), R_ROOM, buf_slice(&key));
-    for (size_t i = 0; i < COUNT_OF(tables); i++) {
-        struct removal removal = { outcome_batch(o), tables[i] };
-        store_each(view, tables[i], buf_slice(&prefix), (struct slice){ 0 }, false, remove_row, &removal);
-    }
+    store_each(view, R_AFFILIATION, buf_slice(&prefix), (struct slice){ 0 }, false, remove_row, &removal);
     store_view_end(&view);
     buf_free(&key);
     buf_free(&prefix);
@@ -162,10 +167,9 @@ static bool fill(struct room *room, struct store_view *view)
         return false;
     }
     room_forget_affiliations(room);
-    history_prefix(&prefix, room);
+    affiliation_prefix(&prefix, room);
     store_each(view, R_AFFILIATION, buf_slice(&prefix), (struct slice){ 0 }, false, load_affiliation, room);
     buf_free(&prefix);
-    history_load(room, view);
     room->stored = true;
     return true;
 }

@@ -132,6 +132,7 @@ static void open_muc(void)
     assert_non_null(store);
     t.muc = muc_new(t.loop, t.settings, store, t.live, t.arena, outlet);
     t.muc->now_us = 1000000000000000;
+    t.muc->instance = instance_key("muc-1");
 }
 
 static void close_muc(void)
