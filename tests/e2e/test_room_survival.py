@@ -18,7 +18,6 @@ counter = itertools.count(1)
 def room(server):
     server.expect_warning("daemon_restarted")
     server.expect_warning("link_lost")
-    server.expect_warning("frame_refused")
     return f"survival{next(counter)}@muc.{server.domain}"
 
 
