@@ -95,9 +95,10 @@ static void end_overstated(struct conn *c, const struct manage *m)
 {
     char text[100], element[120];
 
-    snprintf(text, sizeof(text), "You acknowledged %u stanzas, but I only sent you %u so far.", m->h, m->max);
-    snprintf(element, sizeof(element), "<handled-count-too-high xmlns='" NS_SM "' h='%u' send-count='%u'/>", m->h,
+    snprintf(text, sizeof(text), "You acknowledged %u stanzas, but I only sent you %u so far.", m->h,
              m->max);
+    snprintf(element, sizeof(element), "<handled-count-too-high xmlns='" NS_SM "' h='%u' send-count='%u'/>",
+             m->h, m->max);
     if (c->state == CONN_RESUMING)
         conn_answered(c);
     c->session = 0;             /* sm knows */
@@ -132,7 +133,9 @@ static enum zerr send_manage(struct conn *c, const struct manage *m, const struc
     f.handle = c->session;
     f.body = buf_slice(&body);
     if (about)
-        f.stanza = (struct stanza){ .name = about->name, .type = about->type, .id = about->id, .to = about->to };
+        f.stanza = (struct stanza){
+            .name = about->name, .type = about->type, .id = about->id, .to = about->to,
+        };
     enum zerr err = conn_send_frame(c, &f);
     buf_free(&body);
     return err;
@@ -162,7 +165,8 @@ void management_enable(struct conn *c, const struct heard *heard)
         conn_fail(c, SE_POLICY_VIOLATION, "stream management is enabled already");
         return;
     }
-    if (!take_boolean(element_attr(heard->element, "resume"), &m.resume) || (max.p && !take_number(max, &m.max)))
+    if (!take_boolean(element_attr(heard->element, "resume"), &m.resume) ||
+        (max.p && !take_number(max, &m.max)))
         err = ZE_BAD_REQUEST;
     if (!err)
         err = send_manage(c, &m, NULL);
@@ -306,8 +310,8 @@ static void resumed(struct conn *c, const struct frame *f, const struct resumed 
     conn_answered(c);
     conn_enter(c, CONN_ACTIVE);
     c->c2sd->counters.resumptions++;
-    log_info("session_resumed", "conn", log_hex(c->handle), "peer", conn_address(c, ip), "jid", c->jid, "kind",
-             c->secure ? tls_version(c->transport.tls) : "clear", NULL);
+    log_info("session_resumed", "conn", log_hex(c->handle), "peer", conn_address(c, ip), "jid", c->jid,
+             "kind", c->secure ? tls_version(c->transport.tls) : "clear", NULL);
 }
 
 void management_on_resumed(struct conn *c, const struct frame *f)

@@ -216,7 +216,7 @@ static void from_client(struct sm *sm, const struct frame *f)
     struct passage  p = { .sm = sm, .session = session, .stanza = &s };
     int             err;
 
-    if (!session || !session_bound_by(session, &f->origin, f->sender)) {
+    if (!session || !session_bound_by(session, &f->origin, f->sender) || resume_hibernates(session)) {
         dispatch_stale(sm, f);
         return;
     }

@@ -1,4 +1,4 @@
-/* Stream management of sessions (resume.h): enabling, acknowledgements, hibernation (XEP-0198 3, 4). */
+/* Stream management of sessions (resume.h): enabling and acknowledgements (XEP-0198 3, 4). */
 
 #include "resume_inner.h"
 
@@ -66,8 +66,8 @@ static void speak(struct sm *sm, struct session *s);
 static void end_doomed(struct sm *sm, struct session *s)
 {
     cut_short++;
-    log_info("session_cut", "jid", log_slice(session_jid(s)), "count", log_num(s->resume->queue_count), "bytes",
-             log_num((int64_t)s->resume->queue_bytes), NULL);
+    log_info("session_cut", "jid", log_slice(session_jid(s)), "count", log_num(s->resume->queue_count),
+             "bytes", log_num((int64_t)s->resume->queue_bytes), NULL);
     dispatch_end_session(sm, &s, "resource-constraint", "Too much is unacknowledged", 0);
 }
 
@@ -309,6 +309,7 @@ static void request(struct sm *sm, struct session *s, const struct frame *f, con
         return;
     r->asked = true;
     r->asked_from = r->asked_to;
+    session_changed(s);
     timer_arm(sm->loop, &r->timer, ANSWER_MS);
 }
 
@@ -370,8 +371,8 @@ static const struct {
     void (*take)(struct sm *sm, struct session *s, const struct frame *f, const struct manage *m);
     bool needs_enabled;
 } ops[MANAGE_OP_END] = {
-    [MANAGE_ENABLE] = { enable, false }, [MANAGE_REQUEST] = { request, true }, [MANAGE_ACK] = { acked, true },
-    [MANAGE_REFUSED] = { refused, false },
+    [MANAGE_ENABLE] = { enable, false },   [MANAGE_REQUEST] = { request, true },
+    [MANAGE_ACK] = { acked, true },        [MANAGE_REFUSED] = { refused, false },
 };
 
 void on_manage(void *self, const struct frame *f)
@@ -382,29 +383,8 @@ void on_manage(void *self, const struct frame *f)
 
     if (f->origin.role != ROLE_C2SD || manage_take(f->body, &m) != ZE_OK || !ops[m.op].take)
         log_warn("frame_refused", "kind", "MANAGE", "conn", log_hex(f->sender), NULL);
-    else if (!s || !session_bound_by(s, &f->origin, f->sender))
+    else if (!s || !session_bound_by(s, &f->origin, f->sender) || resume_hibernates(s))
         dispatch_stale(sm, f);
     else if (s->resume || !ops[m.op].needs_enabled)
         ops[m.op].take(sm, s, f, &m);
-}
-
-/* ---- hibernation ---- */
-
-bool resume_lost_socket(struct sm *sm, struct session *s)
-{
-    struct resume *r = s->resume;
-
-    if (!r || !r->resumable || r->doomed)
-        return false;
-    if (r->hibernating && !r->resuming)
-        return true;
-    resume_hibernating_now += !r->hibernating;
-    r->hibernating = true;
-    r->resuming = r->asked = false;
-    r->until_us = wall_us() + r->max * 1000000ull;
-    timer_arm(sm->loop, &r->timer, r->max * 1000ull);
-    session_changed(s);
-    log_info("session_hibernates", "jid", log_slice(session_jid(s)), "conn", log_hex(s->conn), "count",
-             log_num(r->queue_count), NULL);
-    return true;
 }

@@ -1,4 +1,4 @@
-/* Resumption of sessions (resume.h), XEP-0198 5. */
+/* Sessions without a socket, and how another stream takes them over (resume.h), XEP-0198 5. */
 
 #include "resume_inner.h"
 
@@ -13,6 +13,29 @@
 enum { RESUMED_MS = 5000 };
 
 uint64_t resume_done, resume_failed;
+
+/* ---- hibernation ---- */
+
+bool resume_lost_socket(struct sm *sm, struct session *s)
+{
+    struct resume *r = s->resume;
+
+    if (!r || !r->resumable || r->doomed)
+        return false;
+    if (r->hibernating && !r->resuming)
+        return true;
+    resume_hibernating_now += !r->hibernating;
+    r->hibernating = true;
+    r->resuming = r->asked = false;
+    r->until_us = wall_us() + r->max * 1000000ull;
+    timer_arm(sm->loop, &r->timer, r->max * 1000ull);
+    session_changed(s);
+    log_info("session_hibernates", "jid", log_slice(session_jid(s)), "conn", log_hex(s->conn), "count",
+             log_num(r->queue_count), NULL);
+    return true;
+}
+
+/* ---- resumption ---- */
 
 static enum zerr resumed_send(struct sm *sm, const struct address *c2sd, uint64_t conn, uint64_t session,
                               const struct resumed *answer, struct kept **kept)
@@ -67,7 +90,7 @@ void resume_finish(struct resume *r, struct session *s)
 /* Whoever holds it now: a socket that looks alive, or another stream that waits for RESUMED. */
 static void replace_holder(struct sm *sm, struct session *s, uint64_t trace)
 {
-    struct session_end end = { .condition = SLICE("conflict"), .text = SLICE("Resumed by another connection") };
+    struct session_end end = { .condition = SLICE("conflict"), .text = SLICE("Resumed elsewhere") };
     struct outcome    *o;
 
     if (s->resume->resuming) {
@@ -79,8 +102,8 @@ static void replace_holder(struct sm *sm, struct session *s, uint64_t trace)
     }
 }
 
-static void take_over(struct sm *sm, struct session *s, const struct frame *f, const struct resume_request *asked,
-                      uint64_t total)
+static void take_over(struct sm *sm, struct session *s, const struct frame *f,
+                      const struct resume_request *asked, uint64_t total)
 {
     struct resume *r = s->resume;
 
@@ -143,12 +166,13 @@ void on_resume_at(void *self, const struct frame *f)
     struct sm            *sm = self;
     struct resume_request asked;
     struct resumed        no = { 0 };
+    bool                  ours = jid_is_bare(f->stanza.to) && sm_serves(sm, jid_domain(f->stanza.to));
 
-    if (jid_is_bare(f->stanza.to) && sm_serves(sm, jid_domain(f->stanza.to)) && !sm_owns(sm, f->stanza.to)) {
+    if (ours && !sm_owns(sm, f->stanza.to)) {
         outcome_bounce(sm, f, ZE_STALE);
         return;
     }
-    if (!jid_is_bare(f->stanza.to) || !sm_owns(sm, f->stanza.to))
+    if (!ours)
         no.err = ZE_NOT_AUTHORIZED;
     else if (resume_request_take(f->body, &asked))
         no.err = ZE_BAD_REQUEST;

@@ -8,10 +8,12 @@
 #include "fanout.h"
 #include "jid.h"
 #include "log.h"
+#include "logins.h"
 #include "offline.h"
 #include "outcome.h"
 
-enum { QUEUE_ROOM = 8 };
+/* An answer is looked for among so many, newest first: a long queue must not make answers dear. */
+enum { QUEUE_ROOM = 8, ANSWERS_LOOK = 64 };
 
 uint64_t resume_bytes_queued, resume_stanzas_again;
 
@@ -142,8 +144,8 @@ void resume_answered(struct session *s, const struct stanza *reply)
     struct frame   f;
     struct stanza  asked;
 
-    for (uint32_t i = 0; i < r->queue_count; i++) {
-        struct queued *q = &r->queue[r->queue_first + i];
+    for (uint32_t i = 1; i <= r->queue_count && i <= ANSWERS_LOOK; i++) {
+        struct queued *q = &r->queue[r->queue_first + r->queue_count - i];
         if (resume_stanza(q, session_jid(s), &asked, &f) && asked.name == STANZA_IQ &&
             (asked.type == TYPE_GET || asked.type == TYPE_SET) && slice_eq(asked.id, reply->id) &&
             slice_eq(asked.from, reply->to))
@@ -154,12 +156,21 @@ void resume_answered(struct session *s, const struct stanza *reply)
 /* ---- leaving ---- */
 
 /* The link is full, or that life of c2sd is over: what the client does not get now it gets when it comes
- * back. */
+ * back. Should its stream stand, what it says next is answered with a reset (dispatch_stale). */
 static void cut_off(struct sm *sm, struct session *s, enum zerr why)
 {
-    log_debug("session_unreachable", "jid", log_slice(session_jid(s)), "err", err_name(why), NULL);
-    if (!resume_lost_socket(sm, s))
+    struct session_end end = { .condition = SLICE("resource-constraint") };
+    struct address     c2sd = s->c2sd;
+    struct outcome    *o;
+
+    log_info("session_unreachable", "jid", log_slice(session_jid(s)), "err", err_name(why), NULL);
+    if (!resume_lost_socket(sm, s)) {
         resume_doom(s->resume);
+        return;
+    }
+    o = outcome_new(sm, slice_of(NULL, 0), 0);
+    login_end_stream(o, AHEAD, &c2sd, s->conn, &end);
+    outcome_settle(&o);
 }
 
 static void send_managed(struct sm *sm, struct session *s, struct frame *f, uint64_t tag)

@@ -6,8 +6,14 @@
 #include "log.h"
 #include "table.h"
 
-enum { ROW_VERSION = 1, RESUMING_MS = 250 };
-enum row_flag { ROW_MANAGED = 1, ROW_RESUMABLE = 2, ROW_HIBERNATING = 4, ROW_RESUMING = 8 };
+enum { ROW_VERSION = 1, ANSWER_MS = 250 };
+enum row_flag { ROW_MANAGED = 1, ROW_RESUMABLE = 2, ROW_HIBERNATING = 4, ROW_RESUMING = 8, ROW_ASKED = 16 };
+
+static uint8_t flags_of(const struct resume *r)
+{
+    return (uint8_t)(ROW_MANAGED | (r->resumable ? ROW_RESUMABLE : 0) | (r->asked ? ROW_ASKED : 0) |
+                     (r->hibernating ? ROW_HIBERNATING : 0) | (r->resuming ? ROW_RESUMING : 0));
+}
 
 void resume_row_put(struct buf *out, const struct session *s)
 {
@@ -19,8 +25,7 @@ void resume_row_put(struct buf *out, const struct session *s)
         buf_put_u8(out, 0);
         return;
     }
-    buf_put_u8(out, (uint8_t)(ROW_MANAGED | (r->resumable ? ROW_RESUMABLE : 0) |
-                              (r->hibernating ? ROW_HIBERNATING : 0) | (r->resuming ? ROW_RESUMING : 0)));
+    buf_put_u8(out, flags_of(r));
     buf_put(out, r->id, sizeof(r->id));
     buf_put_u32(out, r->max);
     buf_put_u64(out, r->acked);
@@ -35,8 +40,8 @@ static void arm(struct resume *r)
     uint64_t left = r->until_us > now ? (r->until_us - now) / 1000 : 0;
 
     resume_hibernating_now += r->hibernating;
-    if (r->resuming)
-        timer_arm(r->sm->loop, &r->timer, RESUMING_MS);
+    if (r->resuming || r->asked)
+        timer_arm(r->sm->loop, &r->timer, ANSWER_MS);
     else if (r->hibernating)
         timer_arm(r->sm->loop, &r->timer, left < most ? left : most);
 }
@@ -63,6 +68,8 @@ enum zerr resume_row_take(struct sm *sm, struct cursor *c, struct session *s)
     r->resumable = flags & ROW_RESUMABLE;
     r->hibernating = flags & ROW_HIBERNATING;
     r->resuming = flags & ROW_RESUMING;
+    r->asked = flags & ROW_ASKED;
+    r->asked_from = r->asked_to = r->paid;
     if (c->bad || id.p[sizeof(r->id) - 1]) {
         resume_free(sm, &s->resume);
         return ZE_STORE;

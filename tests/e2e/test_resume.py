@@ -562,6 +562,23 @@ def test_an_occupant_stays_in_the_room(server):
     b2.expect_body("said meanwhile")
 
 
+def test_offline_messages_wait_until_they_are_acknowledged(server):
+    a = server.client("alice")
+    known(server, "pete")
+    a.message(f"pete@{server.domain}", "patience")
+    a.ping()
+    for i in range(2):
+        b = managed(server, "pete", presence=False, maximum=1)
+        b.write("<presence/>")
+        b.expect_body("patience")
+        if i:
+            b.ack()
+            b.ping()
+        b.drop()
+        wait_for(lambda: state_of(server, b.jid) is None, "the end of the session")
+    no_more(server.client("pete", register=False))
+
+
 # ---- death of daemons
 
 def kill(server, instance):
@@ -700,3 +717,16 @@ def test_slixmpp_resumes(server):
         await asyncio.wait_for(bot.disconnected, 10)
 
     asyncio.run(script())
+
+
+# ---- the last one: c2sd-2 does not come back
+
+def test_clients_of_a_c2sd_that_drains_resume_elsewhere(server):
+    b = managed(server, "bob", port=OWN_PORT)
+    server.ctl("drain", "c2sd-2", check=False)
+    b.expect_stream_error("system-shutdown")
+    hibernates(server, b.jid)
+    b2 = resume(server, b, "bob", port=server.c2s)
+    a2 = server.client("alice", resource="after")
+    a2.message(b.bare, "still there")
+    b2.expect_body("still there")

@@ -46,7 +46,7 @@ static char                   rig_dir[64];
 static char                  *rig_log;          /* shared with the processes that are killed */
 static enum zerr              rig_refuses;      /* what the link says to every frame */
 static uint64_t               rig_tag;          /* of the last frame sent with one */
-static struct frame           rig_tagged;       /* its header */
+static struct frame           rig_tagged;       /* what it was, without its bytes */
 static struct link           *rig_link;         /* reaches nobody; keeps frames */
 
 static const char *const rig_account_tables[] = {
@@ -136,7 +136,9 @@ static enum zerr rig_send_frame(void *arg, struct frame *f, uint64_t tag, struct
         *kept = rig_keep(NULL, f, tag);
     if (tag) {
         rig_tag = tag;
-        rig_tagged = *f;
+        rig_tagged = (struct frame){
+            .kind = f->kind, .dest = f->dest, .sender = f->sender, .stanza = { .name = f->stanza.name },
+        };
     }
     rig_receivers(f, &line);
     s.content = f->body;

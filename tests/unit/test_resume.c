@@ -555,6 +555,20 @@ static void an_unreachable_stream_is_a_lost_one(void **state)
     assert_says(rig_took(), "c7 <message from='eve@b.org/e'");
 }
 
+static void who_sleeps_cannot_speak(void **state)
+{
+    (void)state;
+    rig_refuses = ZE_FULL;                              /* his stream stands, and cannot be reached */
+    say(ben, 1);
+    rig_refuses = ZE_OK;
+    rig_client(ben, "message", "chat", "anna@a.org", BODY);
+    assert_string_equal(rig_took(), "c2 SESSION_END\n");
+    manage(ben, MANAGE_REQUEST, 0);
+    assert_string_equal(rig_took(), "c2 SESSION_END\n");
+    come_back("ben@a.org", id_of(ben), 0, 7);
+    assert_says(rig_took(), "c7 RESUMED h=0 has_h=0 err=ok\nc7 <message");
+}
+
 static void the_oldest_that_sleeps_makes_room(void **state)
 {
     struct frame f = frame_make(FRAME_BIND);
@@ -689,6 +703,49 @@ static void two_that_end_leave_one_copy(void **state)
 
 /* ---- over a restart ---- */
 
+static void sends_and_sleeps(void)
+{
+    anna = rig_bind("anna@a.org/x", 1);
+    ben = rig_bind("ben@a.org/y", 2);
+    manage(anna, MANAGE_ENABLE, 0);
+    manage(ben, MANAGE_ENABLE, 0);
+    say(ben, 3);
+    manage(ben, MANAGE_ACK, 1);
+    room_says("<body>room</body>");
+    lose(ben);
+    rig_client(anna, "message", "chat", "ben@a.org/y", "<body>meanwhile</body>");
+    rig_client(anna, "message", "chat", "carl@b.org", BODY);
+    live_commit(rig.live);
+    say(ben, 1);                                        /* of a turn that never ended */
+    rig_killed_here();
+}
+
+static void a_killed_process_left_everything(void **state)
+{
+    char id[RANDOM_ID];
+
+    (void)state;
+    rig_live_and_die(sends_and_sleeps);
+    rig_open();
+    rig_account("ben@a.org");
+    anna = session_by_jid(rig.sessions, SLICE("anna@a.org/x"));
+    ben = session_by_jid(rig.sessions, SLICE("ben@a.org/y"));
+    assert_true(resume_hibernates(ben));
+    assert_int_equal(resume_queued(ben), 4);
+    assert_int_equal(resume_queued(anna), 1);
+    assert_int_equal(anna->resume->paid, 2);            /* in this rig the link lets go of all */
+    rig_forget();
+    memcpy(id, id_of(ben), sizeof(id));
+    come_back("ben@a.org", id, 2, 7);
+    const char *out = rig_took();
+    assert_says(out, "c7 RESUMED h=0 has_h=0 err=ok\nc7 <message from='eve@b.org/e'");
+    assert_says(out, "<body>room</body><delay");
+    assert_says(out, "<body>meanwhile</body><delay");
+    assert_int_equal(resume_queued(ben), 3);
+    manage(ben, MANAGE_ACK, 5);
+    assert_int_equal(resume_queued(ben), 0);
+}
+
 static void the_queue_stands_again_from_kept_frames(void **state)
 {
     struct buf     row = { 0 };
@@ -794,6 +851,7 @@ int main(void)
         FLOW(only_so_many_are_remembered),
         FLOW(an_unmanaged_session_ends_with_its_socket),
         FLOW(an_unreachable_stream_is_a_lost_one),
+        FLOW(who_sleeps_cannot_speak),
         FLOW(the_oldest_that_sleeps_makes_room),
         FLOW(what_was_for_him_waits_for_him),
         FLOW(senders_that_wait_for_an_answer_get_one),
@@ -804,6 +862,7 @@ int main(void)
         FLOW(the_queue_stands_again_from_kept_frames),
         FLOW(what_a_frame_owes_is_owed_after_a_restart),
         FLOW(a_row_that_is_cut_is_refused),
+        cmocka_unit_test_setup_teardown(a_killed_process_left_everything, rig_prepare, rig_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
