@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "encode.h"
 #include "mem.h"
 
 enum { NO_PLACE = UINT32_MAX };
@@ -27,6 +28,14 @@ struct handles *handles_new(void)
     struct handles *h = xcalloc(1, sizeof(*h));
 
     h->first_free = NO_PLACE;
+    return h;
+}
+
+struct handles *handles_new_unguessed(void)
+{
+    struct handles *h = handles_new();
+
+    handles_restored(h, (uint32_t)random_u64() >> 1);
     return h;
 }
 

@@ -10,6 +10,8 @@
 struct handles;
 
 struct handles *handles_new(void);
+/* For what does not survive this process: handles of an earlier one do not match. */
+struct handles *handles_new_unguessed(void);
 /* Frees the table, not the values. */
 void     handles_free(struct handles **h);
 uint64_t handles_put(struct handles *h, void *value);

@@ -5,6 +5,8 @@
 #include "feature.h"
 #include "jid.h"
 #include "ns.h"
+#include "outcome_live.h"
+#include "stanza_error.h"
 
 const struct element *passage_content(const struct passage *p)
 {
@@ -83,8 +85,28 @@ int iq_serve(struct passage *p, unsigned target)
 struct iq_later {
     struct sm *sm;
     uint64_t   trace;
+    uint64_t   promise;              /* an error, should this process die meanwhile */
     char      *owner, *from, *to, *id;
 };
+
+/* RFC 6120 8.2.3: exactly one answer, also when the one who was to give it is killed. */
+static uint64_t promise_answer(struct sm *sm, const struct stanza *asked, uint64_t trace)
+{
+    struct buf    content = { 0 };
+    struct stanza reply;
+    struct frame  f = frame_make(FRAME_STANZA);
+    uint64_t      promise = 0;
+
+    f.trace = trace;
+    if (stanza_error_reply(asked, ZE_INTERNAL, "The server was restarted; try again", &content, &reply)) {
+        f.stanza = reply;
+        f.body = reply.content;
+        if (routes_find(sm->routes, reply.to, &f.dest, &f.generation) == ZE_OK)
+            promise = promise_make(sm, &f);
+    }
+    buf_free(&content);
+    return promise;
+}
 
 struct iq_later *iq_defer(const struct iq *iq)
 {
@@ -97,6 +119,7 @@ struct iq_later *iq_defer(const struct iq *iq)
     later->from = xstrndup(s->from);
     later->to = xstrndup(s->to.len ? s->to : iq->p->owner);
     later->id = xstrndup(s->id);
+    later->promise = promise_answer(later->sm, s, later->trace);
     return later;
 }
 
@@ -117,6 +140,7 @@ void iq_answer(struct iq_later **lp, enum zerr err, struct slice content)
     else
         outcome_route(o, AFTER_COMMIT, &s);
     outcome_settle(&o);
+    promise_kept(l->sm, &l->promise);
     free(l->owner);
     free(l->from);
     free(l->to);

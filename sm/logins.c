@@ -43,7 +43,7 @@ struct logins *logins_new(void)
     if (!registered)
         stats_register(rows);
     registered = true;
-    l->exchanges = handles_new();
+    l->exchanges = handles_new_unguessed();
     return l;
 }
 

@@ -34,7 +34,7 @@ static const struct stat_row stats[] = {
 struct relay {
     struct sm     *sm;
     struct timer   expiry;
-    uint64_t       handle, conn;
+    uint64_t       handle, conn, promise;
     struct address c2sd;
 };
 
@@ -48,7 +48,7 @@ struct throttle *throttle_new(void)
     struct throttle *t = xcalloc(1, sizeof(*t));
 
     t->buckets = table_new();
-    t->relays = handles_new();
+    t->relays = handles_new_unguessed();
     return t;
 }
 
@@ -116,7 +116,7 @@ static void form_write(struct xml_writer *w, struct slice registered_as)
 struct registration {
     struct sm     *sm;
     struct address asker;
-    uint64_t       conn, trace;
+    uint64_t       conn, trace, promise;
     char          *id, *domain, *jid, *address;
 };
 
@@ -141,6 +141,26 @@ static void registered_send(struct sm *sm, const struct address *asker, uint64_t
     f.body = reply->content;
     outcome_frame(o, AHEAD, &f);
     outcome_settle(&o);
+}
+
+/* The answer, should this process die before it gives its own. */
+static uint64_t promise(struct sm *sm, const struct frame *asked)
+{
+    struct buf   content = { 0 };
+    struct frame f = frame_make(FRAME_REGISTERED);
+    uint64_t     serial;
+
+    stanza_error_write(&content, ZE_INTERNAL, "The server was restarted; try again", slice_of(NULL, 0));
+    f.dest = asked->origin;
+    f.handle = asked->sender;
+    f.trace = asked->trace;
+    f.stanza = (struct stanza){
+        .name = STANZA_IQ, .type = TYPE_ERROR, .id = asked->stanza.id, .from = asked->stanza.to,
+    };
+    f.body = buf_slice(&content);
+    serial = promise_make(sm, &f);
+    buf_free(&content);
+    return serial;
 }
 
 static void refuse(struct sm *sm, const struct frame *asked, enum zerr err, const char *text)
@@ -173,6 +193,7 @@ static void on_created(void *arg, enum zerr err)
     registrations_refused += err != 0;
     log_info("account_registered", "jid", r->jid, "from", r->address, "err", err_name(err), NULL);
     registered_send(r->sm, &r->asker, r->conn, r->trace, &s);
+    promise_kept(r->sm, &r->promise);
     buf_free(&content);
     registration_free(r);
 }
@@ -200,6 +221,7 @@ static void create(struct sm *sm, const struct frame *f, struct slice jid, struc
     r->asker = f->origin;
     r->conn = f->sender;
     r->trace = f->trace;
+    r->promise = promise(sm, f);
     r->id = xstrndup(f->stanza.id);
     r->domain = xstrndup(f->stanza.to);
     r->jid = xstrndup(jid);
@@ -212,6 +234,7 @@ static void relay_expire(void *arg)
     struct relay *r = arg;
 
     handles_remove(r->sm->registrations->relays, r->handle);
+    promise_kept(r->sm, &r->promise);
     free(r);
 }
 
@@ -225,6 +248,7 @@ static void pass_on(struct sm *sm, const struct frame *f, const struct route_ins
     r->sm = sm;
     r->c2sd = f->origin;
     r->conn = f->sender;
+    r->promise = promise(sm, f);
     r->expiry = (struct timer){ .fire = relay_expire, .arg = r };
     r->handle = handles_put(sm->registrations->relays, r);
     timer_arm(sm->loop, &r->expiry, RELAY_MS);
@@ -247,6 +271,7 @@ void on_registered(void *self, const struct frame *f)
     timer_disarm(&r->expiry);
     s.content = f->body;
     registered_send(sm, &r->c2sd, r->conn, f->trace, &s);
+    promise_kept(sm, &r->promise);
     free(r);
 }
 

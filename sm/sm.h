@@ -28,6 +28,7 @@ struct sm {
     const struct settings *settings;      /* replaced by a reload */
     const struct routes   *routes;        /* replaced when routerd publishes a table; never NULL */
     struct arena          *arena;         /* of the frame or callback being handled */
+    uint64_t               live_serial;   /* given out last (outcome_live.c) */
     struct sm_store        store;
     struct live           *live;          /* what outlives this process and not the machine (sm_live.h) */
     struct address         self;          /* role, instance and incarnation of this process */

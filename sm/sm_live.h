@@ -10,8 +10,8 @@
 #define SM_LIVE_TABLES(X)                                                        \
     X(SESSION)     /* sm/session_live.c: handle -> a bound session */            \
     X(WAITING)     /* sm/outcome_live.c: serial -> an outcome that waits */      \
-    X(LOGIN)       /* sm/logins.c: handle -> an exchange that is under way */    \
     X(ENDED)       /* sm/resume_ended.c: in order -> a session that ended */     \
+    X(PROMISE)     /* sm/outcome_live.c: serial -> the answer if this process dies */ \
     X(INSTANCE)    /* facts about this instance, by name */
 
 enum sm_live_table {
