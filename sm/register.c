@@ -14,6 +14,7 @@
 #include "jid.h"
 #include "log.h"
 #include "ns.h"
+#include "outcome_live.h"
 #include "stanza_error.h"
 #include "stats.h"
 #include "table.h"
