@@ -11,6 +11,7 @@
 #include "logins.h"
 #include "ns.h"
 #include "offline.h"
+#include "outbox.h"
 #include "outcome.h"
 #include "presence_bus.h"
 #include "register.h"
@@ -143,10 +144,11 @@ static void *start(struct daemon *d)
     features_register_stats();
     sm->ways = ways_new(&outlet, dispatch_local);
     sm->live = d->live;
-    sm_live_check(d->live, sm->self.incarnation);
+    sm->outbox = outbox_new(sm, !sm_live_check(d->live, sm->self.incarnation));
     sm->resumes = resumes_new(sm);
     sm->sessions = sessions_new(d->live);
     sessions_live_start(sm);
+    ways_restore(sm);
     sm->logins = logins_new();
     sm->sasl = sasl_new(&sm->store, d->loop);
     sm->registrations = throttle_new();
@@ -202,6 +204,7 @@ static void on_routes(void *arg, const struct routes *routes)
     struct self *self = arg;
 
     self->sm.routes = routes;
+    ways_begin(&self->sm);
     presence_bus_look(self->sm.bus);
 }
 
@@ -209,6 +212,7 @@ static void on_kept(void *arg, struct kept *k)
 {
     struct self *self = arg;
 
+    outbox_found(&self->sm, kept_tag(k));
     resume_on_kept(&self->sm, k);
 }
 
@@ -217,6 +221,7 @@ static void on_confirmed(void *arg, const struct kept *k)
     struct self *self = arg;
 
     offline_confirmed(&self->sm, k);
+    outbox_confirmed(&self->sm, k);
     resume_on_confirmed(&self->sm, k);
 }
 
@@ -234,7 +239,9 @@ static void stop(void *arg)
     struct sm   *sm = &self->sm;
 
     timer_disarm(&self->drain_check);
+    ways_end(sm);
     offline_free(sm);
+    outbox_free(&sm->outbox);
     logins_free(&sm->logins);
     sasl_free(&sm->sasl);
     presence_bus_free(&sm->bus);

@@ -32,6 +32,7 @@ struct outbox {
     struct buf    done;           /* keys of confirmed rows */
     struct table *found;          /* ids that live memory holds; only at the start */
     uint64_t      last_id;
+    bool          again;          /* live memory was void */
 };
 
 /* ---- keys ---- */
@@ -133,8 +134,11 @@ void outbox_found(struct sm *sm, uint64_t tag)
     struct outbox *ob = sm->outbox;
     uint64_t       id = tag & ID_MASK;
 
-    if (outbox_is_tag(tag) && ob->found)
-        table_put(ob->found, slice_of(&id, sizeof(id)), ob);
+    if (!outbox_is_tag(tag) || !ob->found)
+        return;
+    table_put(ob->found, slice_of(&id, sizeof(id)), ob);
+    if (id > ob->last_id)
+        ob->last_id = id;
 }
 
 struct resuming {
@@ -186,11 +190,11 @@ static void send_again(struct sm *sm, struct slice bytes, uint64_t id)
     outcome_settle(&o);
 }
 
-void outbox_resume(struct sm *sm, bool live_was_void)
+void outbox_begin(struct sm *sm)
 {
     struct outbox     *ob = sm->outbox;
     struct store_view *view = store_view(sm->store.archive);
-    struct resuming    r = { .sm = sm, .again = live_was_void };
+    struct resuming    r = { .sm = sm, .again = ob->again };
 
     store_each(view, A_OUTBOX, slice_of(NULL, 0), slice_of(NULL, 0), false, look, &r);
     store_view_end(&view);
@@ -207,7 +211,7 @@ void outbox_resume(struct sm *sm, bool live_was_void)
     table_free(&ob->found);
 }
 
-struct outbox *outbox_new(struct sm *sm)
+struct outbox *outbox_new(struct sm *sm, bool live_was_void)
 {
     static bool    registered;
     struct outbox *ob = xcalloc(1, sizeof(*ob));
@@ -216,6 +220,7 @@ struct outbox *outbox_new(struct sm *sm)
         stats_register(rows);
     registered = true;
     ob->sm = sm;
+    ob->again = live_was_void;
     ob->forget = (struct timer){ .fire = forget, .arg = ob };
     ob->found = table_new();
     ob->last_id = wall_us();       /* higher than any id of an earlier life that has been forgotten */

@@ -12,7 +12,7 @@
 #include "sm.h"
 
 struct outbox;
-struct outbox *outbox_new(struct sm *sm);
+struct outbox *outbox_new(struct sm *sm, bool live_was_void);
 void           outbox_free(struct outbox **ob);
 
 /* The frame is one that needs a row: gives it its tag (in f->number, where its channel number will be),
@@ -25,6 +25,6 @@ void outbox_confirmed(struct sm *sm, const struct kept *k);
 
 /* After a restart: each frame that live memory still holds, kept or waiting. */
 void outbox_found(struct sm *sm, uint64_t tag);
-/* When the first route table has come: sends the rows again that live memory knows nothing of, when it was
- * void; when it was not, those were confirmed, and go. */
-void outbox_resume(struct sm *sm, bool live_was_void);
+/* When there are routes: sends the rows again that live memory knows nothing of, when it was void; when it
+ * was not, those were confirmed, and go. */
+void outbox_begin(struct sm *sm);

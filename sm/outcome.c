@@ -4,8 +4,11 @@
 
 #include <stdlib.h>
 
+#include "cursor.h"
 #include "jid.h"
 #include "log.h"
+#include "outbox.h"
+#include "outcome_live.h"
 #include "resume.h"
 #include "stanza_error.h"
 #include "stats.h"
@@ -61,6 +64,9 @@ struct waiting {
     struct sm   *sm;
     char        *owner;
     size_t       owner_len;
+    uint64_t     serial;              /* of its row in live memory */
+    uint8_t      batches, refused;    /* DOOMED_ bits: in which environments it has one; which was refused
+                                         before this process began */
     unsigned     commits_left;
     enum zerr    err;
     struct debt  debt;
@@ -82,6 +88,7 @@ struct ways {
     struct made   *made;
     unsigned       open;              /* outcomes being recorded or released: nothing is delivered yet */
     bool           draining;
+    bool           ready;             /* frames may leave: there has been a route table, and it is not the end */
 };
 
 struct ways *ways_new(const struct outlet *outlet, void (*local)(struct sm *sm, const struct frame *f))
@@ -118,13 +125,25 @@ static void waiting_free(struct waiting *w)
     free(w);
 }
 
+/* What still waits at the end is in live memory: the next process ends it. */
+static void lane_drop(struct lane *lane)
+{
+    LIST_EACH(&lane->waiting, node) {
+        struct waiting *w = LIST_OWNER(node, struct waiting, link);
+        thens_run(w->thens, w->err);
+        waiting_free(w);
+    }
+    free(lane);
+}
+
 void ways_free(struct ways **wp)
 {
     struct ways *w = *wp;
 
     if (!w)
         return;
-    /* The store has been closed: every commit has called back, so no lane is left. */
+    for (struct table_iter i = { 0 }; table_next(w->lanes, &i);)
+        lane_drop(i.value);
     table_free(&w->lanes);
     free(w);
     *wp = NULL;
@@ -341,9 +360,10 @@ static void release_away(struct sm *sm, const struct frame *f)
     struct debt  debt = resume_debt_of(f);
     enum zerr    err = ways_send(sm->ways, &copy, f->dest.role == ROLE_C2SD ? 0 : f->number, NULL);
 
-    if (err)
+    if (err) {
+        outbox_done(sm, f->number, f->stanza.from);
         outcome_undeliverable(sm, f, err);
-    else if (debt.session)
+    } else if (debt.session)
         resume_owe_again(session_by_handle(sm->sessions, debt.session), debt.number);
 }
 
@@ -417,7 +437,7 @@ static struct waiting *lane_pop(struct sm *sm, struct slice owner)
     struct lane    *lane = lane_of(sm, owner);
     struct waiting *w;
 
-    if (!lane)
+    if (!lane || !sm->ways->ready)
         return NULL;
     w = LIST_OWNER(lane->waiting.next, struct waiting, link);
     if (w->commits_left)
@@ -431,15 +451,30 @@ static struct waiting *lane_pop(struct sm *sm, struct slice owner)
     return w;
 }
 
+/* What the owner has handed in behind it was built on it, and fails as well, in this process or the next. */
+static void failed(struct waiting *w)
+{
+    struct slice owner = slice_of(w->owner, w->owner_len);
+    struct lane *lane = lane_of(w->sm, owner);
+
+    commits_failed++;
+    log_warn("commit_failed", "jid", log_slice(owner), "err", err_name(w->err), NULL);
+    if (!lane)
+        return;
+    LIST_EACH(&lane->waiting, node) {
+        const struct waiting *behind = LIST_OWNER(node, struct waiting, link);
+        if (behind->batches & w->batches)
+            waiting_row_doom(w->sm, behind->serial, behind->batches & w->batches);
+    }
+}
+
 static void waiting_release(struct waiting *w)
 {
     struct sm *sm = w->sm;
 
-    if (w->err) {
-        commits_failed++;
-        log_warn("commit_failed", "jid", log_slice(slice_of(w->owner, w->owner_len)), "err",
-                 err_name(w->err), NULL);
-    }
+    waiting_row_delete(sm, w->serial);
+    if (w->err)
+        failed(w);
     sm->ways->open++;
     release_encoded(sm, &w->ahead);
     release_encoded(sm, w->err ? &w->failure : &w->after);
@@ -509,16 +544,51 @@ static struct lane *lane_enter(struct sm *sm, struct slice owner)
     return lane;
 }
 
-static void wait_for_commit(struct outcome *o, bool behind)
+static struct waiting *waiting_new(struct sm *sm, struct slice owner)
 {
-    struct sm      *sm = o->sm;
     struct waiting *w = xcalloc(1, sizeof(*w));
 
     w->sm = sm;
-    w->owner = xstrndup(o->owner);
-    w->owner_len = o->owner.len;
+    w->owner = xstrndup(owner);
+    w->owner_len = owner.len;
+    list_append(&lane_enter(sm, owner)->waiting, &w->link);
+    sm->ways->waiting++;
+    return w;
+}
+
+static struct slice bytes_of(const struct store_batch *b)
+{
+    return b ? store_batch_bytes(b) : slice_of(NULL, 0);
+}
+
+/* The row is written in the turn that hands the batches in: both are true, or neither. */
+static void hand_in(struct waiting *w, struct outcome *o)
+{
+    struct sm         *sm = w->sm;
+    struct buf         row = { 0 };
+    uint64_t           accounts = 0, archive = 0;
+    struct waiting_row what = {
+        .session = w->debt.session, .number = w->debt.number, .owner = o->owner,
+        .accounts_bytes = bytes_of(o->accounts), .archive_bytes = bytes_of(o->archive),
+        .ahead = buf_slice(&w->ahead), .after = buf_slice(&w->after), .failure = buf_slice(&w->failure),
+    };
+
+    waiting_row_begin(&row, &what);
+    if (o->accounts)
+        accounts = store_commit(sm->store.accounts, &o->accounts, on_commit, w);
+    if (o->archive)
+        archive = store_commit(sm->store.archive, &o->archive, on_commit, w);
+    w->serial = waiting_row_put(sm, &row, accounts, archive);
+    buf_free(&row);
+}
+
+static void wait_for_commit(struct outcome *o, bool behind)
+{
+    struct waiting *w = waiting_new(o->sm, o->owner);
+
     w->thens = o->thens;
     w->debt = o->debt;
+    w->batches = (o->accounts ? DOOMED_ACCOUNTS : 0) | (o->archive ? DOOMED_ARCHIVE : 0);
     for (struct item *i = o->items; i; i = i->next)
         if (i->when == AFTER_COMMIT)
             encode(&w->after, &i->frame);
@@ -527,18 +597,20 @@ static void wait_for_commit(struct outcome *o, bool behind)
     if (o->accounts || o->archive)
         encode_failure(o, &w->failure);
     w->commits_left = (o->accounts != NULL) + (o->archive != NULL);
-    list_append(&lane_enter(sm, o->owner)->waiting, &w->link);
-    sm->ways->waiting++;
-    if (o->accounts)
-        store_commit(sm->store.accounts, &o->accounts, on_commit, w);
-    if (o->archive)
-        store_commit(sm->store.archive, &o->archive, on_commit, w);
+    hand_in(w, o);
 }
 
 static void drop_empty_batch(struct store_batch **b)
 {
     if (*b && store_batch_empty(*b))
         store_batch_free(b);
+}
+
+/* What is stored and has still to be handed on by another daemon. */
+static void note_leaving(struct outcome *o)
+{
+    for (struct item *i = o->items; i; i = i->next)
+        outbox_put(o->sm, o->archive, &i->frame);
 }
 
 void outcome_settle(struct outcome **op)
@@ -551,6 +623,8 @@ void outcome_settle(struct outcome **op)
     *op = NULL;
     drop_empty_batch(&o->accounts);
     drop_empty_batch(&o->archive);
+    if (o->archive)
+        note_leaving(o);
     waits = lane || o->accounts || o->archive;
     if (!lane)
         release_items(o, !waits);
@@ -562,4 +636,97 @@ void outcome_settle(struct outcome **op)
         thens_run(o->thens, ZE_OK);
         resume_paid(sm, o->debt.session, o->debt.number);
     }
+}
+
+/* ---- after a restart ---- */
+
+/* Did an earlier one of its owner fail there? Then it was built on what is not true. */
+static bool lane_refused(const struct waiting *w, uint8_t environment)
+{
+    const struct lane *lane = lane_of(w->sm, slice_of(w->owner, w->owner_len));
+
+    LIST_EACH(&lane->waiting, node)
+        if (LIST_OWNER(node, struct waiting, link)->refused & environment)
+            return true;
+    return false;
+}
+
+static void decide(struct waiting *w, uint8_t environment, uint64_t number, struct slice bytes, uint8_t doomed)
+{
+    struct store *store = environment == DOOMED_ACCOUNTS ? w->sm->store.accounts : w->sm->store.archive;
+    enum store_fate fate = number ? store_fate(store, number) : STORE_COMMITTED;
+
+    w->batches |= number ? environment : 0;
+    if (fate == STORE_COMMITTED)
+        return;
+    struct store_batch *batch = NULL;
+    if (fate == STORE_UNDECIDED && !(doomed & environment) && !lane_refused(w, environment))
+        batch = store_batch_from(bytes);
+    if (batch) {
+        w->commits_left++;
+        store_commit_again(store, &batch, number, on_commit, w);
+        return;
+    }
+    w->refused |= environment;
+    w->err = ZE_CONFLICT;
+}
+
+static void note_tags(struct sm *sm, struct slice frames)
+{
+    struct frame f;
+    ssize_t      used;
+
+    for (; frames.len && (used = frame_decode(frames, &f)) > 0; frames = slice_cut(frames, (size_t)used, frames.len))
+        outbox_found(sm, f.number);
+}
+
+static void restore(struct sm *sm, uint64_t serial, const struct waiting_row *row)
+{
+    struct waiting *w = waiting_new(sm, row->owner);
+
+    w->serial = serial;
+    w->debt = (struct debt){ row->session, row->number };
+    buf_put_slice(&w->ahead, row->ahead);
+    buf_put_slice(&w->after, row->after);
+    buf_put_slice(&w->failure, row->failure);
+    note_tags(sm, row->ahead);
+    note_tags(sm, row->after);
+    if (row->session)
+        resume_owe_again(session_by_handle(sm->sessions, row->session), row->number);
+    decide(w, DOOMED_ACCOUNTS, row->accounts, row->accounts_bytes, row->doomed);
+    decide(w, DOOMED_ARCHIVE, row->archive, row->archive_bytes, row->doomed);
+}
+
+void ways_restore(struct sm *sm)
+{
+    waiting_rows_each(sm, restore);
+    if (sm->ways->waiting)
+        log_info("outcomes_found", "instance", sm->instance, "count", log_num((int64_t)sm->ways->waiting), NULL);
+}
+
+void ways_begin(struct sm *sm)
+{
+    struct buf owners = { 0 }, promised = { 0 };
+
+    if (sm->ways->ready)
+        return;
+    sm->ways->ready = true;
+    for (struct table_iter i = { 0 }; table_next(sm->ways->lanes, &i);)
+        buf_put_sized(&owners, i.key);
+    for (struct cursor c = { buf_slice(&owners), false }; c.rest.len;)
+        lane_release(sm, take_sized(&c));
+    promises_take(sm, &promised);
+    sm->ways->open++;
+    release_encoded(sm, &promised);
+    sm->ways->open--;
+    drain(sm);
+    outbox_begin(sm);
+    arena_reset(sm->arena);
+    buf_free(&owners);
+    buf_free(&promised);
+}
+
+void ways_end(struct sm *sm)
+{
+    sm->ways->ready = false;
 }

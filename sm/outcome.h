@@ -33,6 +33,13 @@ struct outlet {
 /* `local` takes a frame whose destination is this instance itself (one owner's stanza for another). */
 struct ways *ways_new(const struct outlet *outlet, void (*local)(struct sm *sm, const struct frame *f));
 void         ways_free(struct ways **w);
+/* Brings back what waited in an earlier process of this instance: hands in again what is not decided. After
+ * the sessions, before the link connects. */
+void         ways_restore(struct sm *sm);
+/* The first route table is here: from now on what waited may leave. Later calls do nothing. */
+void         ways_begin(struct sm *sm);
+/* The end of the process: nothing leaves any more; what waits is in live memory. */
+void         ways_end(struct sm *sm);
 /* Outcomes that wait for a commit. */
 size_t       ways_waiting(const struct ways *w);
 

@@ -14,6 +14,7 @@
 
 struct live;
 struct logins;
+struct outbox;
 struct offline;
 struct presence_bus;
 struct resumes;
@@ -33,6 +34,7 @@ struct sm {
     struct live           *live;          /* what outlives this process and not the machine (sm_live.h) */
     struct address         self;          /* role, instance and incarnation of this process */
     const char            *instance;      /* "sm-1" */
+    struct outbox         *outbox;        /* outbox.h */
     struct ways           *ways;          /* outcome.c: how frames leave, who waits for a commit */
     struct sessions       *sessions;
     struct sessions_live  *sessions_live; /* session_live.h */

@@ -12,16 +12,19 @@ const char *const sm_live_tables[] = {
     NULL,
 };
 
-void sm_live_check(struct live *live, uint64_t incarnation)
+bool sm_live_check(struct live *live, uint64_t incarnation)
 {
     struct slice key = SLICE("incarnation"), found = live_get(live, L_INSTANCE, key);
     struct buf   row = { 0 };
+    bool         same;
 
     buf_put_u64(&row, incarnation);
-    if (!found.p || !slice_eq(found, buf_slice(&row))) {
+    same = found.p && slice_eq(found, buf_slice(&row));
+    if (!same) {
         for (unsigned table = L_BEFORE_SM + 1; table < L_END; table++)
             live_forget(live, table);
         live_put(live, L_INSTANCE, key, buf_slice(&row));
     }
     buf_free(&row);
+    return same;
 }

@@ -23,8 +23,8 @@ enum sm_live_table {
 };
 
 /* What an earlier process left is good only for the same incarnation of this instance (the link's): handles
- * of another one mean nothing to anybody. Forgets it else; before anything is restored. */
-void sm_live_check(struct live *live, uint64_t incarnation);
+ * of another one mean nothing to anybody. Forgets it else, and returns false; before anything is restored. */
+bool sm_live_check(struct live *live, uint64_t incarnation);
 
 /* LINK_LIVE_TABLES, then these; NULL-ended. */
 extern const char *const sm_live_tables[];

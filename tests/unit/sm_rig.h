@@ -27,6 +27,7 @@
 #include "logins.h"
 #include "manage.h"
 #include "offline.h"
+#include "outbox.h"
 #include "outcome.h"
 #include "register.h"
 #include "resume.h"
@@ -115,6 +116,7 @@ static struct kept *rig_keep(void *arg, struct frame *f, uint64_t tag)
 
 static void rig_on_kept(void *arg, struct kept *k)
 {
+    outbox_found(arg, kept_tag(k));
     resume_on_kept(arg, k);
 }
 
@@ -232,7 +234,7 @@ RIG void rig_open(void)
     };
     rig.live = rig_live();
     assert_non_null(rig.live);
-    sm_live_check(rig.live, rig.self.incarnation);
+    rig.outbox = outbox_new(&rig, !sm_live_check(rig.live, rig.self.incarnation));
     rig.store.accounts = rig_store("accounts", rig_account_tables);
     rig.store.archive = rig_store("archive", rig_archive_tables);
     assert_non_null(rig.store.accounts);
@@ -247,17 +249,21 @@ RIG void rig_open(void)
     rig.resumes = resumes_new(&rig);
     rig.sessions = sessions_new(rig.live);
     sessions_live_start(&rig);
+    ways_restore(&rig);
     link_restore(rig_link);
     rig.logins = logins_new();
     rig.registrations = throttle_new();
     rig_refuses = ZE_OK;
+    ways_begin(&rig);
 }
 
 /* Its orderly end. */
 RIG void rig_close(void)
 {
     live_freeze(rig.live);
+    ways_end(&rig);
     offline_free(&rig);
+    outbox_free(&rig.outbox);
     logins_free(&rig.logins);
     store_close(&rig.store.archive);
     store_close(&rig.store.accounts);

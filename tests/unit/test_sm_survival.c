@@ -3,6 +3,10 @@
 
 #include "sm_rig.h"
 
+#include <lmdb.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
 static struct session *find(const char *full)
 {
     return session_by_jid(rig.sessions, slice_str(full));
@@ -94,6 +98,322 @@ static void another_incarnation_finds_nothing(void **state)
     assert_null(live_get(rig.live, L_INSTANCE, SLICE("handles")).p);
 }
 
+/* ---- outcomes that wait for a commit ---- */
+
+static struct stanza says(const char *content)
+{
+    return (struct stanza){
+        .name = STANZA_MESSAGE, .type = TYPE_CHAT, .from = SLICE("anna@a.org/x"), .to = SLICE("b@b.org"),
+        .id = SLICE("i1"), .content = slice_str(content),
+    };
+}
+
+static struct slice vcard_key(void)
+{
+    return sm_key(&rig, SLICE("anna@a.org"), slice_of(NULL, 0));
+}
+
+static void store_and_say(const char *value, const char *text, const char *expected)
+{
+    struct outcome *o = outcome_new(&rig, SLICE("anna@a.org"), 1);
+    struct stanza   asked = says("<body>asked</body>"), after = says(text);
+
+    asked.to = SLICE("a.org");
+    outcome_request(o, &asked);
+    if (expected)
+        store_expect_value(outcome_accounts(o), T_VCARD, vcard_key(), slice_str(expected));
+    store_put(outcome_accounts(o), T_VCARD, vcard_key(), slice_str(value));
+    outcome_route(o, AFTER_COMMIT, &after);
+    outcome_settle(&o);
+    arena_reset(rig.arena);
+}
+
+static void expect_vcard(const char *value)
+{
+    struct store_view *view = store_view(rig.store.accounts);
+    struct slice       got = store_get(view, T_VCARD, vcard_key());
+
+    assert_true(value ? got.p && slice_is(got, value) : !got.p);
+    store_view_end(&view);
+    arena_reset(rig.arena);
+}
+
+/* Durable, and no callback has run: the loop stands. */
+static void until_durable(struct store *store, uint64_t batches)
+{
+    struct store_figures f;
+
+    do {
+        usleep(500);
+        store_figures(store, &f);
+    } while (f.commits < batches);
+}
+
+static unsigned times(const char *text, const char *part)
+{
+    unsigned n = 0;
+
+    for (const char *at = text; (at = strstr(at, part)); at++)
+        n++;
+    return n;
+}
+
+static void commits_and_dies(void)
+{
+    rig_bind("anna@a.org/x", 1);
+    store_and_say("v1", "<body>stored</body>", NULL);
+    live_commit(rig.live);
+    until_durable(rig.store.accounts, 1);
+    rig_killed_here();
+}
+
+static void killed_after_the_commit_what_depends_on_it_leaves_once(void **state)
+{
+    (void)state;
+    rig_live_and_die(commits_and_dies);
+    assert_silent_about(rig_log, "stored");
+    rig_open();
+    assert_int_equal(times(rig_took(), "<body>stored</body>"), 1);
+    expect_vcard("v1");
+    rig_close();
+    rig_open();
+    assert_string_equal(rig_took(), "");
+}
+
+/* Another process holds LMDB's write lock of the accounts from here on, and dies with this one. */
+static int lock_holder(void)
+{
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) || fork() > 0)
+        return ends[0];
+    MDB_env *env;
+    MDB_txn *txn;
+    char     path[128], byte;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    snprintf(path, sizeof(path), "%s/accounts", rig_dir);
+    if (read(ends[1], &byte, 1) == 1 && mdb_env_create(&env) == 0 && mdb_env_open(env, path, MDB_NOTLS, 0600) == 0 &&
+        mdb_txn_begin(env, NULL, 0, &txn) == 0 && write(ends[1], &byte, 1) == 1)
+        pause();
+    _exit(1);
+}
+
+static void lock_now(int holder)
+{
+    char byte = 0;
+
+    if (write(holder, &byte, 1) != 1 || read(holder, &byte, 1) != 1)
+        _exit(5);
+}
+
+static void hands_in_and_dies(void)
+{
+    rig_close();
+    int holder = lock_holder();
+    rig_open();
+    rig_bind("anna@a.org/x", 1);
+    lock_now(holder);
+    store_and_say("v1", "<body>first</body>", NULL);
+    store_and_say("v2", "<body>second</body>", "v1");
+    struct outcome *o = outcome_new(&rig, SLICE("anna@a.org"), 1);
+    struct stanza   behind = says("<body>behind</body>");
+    outcome_route(o, AHEAD, &behind);
+    outcome_settle(&o);
+    live_commit(rig.live);
+    store_and_say("v3", "<body>never</body>", "v2");           /* of a turn that never ended */
+    rig_killed_here();
+}
+
+static void killed_before_the_commit_it_is_made_and_the_order_stays(void **state)
+{
+    (void)state;
+    rig_live_and_die(hands_in_and_dies);
+    rig_open();
+    assert_int_equal(ways_waiting(rig.ways), 3);
+    expect_vcard("v2");
+    const char *out = rig_took();
+    assert_int_equal(times(out, "<body>"), 3);
+    assert_true(strstr(out, "first") < strstr(out, "second") && strstr(out, "second") < strstr(out, "behind"));
+    assert_silent_about(out, "never");
+    expect_vcard("v2");
+}
+
+static void is_refused_and_dies(void)
+{
+    rig_bind("anna@a.org/x", 1);
+    store_and_say("v1", "<body>built on sand</body>", "never there");
+    store_and_say("v2", "<body>built on that</body>", NULL);
+    live_commit(rig.live);
+    until_durable(rig.store.accounts, 1);
+    usleep(20000);
+    rig_killed_here();
+}
+
+static void what_was_refused_is_told_and_nothing_is_built_on_it(void **state)
+{
+    (void)state;
+    rig_live_and_die(is_refused_and_dies);
+    rig_open();
+    const char *out = rig_took();
+    assert_int_equal(times(out, "internal-server-error"), 2);
+    assert_silent_about(out, "built on");
+    expect_vcard(NULL);
+}
+
+/* ---- both halves of a subscription ---- */
+
+static void subscribes_and_dies(void)
+{
+    rig_account("anna@a.org");
+    rig_account("ben@a.org");
+    struct session *anna = rig_bind("anna@a.org/x", 1), *ben = rig_bind("ben@a.org/y", 2);
+    rig_client(ben, "presence", "", NULL, "");
+    rig_forget();
+    rig_client(anna, "presence", "subscribe", "ben@a.org", "");
+    live_commit(rig.live);
+    until_durable(rig.store.accounts, 3);
+    rig_killed_here();
+}
+
+static void the_second_half_of_a_subscription_is_not_lost(void **state)
+{
+    (void)state;
+    rig_live_and_die(subscribes_and_dies);
+    rig_log[0] = 0;
+    rig_open();
+    assert_says(rig_took(), "c2 <presence from='anna@a.org' id='i1' type='subscribe'");
+    struct store_view *view = store_view(rig.store.accounts);
+    assert_non_null(store_get(view, T_PENDING, sm_key(&rig, SLICE("ben@a.org"), SLICE("anna@a.org"))).p);
+    assert_non_null(store_get(view, T_ROSTER, sm_key(&rig, SLICE("anna@a.org"), SLICE("ben@a.org"))).p);
+    store_view_end(&view);
+}
+
+/* ---- answers of other threads ---- */
+
+static void asks_and_dies(void)
+{
+    struct session *anna;
+
+    rig_account("anna@a.org");
+    anna = rig_bind("anna@a.org/x", 1);
+    rig_client(anna, "iq", "set", NULL,
+               "<query xmlns='jabber:iq:register'><username>anna</username><password>new</password></query>");
+    live_commit(rig.live);
+    rig_killed_here();
+}
+
+static void an_iq_under_way_gets_one_answer(void **state)
+{
+    (void)state;
+    rig_live_and_die(asks_and_dies);
+    assert_silent_about(rig_log, "type='result'");
+    rig_open();
+    const char *out = rig_took();
+    assert_int_equal(times(out, "<iq "), 1);
+    assert_says(out, "type='error'");
+    rig_close();
+    rig_open();
+    assert_string_equal(rig_took(), "");
+}
+
+static void is_answered_and_dies(void)
+{
+    struct session *anna;
+
+    rig_account("anna@a.org");
+    anna = rig_bind("anna@a.org/x", 1);
+    rig_client(anna, "iq", "set", NULL,
+               "<query xmlns='jabber:iq:register'><username>anna</username><password>new</password></query>");
+    while (!strstr(rig_log, "type='result'"))
+        uv_run(loop_uv(rig.loop), UV_RUN_ONCE);
+    live_commit(rig.live);             /* the end of that turn */
+    rig_killed_here();
+}
+
+static void an_iq_that_was_answered_gets_no_second_answer(void **state)
+{
+    (void)state;
+    rig_live_and_die(is_answered_and_dies);
+    rig_log[0] = 0;
+    rig_open();
+    assert_string_equal(rig_took(), "");
+}
+
+/* ---- the outbox ---- */
+
+static int count_row(void *arg, struct slice key, struct slice value)
+{
+    (void)key;
+    (void)value;
+    ++*(unsigned *)arg;
+    return 0;
+}
+
+static unsigned outbox_rows_now(void)
+{
+    struct store_view *view = store_view(rig.store.archive);
+    unsigned           rows = 0;
+
+    store_each(view, A_OUTBOX, slice_of(NULL, 0), slice_of(NULL, 0), false, count_row, &rows);
+    store_view_end(&view);
+    return rows;
+}
+
+static void writes_abroad_and_dies(void)
+{
+    struct session *anna;
+
+    rig_account("anna@a.org");
+    anna = rig_bind("anna@a.org/x", 1);
+    rig_client(anna, "message", "chat", "b@b.org", "<body>abroad</body>");
+    rig_client(anna, "message", "chat", "b@b.org", "<no-store xmlns='urn:xmpp:hints'/><body>not kept</body>");
+    rig_forget();
+    live_commit(rig.live);
+    rig_killed_here();
+}
+
+static void live_memory_is_void(void)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/live/data.mdb", rig_dir);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void after_a_power_cut_what_was_stored_and_not_handed_on_goes_again(void **state)
+{
+    (void)state;
+    rig_settings.server.archive = true;
+    rig_live_and_die(writes_abroad_and_dies);
+    rig_log[0] = 0;
+    live_memory_is_void();
+    rig_open();
+    const char *out = rig_took();
+    assert_int_equal(times(out, "s2sd-1 <message"), 1);
+    assert_says(out, "<body>abroad</body>");
+    assert_int_equal(outbox_rows_now(), 1);
+    assert_true(outbox_is_tag(rig_tag));
+    outbox_done(&rig, rig_tag, SLICE("anna@a.org/x"));
+    outbox_free(&rig.outbox);
+    rig.outbox = outbox_new(&rig, false);
+    assert_int_equal(outbox_rows_now(), 0);
+}
+
+/* Here the link's memory of it is what counts: it holds no such frame any more. */
+static void after_a_kill_what_was_confirmed_does_not_go_again(void **state)
+{
+    (void)state;
+    rig_settings.server.archive = true;
+    rig_live_and_die(writes_abroad_and_dies);
+    rig_log[0] = 0;
+    rig_open();
+    assert_string_equal(rig_took(), "");
+    assert_int_equal(outbox_rows_now(), 1);
+    outbox_free(&rig.outbox);
+    rig.outbox = outbox_new(&rig, false);
+    assert_int_equal(outbox_rows_now(), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_prepare, rig_teardown)
@@ -101,6 +421,14 @@ int main(void)
         T(a_session_is_as_it_was_at_the_end_of_the_last_turn),
         T(handles_of_sessions_that_ended_before_never_match),
         T(another_incarnation_finds_nothing),
+        T(killed_after_the_commit_what_depends_on_it_leaves_once),
+        T(killed_before_the_commit_it_is_made_and_the_order_stays),
+        T(what_was_refused_is_told_and_nothing_is_built_on_it),
+        T(the_second_half_of_a_subscription_is_not_lost),
+        T(an_iq_under_way_gets_one_answer),
+        T(an_iq_that_was_answered_gets_no_second_answer),
+        T(after_a_power_cut_what_was_stored_and_not_handed_on_goes_again),
+        T(after_a_kill_what_was_confirmed_does_not_go_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
