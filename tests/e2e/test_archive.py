@@ -41,7 +41,7 @@ class Page:
                 self.others.append(e)
                 continue
             assert r.get("queryid") == queryid and e.get("to") == client.jid
-            assert e.get("from") in (None, client.bare)
+            assert e.get("from") in ((to,) if to else (None, client.bare))
             self.results.append(r)
         self.iq = e
         self.error = client.error_of(e) if e.get("type") == "error" else None
