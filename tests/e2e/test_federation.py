@@ -3,8 +3,10 @@ cannot be reached; junk on the server port."""
 
 import os
 import shutil
+import signal
 import socket
 import time
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -108,6 +110,42 @@ def test_they_join_our_room(server, peer):
         assert c.expect_body("from afar").get("from") == f"{room}/J"
     j.close()
     a.expect("presence", lambda p: p.get("from") == f"{room}/J" and p.get("type") == "unavailable")
+
+
+def test_they_stay_in_our_room_whoever_of_us_dies(server, peer):
+    """muc, the sm of who speaks, and s2sd with all its streams: nobody leaves, nothing is lost or said twice."""
+    for warning in ("daemon_restarted", "link_lost"):
+        server.expect_warning(warning)
+    a, j = server.client("alice", resource="stays"), peer.client("juliet")
+    room = f"stays@muc.{OURS}"
+    enter(a, room, "A")
+    enter(j, room, "J", configure=False)
+    a.expect("presence", lambda p: p.get("from") == f"{room}/J")
+    heard = {"a": [], "j": []}
+
+    def say(client, text):
+        client.write(f"<message to='{room}' type='groupchat'><body>{text}</body></message>")
+        for name, c in (("a", a), ("j", j)):
+            while True:
+                e = c.expect(None, lambda e: (e.get("from") or "").startswith(room), 40)
+                assert e.get("type") not in ("unavailable", "error"), ET.tostring(e)
+                heard[name].append(e.findtext("client:body", None, NS))
+                if heard[name][-1] == text:
+                    break
+
+    say(a, "before")
+    said = ["before"]
+    for instance in ("muc-1", "s2sd-1", "muc-1"):
+        pid = server.pid_of(instance)
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: any(r["name"] == instance and r["state"] == "running" and r["pid"] != pid
+                             for r in server.ctl_json("status", check=False)), f"a new {instance}", 20)
+        for client, text in ((a, f"ours after {instance}"), (j, f"theirs after {instance}")):
+            say(client, text)
+            said.append(text)
+    for name in heard:
+        assert [body for body in heard[name] if body] == said, name
+    assert len(server.ctl_json("occupants", room)) == 2
 
 
 def test_we_join_their_room(server, peer):
