@@ -59,10 +59,10 @@ struct conn {
 
 struct options {
     enum mode   mode;
-    const char *host, *domain, *rooms, *auth, *password, *label;
+    const char *host, *from, *domain, *rooms, *auth, *password, *label;
     int         port, sessions, first, roster, window, senders, logins_at_once, body, count, page;
     double      seconds, warm, settle;
-    bool        tls, starttls, verbose, managed, newest;
+    bool        tls, starttls, verbose, managed, newest, hold;
 };
 
 struct figures {

@@ -143,6 +143,19 @@ void conn_reset_stream(struct conn *c)
     c->depth = c->step = 0;
 }
 
+/* Another source address has ports of its own; the port is chosen at the connect, for that destination. */
+static void bind_from(int fd)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET };
+    int                one = 1;
+
+    if (inet_pton(AF_INET, opt.from, &a.sin_addr) != 1)
+        die("--from takes an IPv4 address");
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+    if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+        die("bind to %s: %s", opt.from, strerror(errno));
+}
+
 void conn_open(int place, int idx)
 {
     struct conn       *c = &conns[place];
@@ -163,6 +176,8 @@ void conn_open(int place, int idx)
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     if (inet_pton(AF_INET, opt.host, &a.sin_addr) != 1)
         die("--host takes an IPv4 address");
+    if (opt.from)
+        bind_from(c->fd);
     fig.in_progress++;
     epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &e);
     if (connect(c->fd, (struct sockaddr *)&a, sizeof(a)) < 0 && errno != EINPROGRESS)

@@ -49,6 +49,7 @@ static void usage(void)
                     "  --auth plain|scram|scram256  --password W  --n SESSIONS  --first I (accounts userI..)\n"
                     "  --roster CONTACTS  --window W  --senders M  --conc LOGINS-AT-ONCE\n"
                     "  --sm (stream management)  --count MESSAGES (chat, fill: ends then)  --page ROWS  --newest\n"
+                    "  --from SOURCE-ADDRESS  --hold (idle: says \"holding\" and stays until TERM)\n"
                     "  --secs S  --warm S  --settle S  --body BYTES  --pids P,P..  --label TEXT  --verbose\n");
     exit(2);
 }
@@ -65,7 +66,7 @@ static int number(const char *text)
 
 enum { O_MODE = 1, O_PORT, O_DOMAIN, O_ROOMS, O_TLS, O_STARTTLS, O_PLAIN, O_AUTH, O_PASSWORD, O_N, O_FIRST, O_ROSTER,
        O_WINDOW, O_SENDERS, O_CONC, O_SECS, O_WARM, O_SETTLE, O_BODY, O_PIDS, O_LABEL, O_VERBOSE, O_HOST, O_SM, O_COUNT, O_PAGE,
-       O_NEWEST };
+       O_NEWEST, O_FROM, O_HOLD };
 
 static const struct option long_options[] = {
     { "mode", 1, 0, O_MODE },       { "port", 1, 0, O_PORT },         { "domain", 1, 0, O_DOMAIN },
@@ -77,7 +78,7 @@ static const struct option long_options[] = {
     { "body", 1, 0, O_BODY },       { "pids", 1, 0, O_PIDS },         { "label", 1, 0, O_LABEL },
     { "verbose", 0, 0, O_VERBOSE }, { "host", 1, 0, O_HOST },         { "sm", 0, 0, O_SM },
     { "count", 1, 0, O_COUNT },     { "page", 1, 0, O_PAGE },         { "newest", 0, 0, O_NEWEST },
-    { 0 },
+    { "from", 1, 0, O_FROM },       { "hold", 0, 0, O_HOLD },         { 0 },
 };
 
 static enum mode mode_of(const char *name)
@@ -119,6 +120,8 @@ static void take_option(int which, char *value)
     case O_COUNT: opt.count = number(value); break;
     case O_PAGE: opt.page = number(value); break;
     case O_NEWEST: opt.newest = true; break;
+    case O_FROM: opt.from = value; break;
+    case O_HOLD: opt.hold = true; break;
     default: usage();
     }
 }
@@ -198,6 +201,23 @@ static void log_in(void)
     }
 }
 
+static volatile sig_atomic_t told_to_end;
+
+static void on_term(int number)
+{
+    (void)number;
+    told_to_end = 1;
+}
+
+static void hold(void)
+{
+    signal(SIGTERM, on_term);
+    printf("holding %d\n", fig.ready);
+    fflush(stdout);
+    while (!told_to_end)
+        pump(200);
+}
+
 /* These end by themselves, when all is done, and not after a time. */
 static bool counted(void)
 {
@@ -208,6 +228,8 @@ static void load(struct cost *from)
 {
     log_in();
     mode_begin();
+    if (opt.hold)
+        hold();
     if (opt.mode != MODE_SUBS && opt.mode != MODE_FILL)
         run_for(opt.warm);
     fig.measuring = true;
