@@ -12,7 +12,7 @@ from harness import wait_for
 from world import ROUNDS, World, say
 
 pytestmark = pytest.mark.skipif(not shutil.which("redis-server"), reason="needs redis-server")
-WARNINGS = ("redis_lost", "redis_away", "redis_slow", "redis_back")
+WARNINGS = ("redis_down", "redis_slow")
 
 
 class Redis:

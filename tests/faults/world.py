@@ -20,7 +20,7 @@ SIZE = dict(managed=200, plain=50, rate=400, rooms=8, occupants=20) if LONG else
     dict(managed=24, plain=6, rate=120, rooms=3, occupants=8)
 ROUNDS = 20 if LONG else 1
 # What the survivors say of a daemon that was killed.
-OF_A_DEATH = ("daemon_restarted", "link_lost", "peer_lost", "link_refused")
+OF_A_DEATH = ("daemon_restarted", "link_lost", "peer_lost", "link_refused", "auth_unanswered")
 
 
 def say(text):
