@@ -283,8 +283,8 @@ static void after_write(uv_write_t *req, int status)
         return;
     }
     mark(t);
-    if (t->on->drained && !t->ending)
-        t->on->drained(t);
+    if (t->on->taken)
+        t->on->taken(t);
 }
 
 static void write_later(struct transport *t, struct slice rest)
@@ -387,6 +387,8 @@ static void flush(struct transport *t)
     buf_free(&t->wire);
     if (!early || t->ending)
         buf_free(&t->out);
+    if (t->on->taken && !t->writing && !t->gone && !early)
+        t->on->taken(t);
     if (t->writing > t->all->output_max)
         lose(t, "does not read");
     else if (t->ending && !t->writing && !t->closing)

@@ -29,8 +29,9 @@ struct transport_events {
     /* The peer is gone or broke TLS, or does not read. Runs at most once; the owner ends it. */
     void (*lost)(struct transport *t, const char *why);
     void (*closed)(struct transport *t);                    /* the memory may go */
-    /* What the socket had not taken at first is written now. May be NULL. */
-    void (*drained)(struct transport *t);
+    /* The kernel has all that was flushed; transport_out may hold newer bytes. Also when it is ending. May
+     * be NULL. */
+    void (*taken)(struct transport *t);
     /* What was written in this turn leaves now: the last chance to add to it. May be NULL. */
     void (*sending)(struct transport *t, struct buf *out);
 };

@@ -35,6 +35,9 @@ struct receipt;
 struct receipt *link_receipt(struct link *link, const struct frame *f);   /* only inside the handler */
 struct receipt *receipt_ref(struct receipt *r);
 void            receipt_unref(struct receipt **r);
+/* Gives the reference back, and the frame is never confirmed, whoever else holds one: this process ends
+ * without having done it, and it comes again to the next. */
+void            receipt_abandon(struct receipt **r);
 
 /* Tables of the link in the daemon's live environment, the first ones of its list. */
 #define LINK_LIVE_TABLES "link_out", "link_mark", "link_meta", "slots"

@@ -367,6 +367,13 @@ void receipt_unref(struct receipt **receipt)
     free(r);
 }
 
+void receipt_abandon(struct receipt **receipt)
+{
+    if (*receipt)
+        (*receipt)->peer = NULL;
+    receipt_unref(receipt);
+}
+
 /* Sent by an old table to who owns that slot no more: once more by the table we have now (a fan-out, which
  * is to no single JID, to the same instance). True: it is on its way again. */
 static bool sent_again(struct link *l, const struct frame *f)

@@ -9,10 +9,10 @@
 
 #include "deliver.h"
 #include "encode.h"
+#include "flight.h"
 #include "jid.h"
 #include "log.h"
 #include "ns.h"
-#include "xml_write.h"
 
 enum { SECRET_MAX = 1024 };
 
@@ -130,20 +130,20 @@ static void stanza(struct stream *st, struct xml_item *item)
     s.from = jid_slice(&from);
     s.to = bad_to ? slice_str(st->theirs) : jid_slice(&to);
     if (bad_to || item->type_bad)
-        deliver_return(st->s2sd, &s, s.to, bad_to ? ZE_BAD_JID : ZE_BAD_REQUEST, 0);
+        deliver_return(st->s2sd, &(struct returned){ &s, s.to, 0, NULL }, bad_to ? ZE_BAD_JID : ZE_BAD_REQUEST);
     else
         deliver_inward(st, &s);
 }
 
-void component_send(struct stream *st, const struct frame *f, struct slice to)
+enum zerr component_send(struct stream *st, const struct outbound *out)
 {
-    struct stanza stanza = f->stanza;
+    struct blob *own = NULL, *frame = outbound_blob(out, &own);
 
-    stanza.content = f->body;
-    stanza_write(stream_out(st), &stanza, to);
-    stream_used(st);
-    st->stanzas_out++;
-    st->s2sd->counters.stanzas_out++;
+    if (!frame)
+        return ZE_FULL;
+    flight_write(st, queued_new(frame, out->to, out->receipt));
+    blob_unref(&own);
+    return ZE_OK;
 }
 
 static void secured(struct stream *st)
@@ -151,10 +151,26 @@ static void secured(struct stream *st)
     (void)st;
 }
 
+/* Its senders are told as if it had not been connected; or the next s2sd tells them. */
+static void return_flying(struct stream *st)
+{
+    struct queued *item;
+    struct frame   f;
+
+    while ((item = flight_take_back(st))) {
+        if (s2sd_leaves(st->s2sd))
+            queued_abandon(&item);
+        else if (frame_decode(blob_slice(item->frame), &f) > 0)
+            link_bounce(st->s2sd->daemon->link, &f, ZE_NO_SUCH);
+        queued_free(&item);
+    }
+}
+
 static void ended(struct stream *st)
 {
     struct s2sd *s = st->s2sd;
 
+    return_flying(st);
     if (!st->theirs || component_find(s, slice_str(st->theirs)) != st)
         return;
     table_remove(s->components, slice_str(st->theirs));

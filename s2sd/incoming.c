@@ -322,7 +322,7 @@ static void stanza(struct stream *st, struct xml_item *item)
     s.to = bad_to ? slice_str(st->ours) : jid_slice(&to);
     enum zerr err = bad_to ? ZE_BAD_JID : fault_of_content(item);
     if (err)
-        deliver_return(st->s2sd, &s, s.to, err, 0);
+        deliver_return(st->s2sd, &(struct returned){ &s, s.to, 0, NULL }, err);
     else
         deliver_inward(st, &s);
 }

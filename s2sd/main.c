@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "connect.h"
+#include "deliver.h"
 #include "listen.h"
 #include "log.h"
 #include "pair.h"
@@ -127,10 +128,10 @@ static void stop(void *self)
     listen_set_close(&s->listeners);
     close_streams(s);
     s2sd_end_verbs(s);
-    remotes_sweep(s, true);
     timer_disarm(&s->sweep);
     for (int turns = 0; !list_empty(&s->streams) && turns < 100; turns++)
         uv_run(loop_uv(s->daemon->loop), UV_RUN_NOWAIT);
+    remotes_sweep(s, true);
     dns_free(&s->dns);
     uv_run(loop_uv(s->daemon->loop), UV_RUN_NOWAIT);
     transports_free(&s->transports);
@@ -138,6 +139,8 @@ static void stop(void *self)
     arena_free(&s->arena);
     table_free(&s->remotes);
     table_free(&s->components);
+    table_free(&s->by_handle);
+    deliver_end(s);
     tls_certs_free(&s->certs);
     xml_pool_free();
     wipe(&s->dialback, sizeof(s->dialback));
@@ -154,9 +157,11 @@ static void *start(struct daemon *d)
     s->arena = arena_new();
     s->remotes = table_new();
     s->components = table_new();
+    s->by_handle = table_new();
     s->sweep = (struct timer){ .fire = sweep, .arg = s };
     list_init(&s->streams);
     list_init(&s->lookups);
+    list_init(&s->held);
     apply_limits(s);
     transports_count(s->transports, &s->counters.bytes_in, &s->counters.bytes_out);
     register_stats(s);
@@ -168,7 +173,7 @@ static void *start(struct daemon *d)
     return NULL;
 }
 
-/* What is still waiting goes back: nobody is left to wait with it. */
+/* What is still waiting goes back when nobody is left to wait with it. */
 static void drain(void *self, const char *message)
 {
     struct s2sd *s = self;
@@ -220,7 +225,7 @@ int main(int argc, char **argv)
 {
     static const struct daemon_spec spec = {
         .name = "s2sd", .role = ROLE_S2SD, .handlers = s2sd_handlers, .verbs = s2sd_verbs, .start = start,
-        .drain = drain, .reload = reload, .status = status, .stop = stop,
+        .drain = drain, .reload = reload, .status = status, .on_confirmed = deliver_confirmed, .stop = stop,
     };
 
     return daemon_main(argc, argv, &spec);

@@ -197,19 +197,20 @@ static void ended(struct stream *st)
 {
     if (st->was_ready)
         st->s2sd->counters.streams_out--;
+    pairs_take_back(st);
     if (st->remote)
         remote_stream_ended(st->remote, st);
 }
 
-static void drained(struct stream *st)
+static void taken(struct stream *st)
 {
-    if (st->remote)
+    if (st->remote && pairs_waiting(st->remote))
         pairs_flush(st->remote);
 }
 
 const struct stream_kind outgoing_kind = {
     .name = "out", .ns = NS_SERVER, .rules = rules, .opened = opened, .stanza = stanza, .secured = secured,
-    .ended = ended, .drained = drained,
+    .ended = ended, .taken = taken,
 };
 
 void outgoing_new(struct remote *r, const char *ours, int fd, const struct sockaddr_storage *at,

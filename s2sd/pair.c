@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 #include "deliver.h"
+#include "flight.h"
 #include "jid.h"
 #include "log.h"
-#include "xml_write.h"
 
 /* Above this much not taken by the socket, stanzas wait here, where they can still be returned. */
 enum { SOCKET_BACKLOG = 262144, ANSWER_MS = 40000, PAIRS_MAX = 1000 };
@@ -68,10 +68,12 @@ static void account(struct remote *r, const struct queued *item, bool added)
 
 static struct queued *take(struct pair *p)
 {
-    struct queued *item = queue_take(&p->queue);
+    struct queued *item = queue_first(&p->queue);
 
-    if (item)
+    if (item) {
+        queue_remove(&p->queue, item);
         account(p->remote, item, false);
+    }
     if (!item || p->queue.count == 0)
         timer_disarm(&p->expiry);
     return item;
@@ -84,13 +86,17 @@ static void return_one(struct pair *p, enum zerr why)
 
     if (frame_decode(blob_slice(item->frame), &f) > 0) {
         f.stanza.content = f.body;
-        deliver_return(p->remote->s2sd, &f.stanza, queued_to(item), why, f.trace);
+        deliver_return(p->remote->s2sd, &(struct returned){ &f.stanza, queued_to(item), f.trace, item->receipt },
+                       why);
     }
     queued_free(&item);
 }
 
+/* Not by a daemon that is going to be started again: the next one is given all of it. */
 static void return_all(struct pair *p, enum zerr why)
 {
+    if (s2sd_leaves(p->remote->s2sd))
+        return;
     if (p->queue.count)
         log_info("queue_returned", "domain", p->remote->domain, "from", p->ours, "count",
                  log_num((int64_t)p->queue.count), "err", err_name(why), NULL);
@@ -134,30 +140,10 @@ static bool may_send(const struct pair *p)
            transport_waiting(&st->transport) < SOCKET_BACKLOG;
 }
 
-static void write_stanza(struct pair *p, const struct frame *f, struct slice to)
-{
-    struct stream *st = p->remote->stream;
-    struct stanza  stanza = f->stanza;
-
-    stanza.content = f->body;
-    stanza_write(stream_out(st), &stanza, to);
-    stream_used(st);
-    st->stanzas_out++;
-    p->remote->s2sd->counters.stanzas_out++;
-    log_debug("stanza_sent", "trace", log_hex(f->trace), "conn", log_hex(st->handle), "kind",
-              stanza_name_text(stanza.name), "from", log_slice(stanza.from), "to", log_slice(to), NULL);
-}
-
 static void flush(struct pair *p)
 {
-    struct frame f;
-
-    while (p->queue.count && may_send(p)) {
-        struct queued *item = take(p);
-        if (frame_decode(blob_slice(item->frame), &f) > 0)
-            write_stanza(p, &f, queued_to(item));
-        queued_free(&item);
-    }
+    while (p->queue.count && may_send(p))
+        flight_write(p->remote->stream, take(p));
     if (p->queue.count)
         arm_expiry(p);
     else
@@ -235,6 +221,20 @@ void pairs_stream_ready(struct remote *r)
     }
 }
 
+void pairs_take_back(struct stream *st)
+{
+    struct queued *item;
+
+    if (!st->flying.count)
+        return;
+    transport_kill(&st->transport);         /* else it could still go out, and then again */
+    while ((item = flight_take_back(st))) {
+        queue_push_first(&item->pair->queue, item);
+        account(item->pair->remote, item, true);
+        arm_expiry(item->pair);
+    }
+}
+
 /* A peer may close at any time (RFC 6120 4.4): what it has not been sent is tried on one more stream. */
 void pairs_stream_ended(struct remote *r)
 {
@@ -287,45 +287,44 @@ static struct blob *encoded(const struct frame *f)
     return b;
 }
 
-static enum zerr keep(struct pair *p, const struct outbound *out)
+struct blob *outbound_blob(const struct outbound *out, struct blob **own)
 {
-    struct remote         *r = p->remote;
-    const struct settings *set = s2sd_settings(r->s2sd);
-    struct blob           *own = NULL, **kept = out->kept ? out->kept : &own;
+    struct blob **kept = out->kept ? out->kept : own;
 
     if (!*kept)
         *kept = encoded(out->frame);
-    if (!*kept || r->queued + queue_cost(*kept, out->to) > (size_t)set->limits.s2s_queue_bytes) {
-        blob_unref(&own);
+    return *kept;
+}
+
+/* Its place in the queue, or ZE_FULL. */
+static enum zerr keep(struct pair *p, struct queued *item)
+{
+    struct remote         *r = p->remote;
+    const struct settings *set = s2sd_settings(r->s2sd);
+
+    if (r->queued + queue_cost(item->frame, queued_to(item)) > (size_t)set->limits.s2s_queue_bytes)
         return ZE_FULL;
-    }
-    queue_push(&p->queue, *kept, out->to,
-               s2sd_now(r->s2sd) + (uint64_t)set->limits.s2s_queue_seconds * 1000);
-    account(r, LIST_OWNER(p->queue.items.prev, struct queued, link), true);
+    queue_push(&p->queue, item);
+    account(r, item, true);
     if (p->queue.count == 1)
         arm_expiry(p);
-    blob_unref(&own);
     return ZE_OK;
 }
 
-enum zerr pair_send(struct s2sd *s, const struct outbound *out)
+/* ZE_OK: the item is taken. */
+static enum zerr place(struct pair *p, struct queued *item)
 {
-    struct slice   ours = jid_domain(out->frame->stanza.from);
-    struct remote *r = s->draining ? NULL : remote_get(s, jid_domain(out->to));
-    struct pair   *p = r ? pair_get(r, ours) : NULL;
+    struct remote *r = p->remote;
 
-    if (!p)
-        return s->draining ? ZE_TIMEOUT : ZE_FULL;
-    r->used_ms = s2sd_now(s);
     if (p->queue.count == 0 && may_send(p)) {
-        write_stanza(p, out->frame, out->to);
+        flight_write(r->stream, item);
         return ZE_OK;
     }
-    if (p->state == PAIR_IDLE && backoff_active(&p->refused, s2sd_now(s)))
+    if (p->state == PAIR_IDLE && backoff_active(&p->refused, s2sd_now(r->s2sd)))
         return ZE_TIMEOUT;
     if (remote_is_shunned(r))
         return r->why;
-    enum zerr err = keep(p, out);
+    enum zerr err = keep(p, item);
     if (err)
         return err;
     if (r->stream && r->stream->state == STREAM_READY && p->state == PAIR_IDLE)
@@ -334,12 +333,33 @@ enum zerr pair_send(struct s2sd *s, const struct outbound *out)
     return ZE_OK;
 }
 
+/* A stanza that comes again, since an earlier life of this daemon had not delivered it, has its time anew:
+ * nobody knows when it came first. */
+enum zerr pair_send(struct s2sd *s, const struct outbound *out)
+{
+    struct remote *r = s->draining ? NULL : remote_get(s, jid_domain(out->to));
+    struct pair   *p = r ? pair_get(r, jid_domain(out->frame->stanza.from)) : NULL;
+    struct blob   *own = NULL, *frame = p ? outbound_blob(out, &own) : NULL;
+
+    if (!frame)
+        return s->draining ? ZE_TIMEOUT : ZE_FULL;
+    struct queued *item = queued_new(frame, out->to, out->receipt);
+    blob_unref(&own);
+    item->pair = p;
+    item->due_ms = s2sd_now(s) + (uint64_t)s2sd_settings(s)->limits.s2s_queue_seconds * 1000;
+    r->used_ms = s2sd_now(s);
+    enum zerr err = place(p, item);
+    if (err)
+        queued_free(&item);
+    return err;
+}
+
 void pair_free(struct pair *p)
 {
     struct queued *item;
 
     while ((item = take(p)))
-        queued_free(&item);
+        queued_abandon(&item);
     timer_disarm(&p->patience);
     timer_disarm(&p->expiry);
     list_remove(&p->link);

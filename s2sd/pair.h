@@ -11,11 +11,17 @@ struct outbound {
     const struct frame *frame;
     struct slice        to;
     struct blob       **kept;     /* where the encoded frame is shared by the recipients of a fan-out */
+    struct receipt     *receipt;  /* confirmed when the stanza is done with; NULL: nobody waits for it */
 };
 
 /* ZE_OK: sent or waiting; what cannot be sent later is returned by itself. Else the caller returns it. */
 enum zerr pair_send(struct s2sd *s, const struct outbound *out);
 
+/* What out->frame is as a STANZA of its own, shared or the caller's; NULL: it cannot be one. */
+struct blob *outbound_blob(const struct outbound *out, struct blob **own);
+
+/* What the kernel did not take waits again, before all else. What it had taken a part of may arrive twice. */
+void pairs_take_back(struct stream *st);
 void pairs_stream_ready(struct remote *r);
 /* A stream that was negotiated is over. What waits is kept for another one, once, or returned. */
 void pairs_stream_ended(struct remote *r);

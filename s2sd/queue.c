@@ -1,4 +1,4 @@
-/* Waiting stanzas (queue.h). */
+/* Stanzas for a stream (queue.h). */
 
 #include "queue.h"
 
@@ -6,15 +6,34 @@
 
 #include "mem.h"
 
-void queue_init(struct queue *q)
+struct queued *queued_new(struct blob *frame, struct slice to, struct receipt *receipt)
 {
-    *q = (struct queue){ 0 };
-    list_init(&q->items);
+    struct queued *item = xcalloc(1, sizeof(*item) + to.len);
+
+    item->frame = blob_ref(frame);
+    item->receipt = receipt ? receipt_ref(receipt) : NULL;
+    item->to_len = to.len;
+    if (to.len)
+        memcpy(item->to, to.p, to.len);
+    return item;
 }
 
-size_t queue_cost(const struct blob *frame, struct slice to)
+void queued_free(struct queued **item)
 {
-    return sizeof(struct queued) + frame->len + to.len;
+    struct queued *q = *item;
+
+    *item = NULL;
+    if (!q)
+        return;
+    blob_unref(&q->frame);
+    receipt_unref(&q->receipt);
+    free(q);
+}
+
+void queued_abandon(struct queued **item)
+{
+    receipt_abandon(&(*item)->receipt);
+    queued_free(item);
 }
 
 struct slice queued_to(const struct queued *item)
@@ -22,18 +41,33 @@ struct slice queued_to(const struct queued *item)
     return slice_of(item->to, item->to_len);
 }
 
-void queue_push(struct queue *q, struct blob *frame, struct slice to, uint64_t due_ms)
+size_t queue_cost(const struct blob *frame, struct slice to)
 {
-    struct queued *item = xcalloc(1, sizeof(*item) + to.len);
+    return sizeof(struct queued) + frame->len + to.len;
+}
 
-    item->due_ms = due_ms;
-    item->frame = blob_ref(frame);
-    item->to_len = to.len;
-    if (to.len)
-        memcpy(item->to, to.p, to.len);
-    list_append(&q->items, &item->link);
+void queue_init(struct queue *q)
+{
+    *q = (struct queue){ 0 };
+    list_init(&q->items);
+}
+
+static void count_in(struct queue *q, const struct queued *item)
+{
     q->count++;
-    q->bytes += queue_cost(frame, to);
+    q->bytes += queue_cost(item->frame, queued_to(item));
+}
+
+void queue_push(struct queue *q, struct queued *item)
+{
+    list_append(&q->items, &item->link);
+    count_in(q, item);
+}
+
+void queue_push_first(struct queue *q, struct queued *item)
+{
+    list_append(q->items.next, &item->link);       /* before the first, or before the head itself */
+    count_in(q, item);
 }
 
 struct queued *queue_first(const struct queue *q)
@@ -41,22 +75,14 @@ struct queued *queue_first(const struct queue *q)
     return list_empty(&q->items) ? NULL : LIST_OWNER(q->items.next, struct queued, link);
 }
 
-struct queued *queue_take(struct queue *q)
+struct queued *queue_last(const struct queue *q)
 {
-    struct queued *item = queue_first(q);
+    return list_empty(&q->items) ? NULL : LIST_OWNER(q->items.prev, struct queued, link);
+}
 
-    if (!item)
-        return NULL;
+void queue_remove(struct queue *q, struct queued *item)
+{
     list_remove(&item->link);
     q->count--;
     q->bytes -= queue_cost(item->frame, queued_to(item));
-    return item;
-}
-
-void queued_free(struct queued **item)
-{
-    if (*item)
-        blob_unref(&(*item)->frame);
-    free(*item);
-    *item = NULL;
 }

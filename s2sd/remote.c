@@ -123,7 +123,7 @@ static void on_connect(void *owner, int fd, const struct sockaddr_storage *at, b
 
 void remote_want(struct remote *r)
 {
-    if (r->stream || r->connect)
+    if (r->stream || r->connect || r->s2sd->draining)
         return;
     r->why = ZE_OK;
     r->tried_ms = r->used_ms = s2sd_now(r->s2sd);

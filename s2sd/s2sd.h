@@ -29,6 +29,8 @@ struct s2sd {
     struct table        *remotes;        /* struct remote by domain */
     struct table        *components;     /* connected ones: struct stream by domain */
     struct list          streams;        /* struct stream */
+    struct table        *by_handle;      /* the same */
+    struct list          held;           /* receipts behind replies that nobody has confirmed, deliver.c */
     struct list          lookups;        /* of the verb `dns`, verbs.c */
     size_t               incoming;       /* streams and connections taken from listeners */
     uint64_t             serial;         /* of stream handles */
@@ -50,6 +52,12 @@ static inline uint64_t s2sd_now(const struct s2sd *s)
 
 /* True for a domain served here: accounts, rooms, components (also one that is not connected). */
 bool s2sd_is_ours(const struct s2sd *s, struct slice domain);
+/* It ends and is going to be started again: what is not done stays with the daemons that sent it. */
+static inline bool s2sd_leaves(const struct s2sd *s)
+{
+    return s->draining && !s->daemon->for_good;
+}
+
 /* The section of an external component, or NULL. */
 const struct settings_component *s2sd_component(const struct s2sd *s, struct slice domain);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "encode.h"
+#include "flight.h"
 #include "log.h"
 #include "ns.h"
 #include "xml_write.h"
@@ -87,14 +88,16 @@ const char *stream_tls(const struct stream *st)
     return st->secure && st->transport.tls ? tls_version(st->transport.tls) : "";
 }
 
+static struct slice handle_key(const uint64_t *handle)
+{
+    return slice_of((const uint8_t *)handle, sizeof(*handle));
+}
+
 struct stream *stream_find(const struct s2sd *s, uint64_t handle)
 {
-    LIST_EACH(&s->streams, node) {
-        struct stream *st = LIST_OWNER(node, struct stream, link);
-        if (st->handle == handle)
-            return st->state == STREAM_CLOSED ? NULL : st;
-    }
-    return NULL;
+    struct stream *st = table_get(s->by_handle, handle_key(&handle));
+
+    return st && st->state != STREAM_CLOSED ? st : NULL;
 }
 
 void stream_limit(struct stream *st, bool trusted)
@@ -360,12 +363,13 @@ static void on_lost(struct transport *t, const char *why)
     stream_kill(st, why);
 }
 
-static void on_drained(struct transport *t)
+static void on_taken(struct transport *t)
 {
     struct stream *st = LIST_OWNER(t, struct stream, transport);
 
-    if (st->kind->drained)
-        st->kind->drained(st);
+    flight_taken(st);
+    if (st->kind->taken && st->state == STREAM_READY)
+        st->kind->taken(st);
 }
 
 static void on_closed(struct transport *t)
@@ -380,6 +384,7 @@ static void on_closed(struct transport *t)
     if (st->kind->freed)
         st->kind->freed(st);
     list_remove(&st->link);
+    table_remove(s->by_handle, handle_key(&st->handle));
     timer_disarm(&st->patience);
     timer_disarm(&st->slow);
     xml_stream_free(&st->xml);
@@ -394,7 +399,7 @@ static void on_closed(struct transport *t)
 
 static const struct transport_events events = {
     .bytes = on_bytes, .charged = on_charged, .secured = on_secured, .lost = on_lost, .closed = on_closed,
-    .drained = on_drained,
+    .taken = on_taken,
 };
 
 /* ---- the beginning ---- */
@@ -410,6 +415,20 @@ void stream_slow(struct stream *st)
 {
     transport_pause(&st->transport, PAUSE_RATE);
     timer_arm(st->s2sd->daemon->loop, &st->slow, SLOW_MS);
+}
+
+void stream_passed(struct stream *st, size_t bytes)
+{
+    st->unconfirmed += (uint32_t)bytes;
+    if (st->unconfirmed >= (size_t)s2sd_settings(st->s2sd)->limits.unconfirmed_max)
+        transport_pause(&st->transport, PAUSE_CONFIRM);
+}
+
+void stream_confirmed(struct stream *st, size_t bytes)
+{
+    st->unconfirmed -= bytes < st->unconfirmed ? (uint32_t)bytes : st->unconfirmed;
+    if (st->unconfirmed < (size_t)s2sd_settings(st->s2sd)->limits.unconfirmed_max / 2)
+        transport_resume(&st->transport, PAUSE_CONFIRM);
 }
 
 static void set_address(struct stream *st, const struct sockaddr_storage *at)
@@ -435,6 +454,8 @@ static struct stream *stream_new(struct s2sd *s, const struct stream_kind *kind)
     st->slow = (struct timer){ .fire = resume, .arg = st };
     list_init(&st->allowed);
     list_append(&s->streams, &st->link);
+    table_put(s->by_handle, handle_key(&st->handle), st);
+    queue_init(&st->flying);
     if (kind != &outgoing_kind)
         s->incoming++;
     stream_limit(st, kind == &outgoing_kind);

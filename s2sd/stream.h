@@ -4,6 +4,7 @@
  * ours to another server. States, patience and the end are the same for all; what is said differs and
  * is in incoming.c, outgoing.c and component.c. */
 
+#include "queue.h"
 #include "s2sd.h"
 #include "stanza.h"
 #include "xml_stream.h"
@@ -45,7 +46,7 @@ struct stream_kind {
     void (*secured)(struct stream *st);
     /* Once, as soon as it can carry nothing more (CLOSING or CLOSED). May be NULL. */
     void (*ended)(struct stream *st);
-    void (*drained)(struct stream *st);     /* may be NULL */
+    void (*taken)(struct stream *st);       /* the kernel has what was written before; may be NULL */
     void (*freed)(struct stream *st);       /* may be NULL */
 };
 
@@ -64,6 +65,9 @@ struct stream {
     uint64_t                  since_us;     /* wall clock */
     uint64_t                  heard_ms;     /* last stanza or dialback, either way */
     uint64_t                  stanzas_in, stanzas_out;
+    uint64_t                  written;      /* bytes of stanzas, of all the time */
+    struct queue              flying;       /* struct queued: written and not taken by the kernel (flight.h) */
+    uint32_t                  unconfirmed;  /* bytes of stanzas from the peer that nobody has confirmed */
     char                     *id;           /* of the stream: ours when incoming, theirs when outgoing */
     char *ours, *theirs; /* domains as the headers named them; NULL: not yet, or not told */
     char                     *why;          /* it ended; NULL: it has not */
@@ -104,6 +108,10 @@ void stream_send_header(struct stream *st);
 void stream_limit(struct stream *st, bool trusted);
 /* Stops reading for a moment: other daemons cannot keep up. */
 void stream_slow(struct stream *st);
+/* So many bytes of its stanzas went to other daemons, or were confirmed: it is not read while
+ * limits.unconfirmed_max of them are not. */
+void stream_passed(struct stream *st, size_t bytes);
+void stream_confirmed(struct stream *st, size_t bytes);
 
 /* Ends it with a stream error (RFC 6120 4.9), after a header if none was sent. text may be NULL. */
 void stream_fail(struct stream *st, enum stream_error error, const char *text);

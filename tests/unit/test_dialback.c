@@ -179,32 +179,36 @@ static void what_lacks_a_part_is_refused(void **state)
 
 static void a_queue_keeps_order_and_counts_bytes(void **state)
 {
-    struct queue q;
-    struct blob *one = blob_copy(SLICE("one")), *two = blob_copy(SLICE("twotwo"));
+    static const char *const names[] = { "b@x.example", "c@x.example", "a@x.example" };
+    static const char *const order[] = { "a@x.example", "b@x.example", "c@x.example" };
+    struct queue             q;
+    struct blob             *frame = blob_copy(SLICE("frame"));
 
     (void)state;
     queue_init(&q);
     assert_null(queue_first(&q));
-    assert_null(queue_take(&q));
-    queue_push(&q, one, SLICE("a@x.example"), 100);
-    queue_push(&q, two, SLICE("b@x.example"), 200);
-    queue_push(&q, two, SLICE("c@x.example"), 300);
+    assert_null(queue_last(&q));
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct queued *item = queued_new(frame, slice_str(names[i]), NULL);
+        if (i < 2)
+            queue_push(&q, item);
+        else
+            queue_push_first(&q, item);
+    }
     assert_int_equal(q.count, 3);
-    assert_int_equal(q.bytes,
-                     queue_cost(one, SLICE("a@x.example")) + 2 * queue_cost(two, SLICE("b@x.example")));
-    assert_int_equal(two->refs, 3);
-    static const char *const order[] = { "a@x.example", "b@x.example", "c@x.example" };
+    assert_int_equal(q.bytes, 3 * queue_cost(frame, SLICE("a@x.example")));
+    assert_int_equal(frame->refs, 4);
+    assert_true(slice_is(queued_to(queue_last(&q)), "c@x.example"));
     for (size_t i = 0; i < COUNT_OF(order); i++) {
-        assert_int_equal(queue_first(&q)->due_ms, 100 * (i + 1));
-        struct queued *item = queue_take(&q);
+        struct queued *item = queue_first(&q);
+        queue_remove(&q, item);
         assert_true(slice_is(queued_to(item), order[i]));
         queued_free(&item);
         assert_null(item);
     }
     assert_int_equal(q.bytes, 0);
-    assert_int_equal(two->refs, 1);
-    blob_unref(&one);
-    blob_unref(&two);
+    assert_int_equal(frame->refs, 1);
+    blob_unref(&frame);
 }
 
 static void failures_in_a_row_double_the_wait(void **state)
