@@ -7,6 +7,7 @@
 #include "log.h"
 #include "manage.h"
 #include "ns.h"
+#include "owner.h"
 #include "xml_write.h"
 
 enum { FAILED_RESUMES_MAX = 10 };
@@ -303,8 +304,7 @@ static void resumed(struct conn *c, const struct frame *f, const struct resumed 
 
     free(c->jid);
     c->jid = xstrndup(r->jid);
-    c->owner = f->origin;
-    c->session = f->sender;
+    owner_set(c, f, r->secret);
     write_resumed(c, r);
     conn_login_done(c);
     conn_answered(c);
