@@ -29,6 +29,7 @@ struct c2sd {
     struct list          slowed;         /* connections paused for rate or congestion */
     struct timer         slowed_timer;
     bool                 draining;
+    bool                 settled;        /* no change of members is under way, as of the last table */
     struct c2sd_counters counters;
 };
 

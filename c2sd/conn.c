@@ -379,7 +379,7 @@ static void on_bytes(struct transport *t, struct slice *in)
 {
     struct conn *c = LIST_OWNER(t, struct conn, transport);
 
-    while (in->len && !c->waiting && c->state != CONN_CLOSED && c->state != CONN_TLS) {
+    while (in->len && !c->waiting && !c->moving && c->state != CONN_CLOSED && c->state != CONN_TLS) {
         struct xml_item item = { 0 };
 
         arena_reset(c->c2sd->arena);

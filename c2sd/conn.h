@@ -64,6 +64,7 @@ struct conn {
     bool               asked;        /* an <r/> is unanswered */
     bool               acked;        /* ack_h is to be passed on to sm */
     uint32_t           ack_h;
+    bool               moving;       /* its session is on the way to another sm (owner.h) */
 };
 
 enum { ADDRESS_MAX = 46, ANSWER_MS = 20000, HANDLE_BITS = 20 };

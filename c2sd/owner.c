@@ -7,6 +7,7 @@
 
 #include "encode.h"
 #include "log.h"
+#include "login.h"
 #include "manage.h"
 #include "sasl.h"
 
@@ -17,11 +18,49 @@ static bool same_life(const struct address *a, const struct address *b)
     return a->role == b->role && a->instance == b->instance && a->incarnation == b->incarnation;
 }
 
+/* ---- sessions on the move (proto/slots.h): what the client says waits until MOVED comes ---- */
+
+static uint32_t owner_by_table(const struct conn *c)
+{
+    const struct routes *routes = link_routes(c->c2sd->daemon->link);
+    struct address       to;
+    uint32_t             generation;
+
+    return routes_find(routes, jid_bare(conn_jid(c)), &to, &generation) ? 0 : to.instance;
+}
+
+static void halt_if_moving(struct conn *c)
+{
+    if (c->moving || !c->session || !routes_moving(link_routes(c->c2sd->daemon->link), conn_jid(c))
+        || owner_by_table(c) == c->owner.instance)
+        return;
+    c->moving = true;
+    transport_pause(&c->transport, PAUSE_MOVE);
+}
+
+static void go_on(struct conn *c)
+{
+    if (!c->moving)
+        return;
+    c->moving = false;
+    transport_resume(&c->transport, PAUSE_MOVE);
+}
+
+/* Everything has arrived where it belongs; what has not was held by an sm that is gone. */
+static void settle(struct conn *c)
+{
+    if (c->moving && owner_by_table(c) != c->owner.instance)
+        conn_fail(c, SE_RESET, NULL);
+    else
+        go_on(c);
+}
+
 void owner_set(struct conn *c, const struct frame *f, struct slice secret)
 {
     c->owner = f->origin;
     c->session = f->sender;
     memcpy(c->secret, secret.p, sizeof(c->secret));
+    halt_if_moving(c);
 }
 
 bool owner_sent(const struct conn *c, const struct frame *f)
@@ -71,12 +110,32 @@ void owner_confirmed(void *self, const struct kept *k)
 
 /* ---- a new owner ---- */
 
+/* Its end went to the old owner, who had handed the session over. */
+static void tell_it_is_gone(struct c2sd *s, const struct frame *f)
+{
+    struct frame       end = frame_make(FRAME_SESSION_END);
+    struct session_end what = { .broken = true };
+    struct buf         body = { 0 };
+
+    session_end_put(&body, &what);
+    end.dest = f->origin;
+    end.handle = f->sender;
+    end.sender = f->handle;
+    end.body = buf_slice(&body);
+    enum zerr err = link_send(s->daemon->link, &end);
+    if (err)
+        log_warn("session_end_unsent", "conn", log_hex(f->handle), "err", err_name(err), NULL);
+    buf_free(&body);
+}
+
 void owner_on_moved(void *self, const struct frame *f)
 {
     struct conn *c = conn_find(self, f->handle);
 
-    if (!c || c->state != CONN_ACTIVE)
-        return;                     /* its end is under way to the old owner, who passes that on */
+    if (!c || c->state != CONN_ACTIVE) {
+        tell_it_is_gone(self, f);
+        return;
+    }
     if (f->origin.role != ROLE_SM || !same_secret(slice_of(c->secret, sizeof(c->secret)), f->body)) {
         log_warn("frame_refused", "kind", "MOVED", "conn", log_hex(c->handle), NULL);
         return;
@@ -84,6 +143,7 @@ void owner_on_moved(void *self, const struct frame *f)
     log_info("session_moved", "conn", log_hex(c->handle), "jid", c->jid, NULL);
     c->owner = f->origin;
     c->session = f->sender;
+    go_on(c);
 }
 
 /* ---- announcing ---- */
@@ -160,11 +220,26 @@ void owner_peer_lost(void *self, const struct address *life)
     }
 }
 
+static void follow_moves(struct c2sd *s, bool settled)
+{
+    struct conn *c;
+
+    for (size_t i = 0; (c = conn_next(s, &i));)
+        if (c->state == CONN_ACTIVE && settled)
+            settle(c);
+        else if (c->state == CONN_ACTIVE)
+            halt_if_moving(c);
+}
+
 void owner_routes(void *self, const struct routes *routes)
 {
+    struct c2sd                 *s = self;
     const struct route_instance *sm;
     struct conn                 *c;
 
+    if (!routes_settled(routes) || !s->settled)
+        follow_moves(s, routes_settled(routes));
+    s->settled = routes_settled(routes);
     for (size_t n = 0; (sm = routes_at(routes, n)); n++)
         if (sm->role == ROLE_SM && !sm->up)
             for (size_t i = 0; (c = conn_next(self, &i));)

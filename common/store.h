@@ -49,11 +49,16 @@ struct store *store_open(struct loop *loop, const struct store_spec *spec);
 void store_close(struct store **store);
 /* Free disk below the floor: writers of archive and offline data must refuse with ZE_FULL. */
 bool store_low(const struct store *store);
-/* The members that own the slots since this generation, recorded with the next commit unless a newer
- * generation is there. From then on who is none of them, or of an older generation, cannot write for
- * their slots, whatever he believes. */
+/* The members that own the slots since this generation, and while it is under way those before it: recorded
+ * with the next commit unless a newer generation is there, or the same one without a before. From then on
+ * nobody else can write for their slots, whatever he believes. */
 enum { STORE_MEMBERS_MAX = 64 };
-void store_claim(struct store *store, uint32_t generation, const uint32_t *members, size_t count);
+struct store_members {
+    uint32_t generation;
+    size_t   count, before_count;      /* before_count 0: settled */
+    uint32_t keys[STORE_MEMBERS_MAX], before[STORE_MEMBERS_MAX];
+};
+void store_claim(struct store *store, const struct store_members *members);
 
 /* ---- reading: the snapshot plus the pending batches of this process. Values borrowed until the
  * view is closed, and views end within the loop turn. ---- */

@@ -14,49 +14,69 @@ enum { CLAIM_FORMAT = 1 };
 
 static const char row_key[] = "members";
 
-void store_claim(struct store *store, uint32_t generation, const uint32_t *members, size_t count)
+static bool newer(const struct store_members *a, const struct store_members *b)
+{
+    return a->generation != b->generation ? a->generation > b->generation : !a->before_count && b->before_count;
+}
+
+void store_claim(struct store *store, const struct store_members *members)
 {
     pthread_mutex_lock(&store->writer.mutex);
-    if (generation > store->claim.generation && count <= STORE_MEMBERS_MAX) {
-        store->claim.generation = generation;
-        store->claim.count = count;
-        memcpy(store->claim.members, members, count * sizeof(*members));
-    }
+    if (newer(members, &store->claim))
+        store->claim = *members;
     pthread_mutex_unlock(&store->writer.mutex);
 }
 
-static bool decode(struct slice row, struct claim *out)
+static size_t take_keys(struct cursor *c, uint32_t *keys)
+{
+    size_t count = take_u16(c);
+
+    if (count > STORE_MEMBERS_MAX)
+        c->bad = true;
+    for (size_t i = 0; i < count && !c->bad; i++)
+        keys[i] = take_u32(c);
+    return count;
+}
+
+static bool decode(struct slice row, struct store_members *out)
 {
     struct cursor c = { row, false };
     bool          good = take_u8(&c) == CLAIM_FORMAT;
 
     out->generation = take_u32(&c);
-    for (out->count = 0; !c.bad && c.rest.len && out->count < STORE_MEMBERS_MAX; out->count++)
-        out->members[out->count] = take_u32(&c);
+    out->count = take_keys(&c, out->keys);
+    out->before_count = take_keys(&c, out->before);
     return good && cursor_done(&c);
 }
 
-static int record(struct store *store, MDB_txn *txn, const struct claim *claim)
+static void put_keys(struct buf *row, const uint32_t *keys, size_t count)
+{
+    buf_put_u16(row, (uint16_t)count);
+    for (size_t i = 0; i < count; i++)
+        buf_put_u32(row, keys[i]);
+}
+
+static int record(struct store *store, MDB_txn *txn, const struct store_members *claim)
 {
     struct buf row = { 0 };
 
     buf_put_u8(&row, CLAIM_FORMAT);
     buf_put_u32(&row, claim->generation);
-    for (size_t i = 0; i < claim->count; i++)
-        buf_put_u32(&row, claim->members[i]);
+    put_keys(&row, claim->keys, claim->count);
+    put_keys(&row, claim->before, claim->before_count);
     MDB_val k = { sizeof(row_key), (void *)row_key }, v = { buf_len(&row), row.bytes };
     int     rc = mdb_put(txn, store->meta, &k, &v, 0);
     buf_free(&row);
     return rc;
 }
 
-int claim_check(struct store *store, MDB_txn *txn, struct claim *found)
+int claim_check(struct store *store, MDB_txn *txn, struct store_members *found)
 {
-    struct claim own;
-    MDB_val      k = { sizeof(row_key), (void *)row_key }, v;
-    int          rc = mdb_get(txn, store->meta, &k, &v);
+    struct store_members own;
+    MDB_val k = { sizeof(row_key), (void *)row_key }, v;
+    int     rc = mdb_get(txn, store->meta, &k, &v);
 
-    *found = (struct claim){ 0 };
+    *found = (struct store_members){ 0 };
     if (rc == 0 && !decode(slice_of(v.mv_data, v.mv_size), found))
         return MDB_CORRUPTED;
     if (rc != 0 && rc != MDB_NOTFOUND)
@@ -64,21 +84,22 @@ int claim_check(struct store *store, MDB_txn *txn, struct claim *found)
     pthread_mutex_lock(&store->writer.mutex);
     own = store->claim;
     pthread_mutex_unlock(&store->writer.mutex);
-    if (own.generation <= found->generation)
+    if (!newer(&own, found))
         return 0;
     *found = own;
     return record(store, txn, &own);
 }
 
 /* One batch is of one owner, hence of one slot; facts of the whole environment have no owner. */
-bool claim_allows(const struct store *store, const struct claim *claim, const struct store_batch *b)
+bool claim_allows(const struct store *store, const struct store_members *claim, const struct store_batch *b)
 {
-    const struct slice *key;
+    unsigned slot;
 
     if (!store->owner_of || claim->count == 0 || !b->owner.len || b->op_count == 0)
         return true;
-    key = &b->ops[0].key;
-    if (key->len < 2)
+    if (b->ops[0].key.len < 2)
         return false;
-    return store->owner_of(claim->members, claim->count, (unsigned)key->p[0] << 8 | key->p[1]) == store->instance;
+    slot = (unsigned)b->ops[0].key.p[0] << 8 | b->ops[0].key.p[1];
+    return store->owner_of(claim->keys, claim->count, slot) == store->instance ||
+           (claim->before_count && store->owner_of(claim->before, claim->before_count, slot) == store->instance);
 }

@@ -162,16 +162,10 @@ bool writer_start(struct store *store);
 void writer_stop(struct store *store);
 
 /* ---- whose slots (store_claim.c) ---- */
-struct claim {
-    uint32_t generation;               /* 0: nobody has claimed anything */
-    size_t   count;
-    uint32_t members[STORE_MEMBERS_MAX];
-};
-
 /* What holds in this transaction: the record, or, when that is older, what this process has claimed,
  * which is recorded then. An LMDB code. */
-int  claim_check(struct store *store, MDB_txn *txn, struct claim *found);
-bool claim_allows(const struct store *store, const struct claim *claim, const struct store_batch *b);
+int  claim_check(struct store *store, MDB_txn *txn, struct store_members *found);
+bool claim_allows(const struct store *store, const struct store_members *claim, const struct store_batch *b);
 
 struct store {
     struct loop       *loop;
@@ -188,7 +182,7 @@ struct store {
     struct store_batch *held, **held_end;   /* handed in during this turn */
     uint32_t         (*owner_of)(const uint32_t *members, size_t count, unsigned slot);
     uint32_t           instance;       /* our key among the members */
-    struct claim       claim;          /* under writer.mutex */
+    struct store_members claim;        /* under writer.mutex; generation 0: nothing yet */
     struct decided     found;          /* what an earlier process of this writer left */
     int                lock_fd;
     long               disk_floor_mb;

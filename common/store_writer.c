@@ -98,9 +98,9 @@ static int put_numbers(struct store *store, MDB_txn *txn, const struct store_bat
 
 static int transact(struct store *store, struct store_batch *group)
 {
-    struct claim claim;
-    MDB_txn     *txn;
-    int          rc = mdb_txn_begin(store->env, NULL, 0, &txn);
+    struct store_members claim;
+    MDB_txn *txn;
+    int      rc = mdb_txn_begin(store->env, NULL, 0, &txn);
 
     if (rc != 0)
         return rc;

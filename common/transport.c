@@ -186,7 +186,7 @@ static void take_held(struct transport *t)
 {
     struct buf *held = t->held;
 
-    if (!held || t->paused & PAUSE_ANSWER)
+    if (!held || t->paused & (PAUSE_ANSWER | PAUSE_MOVE))
         return;
     t->held = NULL;
     struct slice in = buf_slice(held);

@@ -17,11 +17,12 @@ enum pause {
     PAUSE_ANSWER = 1 << 0,     /* another daemon owes an answer: bytes read meanwhile are held */
     PAUSE_RATE   = 1 << 1,     /* the peer sends too fast, or other daemons cannot keep up */
     PAUSE_CONFIRM = 1 << 2,    /* too much of what it sent is not taken over yet */
+    PAUSE_MOVE   = 1 << 3,     /* who takes it is changing: bytes read meanwhile are held, as for an answer */
 };
 
 struct transport_events {
     /* Plaintext arrived; advances *in as far as it wants. What it leaves is kept while PAUSE_ANSWER
-     * is set, goes to TLS if that was just started, and is dropped once the transport ends. */
+     * or PAUSE_MOVE is set, goes to TLS if that was just started, and is dropped once the transport ends. */
     void (*bytes)(struct transport *t, struct slice *in);
     /* So many bytes came from the socket; runs after `bytes`. */
     void (*charged)(struct transport *t, size_t bytes);

@@ -26,16 +26,16 @@ static void handle_frame(void *arg, const struct frame *f)
     arena_reset(rt->d.arena);
 }
 
-/* What this table says of slots holds in the environments too, once nobody is on the move. */
+/* What this table says of slots holds in the environments too. */
 static void claim_slots(struct runtime *rt, const struct routes *routes)
 {
-    uint32_t members[STORE_MEMBERS_MAX];
-    size_t   count = routes_members(routes, rt->spec->role, members, STORE_MEMBERS_MAX);
+    struct store_members m = { .generation = routes_generation(routes) };
 
+    m.count = routes_members(routes, rt->spec->role, MEMBER_NOW, m.keys, STORE_MEMBERS_MAX);
     if (!routes_settled(routes))
-        return;
+        m.before_count = routes_members(routes, rt->spec->role, MEMBER_BEFORE, m.before, STORE_MEMBERS_MAX);
     for (size_t i = 0; i < rt->store_count; i++)
-        store_claim(rt->stores[i], routes_generation(routes), members, count);
+        store_claim(rt->stores[i], &m);
 }
 
 static void on_routes(void *arg, const struct routes *routes)

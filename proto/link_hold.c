@@ -1,5 +1,6 @@
-/* Frames whose destination is on the move (link_priv.h, slots.h): routed to a slot that changes its owner,
- * they are kept here, in order, and enter the new owner's channel when the table is settled. */
+/* Frames whose destination is on the move (link_priv.h, slots.h): what is routed to a role whose members
+ * change is kept here, in order, and enters the channels of the new owners when the table is settled. Not
+ * only what is for slots that move: between two entities nothing may overtake a fan-out that waits. */
 
 #include "link_priv.h"
 #include "log.h"
@@ -16,7 +17,7 @@ static void append(struct link *l, struct kept *k)
 
 bool link_must_hold(const struct link *l, const struct frame *f)
 {
-    return f->generation && f->stanza.to.len && routes_moving(l->routes, f->stanza.to);
+    return f->generation && routes_changing(l->routes, f->dest.role);
 }
 
 enum zerr link_hold(struct link *l, struct frame *f, uint64_t tag, struct kept **kept)
@@ -48,6 +49,17 @@ static void returned(struct link *l, struct kept *k, enum zerr why)
     kept_unref(l, &k);
 }
 
+/* A fan-out was split by the table of the change: its destination is right unless that one was evicted. */
+static bool find_anew(const struct link *l, const struct kept *k, struct frame *f)
+{
+    if (frame_decode(kept_bytes(k), f) <= 0)
+        return false;
+    if (f->stanza.to.len)
+        return routes_find(l->routes, f->stanza.to, &f->dest, &f->generation) == ZE_OK;
+    const struct route_instance *it = routes_instance(l->routes, f->dest.instance);
+    return it && it->member & MEMBER_NOW;
+}
+
 void link_release_held(struct link *l)
 {
     struct kept *chain = l->held;
@@ -63,10 +75,10 @@ void link_release_held(struct link *l)
         k->held = false;
         k->next = NULL;
         l->kept_bytes -= k->len;
-        if (frame_decode(kept_bytes(k), &f) <= 0 || routes_find(l->routes, f.stanza.to, &f.dest, &f.generation))
-            returned(l, k, ZE_NO_ROUTE);
-        else
+        if (find_anew(l, k, &f))
             link_enter_anew(l, k, &f);
+        else
+            returned(l, k, ZE_STALE);
     }
 }
 

@@ -422,12 +422,12 @@ uint32_t routes_owner_key(const uint32_t *members, size_t count, unsigned slot)
     return best;
 }
 
-size_t routes_members(const struct routes *r, unsigned role, uint32_t *keys, size_t room)
+size_t routes_members(const struct routes *r, unsigned role, enum route_member when, uint32_t *keys, size_t room)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < r->instance_count && count < room; i++)
-        if (r->instances[i].role == role && r->instances[i].member & MEMBER_NOW)
+        if (r->instances[i].role == role && r->instances[i].member & when)
             keys[count++] = r->instances[i].key;
     return count;
 }
@@ -443,6 +443,17 @@ static const struct route_domain *find_domain(const struct routes *r, struct sli
     size_t at = domain_place(r, domain, &found);
 
     return found ? &r->domains[at] : NULL;
+}
+
+bool routes_changing(const struct routes *r, unsigned role)
+{
+    if (!r->unsettled)
+        return false;
+    for (size_t i = 0; i < r->instance_count; i++)
+        if (r->instances[i].role == role && (r->instances[i].member == MEMBER_NOW
+                                             || r->instances[i].member == MEMBER_BEFORE))
+            return true;
+    return false;
 }
 
 bool routes_moving(const struct routes *r, struct slice jid)

@@ -64,13 +64,15 @@ const struct route_instance *routes_at(const struct routes *r, size_t i);
 const struct route_instance *routes_slot_owner(const struct routes *r, unsigned role, unsigned slot);
 /* The same by keys alone: 0 when there are none. Safe in any thread. */
 uint32_t routes_owner_key(const uint32_t *members, size_t count, unsigned slot);
-/* The keys of the members of `role` now: their count, at most room. */
-size_t routes_members(const struct routes *r, unsigned role, uint32_t *keys, size_t room);
+/* The keys of the members of `role`, now or before: their count, at most room. */
+size_t routes_members(const struct routes *r, unsigned role, enum route_member when, uint32_t *keys, size_t room);
 /* The same before the change of members that is under way; the same instance when none is. */
 const struct route_instance *routes_slot_owner_before(const struct routes *r, unsigned role, unsigned slot);
 /* No change of members is under way. */
 bool routes_settled(const struct routes *r);
-/* The owner of this JID (or FANOUT entry) is changing: what is for it waits. */
+/* Members of this role are changing: what is routed to it waits. */
+bool routes_changing(const struct routes *r, unsigned role);
+/* The owner of this JID is changing. */
 bool routes_moving(const struct routes *r, struct slice jid);
 /* Role that serves the domain: ROLE_SM, ROLE_MUC, ROLE_S2SD for a bound component; ROLE_NONE: nobody
  * here, that is a remote domain. */

@@ -159,7 +159,8 @@ static void fence(struct slots *s, const struct route_instance *it)
 {
     struct other *o = other_of(s, it->key);
 
-    if (!owns_slots(it->role) || !(it->member & MEMBER_BEFORE) || is_self(s, it) || o->told == s->generation)
+    if (!routes_changing(s->routes, it->role) || !(it->member & MEMBER_BEFORE) || is_self(s, it) ||
+        o->told == s->generation)
         return;
     o->told = s->generation;
     tell(s, FRAME_SLOT_FENCE, it, slice_of("", 0));
@@ -240,7 +241,7 @@ static void take_over(struct slots *s)
 
 static void progress(struct slots *s)
 {
-    if (!s->routes || routes_settled(s->routes) || !owns_slots(s->self.role) || !s->spec.take)
+    if (!s->routes || !routes_changing(s->routes, s->self.role) || !s->spec.take)
         return;
     give_away(s);
     take_over(s);

@@ -98,6 +98,7 @@ void iq_reply_now(struct passage *p);
 /* An IQ whose answer comes after the dispatch. */
 struct iq_later;
 struct iq_later *iq_defer(const struct iq *iq);
+size_t           iq_deferred(void);        /* not yet answered */
 /* err != 0: the error. content: of the result, may be empty. Frees it. */
 void iq_answer(struct iq_later **later, enum zerr err, struct slice content);
 

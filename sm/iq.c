@@ -82,6 +82,13 @@ int iq_serve(struct passage *p, unsigned target)
 
 /* ---- later ---- */
 
+static size_t deferred;
+
+size_t iq_deferred(void)
+{
+    return deferred;
+}
+
 struct iq_later {
     struct sm *sm;
     uint64_t   trace;
@@ -113,6 +120,7 @@ struct iq_later *iq_defer(const struct iq *iq)
     struct iq_later     *later = xcalloc(1, sizeof(*later));
     const struct stanza *s = iq->p->stanza;
 
+    deferred++;
     later->sm = iq->p->sm;
     later->trace = outcome_trace(iq->p->out);
     later->owner = xstrndup(iq->p->owner);
@@ -141,6 +149,7 @@ void iq_answer(struct iq_later **lp, enum zerr err, struct slice content)
         outcome_route(o, AFTER_COMMIT, &s);
     outcome_settle(&o);
     promise_kept(l->sm, &l->promise);
+    deferred--;
     free(l->owner);
     free(l->from);
     free(l->to);

@@ -7,6 +7,7 @@
 #include "daemon.h"
 #include "credentials.h"
 #include "dispatch.h"
+#include "handover.h"
 #include "log.h"
 #include "logins.h"
 #include "ns.h"
@@ -69,6 +70,13 @@ static void outlet_unref(void *arg, struct kept **kept)
     kept_unref(self->daemon->link, kept);
 }
 
+static uint64_t outlet_serial(void *arg)
+{
+    struct self *self = arg;
+
+    return link_serial(self->daemon->link);
+}
+
 static void outlet_bounce(void *arg, const struct frame *f, enum zerr why)
 {
     struct self *self = arg;
@@ -127,7 +135,7 @@ static void *start(struct daemon *d)
 {
     struct self  *self = xcalloc(1, sizeof(*self));
     struct sm    *sm = &self->sm;
-    struct outlet outlet = { outlet_send, outlet_keep, outlet_unref, outlet_bounce, self };
+    struct outlet outlet = { outlet_send, outlet_keep, outlet_unref, outlet_serial, outlet_bounce, self };
 
     self->daemon = d;
     sm->loop = d->loop;
@@ -144,6 +152,7 @@ static void *start(struct daemon *d)
     features_register_stats();
     sm->ways = ways_new(&outlet, dispatch_local);
     sm->live = d->live;
+    sm->slots = d->slots;
     sm->outbox = outbox_new(sm, !sm_live_check(d->live, sm->self.incarnation));
     sm->resumes = resumes_new(sm);
     sm->sessions = sessions_new(d->live);
@@ -256,6 +265,27 @@ static void stop(void *arg)
     free(self);
 }
 
+/* ---- slots on the move (handover.h) ---- */
+
+static bool quiet(void *arg, const struct slots *slots)
+{
+    struct self *self = arg;
+
+    return handover_quiet(&self->sm, self->daemon->link, slots);
+}
+
+static void hand_over(void *arg, struct slots *slots)
+{
+    handover_give(arg, slots);
+}
+
+static enum zerr take_over(void *arg, struct slice item)
+{
+    return handover_take(arg, item);
+}
+
+static const struct slots_spec slots = { .quiet = quiet, .hand_over = hand_over, .take = take_over };
+
 static frame_handler *const handlers[FRAME_KIND_MAX] = {
     [FRAME_STANZA]      = on_stanza,
     [FRAME_FANOUT]      = on_fanout,
@@ -275,7 +305,7 @@ static frame_handler *const handlers[FRAME_KIND_MAX] = {
 
 static const struct daemon_spec spec = {
     .name = "sm", .role = ROLE_SM, .handlers = handlers, .verbs = sm_verbs, .live_tables = sm_live_tables,
-    .start = start, .drain = drain, .reload = reload, .status = status,
+    .slots = &slots, .start = start, .drain = drain, .reload = reload, .status = status,
     .on_routes = on_routes, .on_peer_lost = on_peer_lost, .on_kept = on_kept, .on_confirmed = on_confirmed, .stop = stop,
 };
 

@@ -154,6 +154,14 @@ size_t ways_waiting(const struct ways *w)
     return w->waiting;
 }
 
+bool ways_wait_for(const struct sm *sm, bool (*which)(void *arg, struct slice owner), void *arg)
+{
+    for (struct table_iter i = { 0 }; table_next(sm->ways->lanes, &i);)
+        if (which(arg, i.key))
+            return true;
+    return false;
+}
+
 /* ---- recording ---- */
 
 struct outcome *outcome_new(struct sm *sm, struct slice owner, uint64_t trace)
@@ -224,9 +232,12 @@ void outcome_session(struct outcome *o, enum when when, const struct session *s,
     outcome_frame(o, when, &f);
 }
 
-static bool is_self(const struct sm *sm, const struct address *dest)
+/* For this instance itself, and not for a slot that has yet to come here: that waits in the link. */
+static bool is_local(const struct sm *sm, const struct frame *f)
 {
-    return dest->role == sm->self.role && dest->instance == sm->self.instance;
+    bool self = f->dest.role == sm->self.role && f->dest.instance == sm->self.instance;
+
+    return self && (routes_settled(sm->routes) || (f->stanza.to.len && sm_owns(sm, jid_bare(f->stanza.to))));
 }
 
 static bool stanza_frame(const struct sm *sm, const struct stanza *stanza, struct frame *f, enum zerr *err)
@@ -323,6 +334,11 @@ void ways_unref(struct ways *w, struct kept **kept)
     w->outlet.unref(w->outlet.arg, kept);
 }
 
+uint64_t ways_serial(const struct ways *w)
+{
+    return w->outlet.serial(w->outlet.arg);
+}
+
 void outcome_bounce(struct sm *sm, const struct frame *f, enum zerr why)
 {
     sm->ways->outlet.bounce(sm->ways->outlet.arg, f, why);
@@ -371,7 +387,7 @@ static void release(struct sm *sm, const struct frame *f)
 {
     struct debt debt = resume_debt_of(f);
 
-    if (is_self(sm, &f->dest)) {
+    if (is_local(sm, f)) {
         if (debt.session)
             resume_owe_again(session_by_handle(sm->sessions, debt.session), debt.number);
         release_local(sm, f);

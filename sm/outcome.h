@@ -26,6 +26,7 @@ struct outlet {
     enum zerr (*send)(void *arg, struct frame *f, uint64_t tag, struct kept **kept);
     struct kept *(*keep)(void *arg, struct frame *f, uint64_t tag);          /* without sending it */
     void (*unref)(void *arg, struct kept **kept);
+    uint64_t (*serial)(void *arg);                 /* of the frame kept last */
     void (*bounce)(void *arg, const struct frame *f, enum zerr why);
     void *arg;
 };
@@ -42,11 +43,14 @@ void         ways_begin(struct sm *sm);
 void         ways_end(struct sm *sm);
 /* Outcomes that wait for a commit. */
 size_t       ways_waiting(const struct ways *w);
+/* Does one of an owner that `which` names? */
+bool         ways_wait_for(const struct sm *sm, bool (*which)(void *arg, struct slice owner), void *arg);
 
 /* For stream management (resume.h), whose frames belong to no outcome: as in struct outlet. */
 enum zerr    ways_send(struct ways *w, struct frame *f, uint64_t tag, struct kept **kept);
 struct kept *ways_keep(struct ways *w, struct frame *f, uint64_t tag);
 void         ways_unref(struct ways *w, struct kept **kept);
+uint64_t     ways_serial(const struct ways *w);
 
 struct outcome;
 

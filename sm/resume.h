@@ -90,3 +90,8 @@ void      resume_row_put(struct buf *out, const struct session *s);
 enum zerr resume_row_take(struct sm *sm, struct cursor *c, struct session *s);
 /* Each kept frame after a restart, in order of serial, when all sessions stand again. */
 void      resume_on_kept(struct sm *sm, struct kept *k);
+
+/* ---- to another sm (handover.h): the queue, frame by frame; the rest is in the row ---- */
+void      resume_move_put(struct buf *out, const struct session *s);
+enum zerr resume_move_take(struct sm *sm, struct session *s, struct cursor *c);
+void      resume_move_leave(struct sm *sm, struct session *s);

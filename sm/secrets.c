@@ -41,7 +41,7 @@ static void secret_made(void *arg, enum zerr err)
 
 static void secret_make(struct sm_store *s, const char *name, uint8_t out[SECRET_BYTES])
 {
-    struct store_batch *batch = store_batch(slice_str(name));
+    struct store_batch *batch = store_batch(slice_of("", 0));      /* of the whole environment */
     struct buf          key = { 0 };
     uint8_t             row[1 + SECRET_BYTES] = { SECRET_FORMAT };
 

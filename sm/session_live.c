@@ -1,7 +1,7 @@
 /* Rows of sessions (session_live.h).
  * SESSION, by handle: u8 format 1, u32 and u64 instance and incarnation of c2sd, u64 conn, u64 since_us,
  * u8 flags, u8 priority, secret, sized JID, sized address, sized presence, sized language, u32 count and
- * as many sized JIDs of directed presence, then what resume.h adds.
+ * as many sized JIDs of directed presence, u64 given, then what resume.h adds.
  * INSTANCE "handles": u8 format 1, u32: no generation of a handle above it has been given out. */
 
 #include "session_live.h"
@@ -37,9 +37,8 @@ static struct slice blob_or_none(const struct blob *b)
     return b ? blob_slice(b) : slice_of(NULL, 0);
 }
 
-static void put_row(struct live *live, const struct session *s, struct buf *row)
+void session_row_put(struct buf *row, const struct session *s)
 {
-    buf_reset(row, 65536);
     buf_put_u8(row, FORMAT);
     buf_put_u32(row, s->c2sd.instance);
     buf_put_u64(row, s->c2sd.incarnation);
@@ -55,7 +54,14 @@ static void put_row(struct live *live, const struct session *s, struct buf *row)
     buf_put_u32(row, s->directed_count);
     for (const struct directed *d = s->directed; d; d = d->next)
         buf_put_sized(row, slice_of(d->jid, d->len));
+    buf_put_u64(row, s->given);
     resume_row_put(row, s);
+}
+
+static void put_row(struct live *live, const struct session *s, struct buf *row)
+{
+    buf_reset(row, 65536);
+    session_row_put(row, s);
     live_put_u64(live, L_SESSION, s->handle, buf_slice(row));
 }
 
@@ -104,12 +110,12 @@ static void take_presence(struct cursor *c, struct session *s, unsigned flags, i
     s->priority = priority;
 }
 
-static enum zerr restore(struct sm *sm, uint64_t handle, struct cursor *c)
+struct session *session_row_take(struct sm *sm, uint64_t handle, struct cursor *c)
 {
     struct session_spec spec = { .handle = handle, .c2sd = { .role = ROLE_C2SD } };
 
     if (take_u8(c) != FORMAT)
-        return ZE_STORE;
+        return NULL;
     spec.c2sd.instance = take_u32(c);
     spec.c2sd.incarnation = take_u64(c);
     spec.conn = take_u64(c);
@@ -121,21 +127,23 @@ static enum zerr restore(struct sm *sm, uint64_t handle, struct cursor *c)
     spec.jid = take_sized(c);
     spec.address = take_sized(c);
     if (c->bad || !spec.jid.len)
-        return ZE_STORE;
+        return NULL;
     struct session *s = session_add(sm->sessions, &spec);
     memcpy(s->secret, secret.p, sizeof(s->secret));
     take_presence(c, s, flags, priority);
     take_directed(c, s);
-    return c->bad ? ZE_STORE : resume_row_take(sm, c, s);
+    s->given = take_u64(c);
+    if (c->bad || resume_row_take(sm, c, s))
+        return NULL;
+    return s;
 }
 
 static int restore_row(void *arg, struct slice key, struct slice value)
 {
     struct sm    *sm = arg;
     struct cursor c = { value, false };
-    enum zerr     err = restore(sm, live_key_u64(key), &c);
 
-    if (err || !cursor_done(&c))
+    if (!session_row_take(sm, live_key_u64(key), &c) || !cursor_done(&c))
         log_error("session_row_unreadable", "conn", log_hex(live_key_u64(key)), "bytes",
                   log_num((int64_t)value.len), NULL);
     return 0;

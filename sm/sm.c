@@ -3,6 +3,7 @@
 #include "sm.h"
 
 #include "jid.h"
+#include "slots.h"
 
 const struct settings_domain *sm_domain(const struct sm *sm, struct slice domain)
 {
@@ -19,8 +20,11 @@ bool sm_serves(const struct sm *sm, struct slice domain)
 
 bool sm_owns(const struct sm *sm, struct slice bare)
 {
-    const struct route_instance *owner = routes_slot_owner(sm->routes, ROLE_SM, slot_of(bare));
+    const struct route_instance *owner;
 
+    if (sm->slots && !routes_settled(sm->routes))
+        return slots_owns(sm->slots, slot_of(bare));
+    owner = routes_slot_owner(sm->routes, ROLE_SM, slot_of(bare));
     return owner && owner->key == sm->self.instance;
 }
 

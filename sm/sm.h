@@ -21,6 +21,7 @@ struct resumes;
 struct sasl;
 struct sessions;
 struct sessions_live;
+struct slots;
 struct throttle;
 struct ways;
 
@@ -45,6 +46,8 @@ struct sm {
     struct presence_bus   *bus;           /* presence to other instances (presence_bus.h); NULL: by routerd */
     struct resumes        *resumes;       /* resume.h */
     uint32_t               epoch;         /* counts the sessions that became receptive, over all lives */
+    const struct slots    *slots;         /* which slots this instance handles at this moment; NULL: by `routes` */
+    uint64_t               quiet_serial;  /* handover.c */
     bool                   stopping;      /* no new sessions */
 };
 

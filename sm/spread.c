@@ -76,7 +76,7 @@ void spread_jid(struct spread *sp, struct slice jid)
 
     if (routes_find(sm->routes, jid, &dest, &generation))
         return;
-    if (dest.role == sm->self.role && dest.instance == sm->self.instance) {
+    if (dest.role == sm->self.role && dest.instance == sm->self.instance && sm_owns(sm, jid_bare(jid))) {
         if (jid_is_bare(jid))
             spread_here(sp, jid);
         else {

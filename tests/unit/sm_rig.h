@@ -120,6 +120,12 @@ static void rig_on_kept(void *arg, struct kept *k)
     resume_on_kept(arg, k);
 }
 
+static uint64_t rig_serial(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
 static void rig_unref(void *arg, struct kept **kept)
 {
     (void)arg;
@@ -225,7 +231,7 @@ RIG void rig_open(void)
 {
     static frame_handler *const no_handlers[FRAME_KIND_MAX];
     char          nowhere[80];
-    struct outlet outlet = { rig_send_frame, rig_keep, rig_unref, rig_bounce, NULL };
+    struct outlet outlet = { rig_send_frame, rig_keep, rig_unref, rig_serial, rig_bounce, NULL };
 
     rig_make_routes();
     rig = (struct sm){

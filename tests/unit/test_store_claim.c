@@ -30,37 +30,63 @@ static enum zerr write_for(struct fixture *f, unsigned slot, const char *owner)
     return o.last;
 }
 
+static const struct store_members one_5 = { 5, 1, 0, { 1 }, { 0 } }, two_6 = { 6, 2, 0, { 1, 2 }, { 0 } },
+                                  one_7 = { 7, 1, 0, { 1 }, { 0 } }, moving_8 = { 8, 2, 1, { 1, 2 }, { 1 } },
+                                  two_8 = { 8, 2, 0, { 1, 2 }, { 0 } };
+
 static void one_that_slept_through_a_change_is_refused(void **state)
 {
-    const uint32_t one[] = { 1 }, two[] = { 1, 2 };
     struct fixture f;
 
     (void)state;
     fixture_start(&f);
     open_as(&f, 1);
     assert_int_equal(write_for(&f, 7, "a@b"), ZE_OK);           /* nobody has claimed anything */
-    store_claim(f.store, 5, one, 1);
+    store_claim(f.store, &one_5);
     assert_int_equal(write_for(&f, 7, "a@b"), ZE_OK);
 
     open_as(&f, 2);
     assert_int_equal(write_for(&f, 7, "a@b"), ZE_STALE);        /* not a member yet */
-    store_claim(f.store, 6, two, 2);
+    store_claim(f.store, &two_6);
     assert_int_equal(write_for(&f, 7, "a@b"), ZE_OK);
     assert_int_equal(write_for(&f, 8, "c@b"), ZE_STALE);        /* the other one's */
 
     open_as(&f, 1);
-    store_claim(f.store, 5, one, 1);                            /* what it remembers */
+    store_claim(f.store, &one_5);                               /* what it remembers */
     assert_int_equal(write_for(&f, 7, "a@b"), ZE_STALE);
     assert_int_equal(write_for(&f, 8, "c@b"), ZE_OK);
     assert_int_equal(write_for(&f, 7, ""), ZE_OK);              /* a fact of the whole environment */
-    store_claim(f.store, 7, one, 1);
+    store_claim(f.store, &one_7);
     assert_int_equal(write_for(&f, 7, "a@b"), ZE_OK);
+    fixture_end(&f);
+}
+
+static void during_a_change_both_owners_may_write(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    fixture_start(&f);
+    open_as(&f, 1);
+    store_claim(f.store, &moving_8);
+    assert_int_equal(write_for(&f, 7, "a@b"), ZE_OK);
+    open_as(&f, 2);
+    assert_int_equal(write_for(&f, 7, "a@b"), ZE_OK);
+    assert_int_equal(write_for(&f, 8, "c@b"), ZE_STALE);
+    store_claim(f.store, &two_8);                               /* settled */
+    assert_int_equal(write_for(&f, 7, "a@b"), ZE_OK);
+    open_as(&f, 1);
+    store_claim(f.store, &moving_8);
+    assert_int_equal(write_for(&f, 7, "a@b"), ZE_STALE);
     fixture_end(&f);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(one_that_slept_through_a_change_is_refused) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_that_slept_through_a_change_is_refused),
+        cmocka_unit_test(during_a_change_both_owners_may_write),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,90 @@
+/* Sessions to another sm and from it (handover.h). An item: u8 format, sized row (session_live.h), then what
+ * resume_move_put adds: the queue. */
+
+#include "handover.h"
+
+#include "feature.h"
+#include "log.h"
+#include "resume.h"
+#include "session_live.h"
+
+enum { ITEM_FORMAT = 1 };
+
+static bool leaves(const struct slots *slots, struct slice bare)
+{
+    return slots_leaves(slots, slot_of(bare));
+}
+
+static bool owner_leaves(void *arg, struct slice owner)
+{
+    return leaves(arg, owner);
+}
+
+bool handover_quiet(struct sm *sm, const struct link *link, const struct slots *slots)
+{
+    if (ways_wait_for(sm, owner_leaves, (void *)slots) || iq_deferred()) {
+        sm->quiet_serial = 0;
+        return false;
+    }
+    if (!sm->quiet_serial)
+        sm->quiet_serial = link_serial(link) + 1;
+    return link_confirmed_to(link, ROLE_C2SD, sm->quiet_serial - 1);
+}
+
+static void give(struct sm *sm, struct slots *slots, struct session *s)
+{
+    struct buf item = { 0 }, row = { 0 };
+
+    session_row_put(&row, s);
+    buf_put_u8(&item, ITEM_FORMAT);
+    buf_put_sized(&item, buf_slice(&row));
+    resume_move_put(&item, s);
+    slots_give(slots, slot_of(session_bare(s)), buf_slice(&item));
+    log_info("session_given", "jid", log_slice(session_jid(s)), "conn", log_hex(s->conn), NULL);
+    resume_move_leave(sm, s);
+    session_remove(sm->sessions, &s);
+    buf_free(&item);
+    buf_free(&row);
+}
+
+void handover_give(struct sm *sm, struct slots *slots)
+{
+    size_t place = 0;
+
+    for (struct session *s; (s = sessions_next(sm->sessions, &place));)
+        if (leaves(slots, session_bare(s)))
+            give(sm, slots, s);
+    sm->quiet_serial = 0;
+}
+
+/* First of all: what follows for this client comes from here. */
+static void tell_c2sd(struct sm *sm, const struct session *s)
+{
+    struct outcome *o = outcome_new(sm, slice_of(NULL, 0), 0);
+    struct frame    f = frame_make(FRAME_MOVED);
+
+    f.dest = s->c2sd;
+    f.handle = s->conn;
+    f.sender = s->handle;
+    f.body = slice_of(s->secret, sizeof(s->secret));
+    outcome_frame(o, AHEAD, &f);
+    outcome_settle(&o);
+}
+
+enum zerr handover_take(struct sm *sm, struct slice item)
+{
+    struct cursor   c = { item, false };
+    unsigned        format = take_u8(&c);
+    struct cursor   row = { take_sized(&c), false };
+    struct session *s;
+
+    if (c.bad || format != ITEM_FORMAT)
+        return ZE_PROTOCOL;
+    s = session_row_take(sm, 0, &row);
+    if (!s)
+        return ZE_PROTOCOL;
+    log_info("session_taken", "jid", log_slice(session_jid(s)), "conn", log_hex(s->conn), NULL);
+    if (!resume_hibernates(s))
+        tell_c2sd(sm, s);
+    return resume_move_take(sm, s, &c);
+}

@@ -1,0 +1,16 @@
+#pragma once
+
+/* What lives in slots that move to another sm (proto/slots.h): the sessions, each with its queue of stream
+ * management. All that is stored is shared by the instances of a host and stays where it is. */
+
+#include "link.h"
+#include "slots.h"
+#include "sm.h"
+
+/* Nothing of the slots that leave waits for a commit or an answer, and what was sent to their clients has
+ * been confirmed: from now on another sm can speak to them. */
+bool handover_quiet(struct sm *sm, const struct link *link, const struct slots *slots);
+/* The sessions leave without a word to anybody. */
+void handover_give(struct sm *sm, struct slots *slots);
+/* One session from another sm. Its c2sd is told (MOVED). */
+enum zerr handover_take(struct sm *sm, struct slice item);

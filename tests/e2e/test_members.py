@@ -1,0 +1,144 @@
+"""Instances join, leave and are evicted under load: slots move with all that lives in them."""
+
+import threading
+import time
+
+import pytest
+
+from harness import NS, Server, wait_for
+
+USERS = 24
+
+
+@pytest.fixture(scope="module", name="suite")
+def _suite():
+    with Server("--instances", "sm=3,c2sd=2,muc=2,s2sd=1", "--no-limits") as server:
+        yield server
+        server.check_log()
+
+
+def slots(server):
+    return {row["instance"]: (row["slots"], row["state"]) for row in server.ctl_json("slots")}
+
+
+def settled(server):
+    wait_for(lambda: all(state in ("member", "out") for _, state in slots(server).values()), "settled members", 30)
+
+
+def change(server, verb, instance):
+    server.ctl(verb, instance)
+    settled(server)
+
+
+class Talk(threading.Thread):
+    """Each client writes to the next one, all the time, and everybody writes down what comes."""
+
+    def __init__(self, clients, room=None):
+        super().__init__(daemon=True)
+        self.clients, self.room = clients, room
+        self.sent = [0] * len(clients)
+        self.got = [[] for _ in clients]
+        self.unavailable = []
+        self.over = threading.Event()
+        self.fault = None
+
+    def run(self):
+        try:
+            while not self.over.is_set():
+                for i, c in enumerate(self.clients):
+                    to = self.clients[(i + 1) % len(self.clients)]
+                    c.message(to.bare if self.sent[i] % 2 else to.jid, f"n{self.sent[i]}")
+                    self.sent[i] += 1
+                    if self.room and i == 0:
+                        c.message(self.room, f"r{self.sent[i]}", kind="groupchat")
+                self.read(0.002)
+        except Exception as why:           # shown by end()
+            self.fault = why
+
+    def read(self, seconds):
+        for i, c in enumerate(self.clients):
+            for e in c.settle(seconds):
+                assert e is not None, "the stream was closed"
+                c.raise_error(e)
+                if e.tag.endswith("}presence") and e.get("type") == "unavailable":
+                    self.unavailable.append((c.jid, e.get("from")))
+                body = e.findtext("client:body", None, NS)
+                if e.tag.endswith("}message") and body is not None:
+                    self.got[i].append((e.get("type"), body))
+
+    def whole(self):
+        n = len(self.clients)
+        return all([b for t, b in self.got[(i + 1) % n] if t == "chat"] == [f"n{k}" for k in range(self.sent[i])]
+                   for i in range(n))
+
+    def end(self):
+        self.over.set()
+        self.join(30)
+        if self.fault:
+            raise self.fault
+        deadline = time.monotonic() + 20
+        while not self.whole() and time.monotonic() < deadline:
+            self.read(0.01)
+        n = len(self.clients)
+        for i in range(n):
+            assert [b for t, b in self.got[(i + 1) % n] if t == "chat"] == [f"n{k}" for k in range(self.sent[i])]
+        assert not self.unavailable
+        assert min(self.sent) > 3
+
+
+def log_in(suite, prefix, count=USERS):
+    return [suite.client(f"{prefix}{i}") for i in range(count)]
+
+
+def test_slots_move_under_load_and_nothing_is_lost_twice_or_out_of_order(suite):
+    clients = log_in(suite, "mover")
+    talk = Talk(clients)
+    talk.start()
+    for verb, instance in (("leave", "sm-3"), ("join", "sm-3"), ("leave", "sm-1"), ("join", "sm-1")):
+        before = min(talk.sent)
+        change(suite, verb, instance)
+        assert slots(suite)[instance][1] == ("out" if verb == "leave" else "member")
+        wait_for(lambda: talk.fault or min(talk.sent) > before + 1, "messages after the change")
+    talk.end()
+    for c in clients:
+        assert c.ping().get("type") == "result"
+        c.write("</stream:stream>")
+
+
+def test_presence_and_roster_move_along(suite):
+    a, b = log_in(suite, "friend", 2)
+    for c in (a, b):
+        c.iq("get", f"<query xmlns='{NS['roster']}'/>")
+    for x, y in ((a, b), (b, a)):
+        x.write(f"<presence type='subscribe' to='{y.bare}'/>")
+        y.expect("presence", lambda p: p.get("type") == "subscribe")
+        y.write(f"<presence type='subscribed' to='{x.bare}'/>")
+        x.expect("presence", lambda p: p.get("type") == "subscribed")
+    for verb, instance in (("leave", "sm-1"), ("leave", "sm-2"), ("join", "sm-1"), ("join", "sm-2")):
+        change(suite, verb, instance)
+    a.write("<presence><show>away</show></presence>")
+    b.expect("presence", lambda p: p.get("from") == a.jid and p.findtext("client:show", None, NS) == "away")
+    c = suite.client("friend1", resource="late", register=False)
+    c.expect("presence", lambda p: p.get("from") == a.jid and p.findtext("client:show", None, NS) == "away")
+    a.write("</stream:stream>")
+    b.expect("presence", lambda p: p.get("from") == a.jid and p.get("type") == "unavailable")
+    b.write("</stream:stream>")
+    c.write("</stream:stream>")
+
+
+def evicted(suite, instance):
+    suite.ctl("evict", instance, check=False)
+    return suite.ctl_status == 0
+
+
+def test_one_that_is_gone_for_good_is_evicted_and_the_others_serve_its_accounts(suite):
+    clients = log_in(suite, "left", 12)
+    for c in clients:
+        c.iq("get", f"<query xmlns='{NS['roster']}'/>")
+    suite.ctl("--instance", "sm-2", "stop")
+    wait_for(lambda: evicted(suite, "sm-2"), "the end of sm-2")
+    assert slots(suite)["sm-2"] == (0, "out")
+    again = [suite.client(f"left{i}", resource="again", register=False) for i in range(12)]
+    for c in again:
+        assert c.ping().get("type") == "result"
+        c.write("</stream:stream>")
