@@ -200,6 +200,7 @@ void daemon_stop(struct daemon *d, const char *message)
     if (rt->state == DAEMON_STOPPING)
         return;
     rt->state = DAEMON_STOPPING;
+    rt->d.ending = true;
     sd_notify(0, "STOPPING=1\nSTATUS=stopping");
     rt->end_by_ms = loop_now_ms(rt->d.loop) + DRAIN_MS;
     daemon_begin_drain(rt, message);

@@ -26,6 +26,7 @@ struct daemon {
     struct arena          *arena;         /* reset after each frame handled */
     void                  *self;          /* what start() returned */
     bool                   draining;
+    bool                   ending;        /* the process ends with the drain (TERM, `stop`) */
     bool                   for_good;      /* the verb `stop` ends it: nobody will start it again by himself. A
                                              signal may as well be a restart */
 };

@@ -170,20 +170,22 @@ static void drain_look(void *arg)
 {
     struct self *self = arg;
 
-    if (ways_waiting(self->sm.ways) == 0 && link_queued(self->daemon->link) == 0)
+    if (ways_waiting(self->sm.ways) == 0)
         daemon_drained(self->daemon);
     else
         timer_arm(self->sm.loop, &self->drain_check, 100);
 }
 
-/* c2sd warns the clients and closes their streams; here nothing new begins, and what waits for a commit
- * is committed. */
+/* What waits for a commit is committed. An end is no end for the sessions: they are in live memory, as all
+ * that has not left yet, and the next process goes on with them, so nobody is refused meanwhile. (When the
+ * whole suite stops, c2sd warns the clients and closes their streams.) An operator who drains and does not
+ * stop wants nothing new to begin here. */
 static void drain(void *arg, const char *message)
 {
     struct self *self = arg;
 
     (void)message;
-    self->sm.stopping = true;
+    self->sm.stopping = !self->daemon->ending;
     self->drain_check = (struct timer){ .fire = drain_look, .arg = self };
     drain_look(self);
 }
