@@ -150,7 +150,7 @@ static void take_self(struct link *l)
     if (!cursor_done(&c) || !incarnation)
         return;
     l->self.incarnation = incarnation;
-    l->serial = serial;
+    l->serial = l->found_serial = serial;
 }
 
 /* Everybody is down until routerd says more. */
@@ -242,6 +242,8 @@ static int take_out_row(void *arg, struct slice key, struct slice value)
 
     if (key.len != 8 || value.len < OUT_HEAD || take_u8(&c) != FORMAT)
         return 0;
+    if (live_key_u64(key) > all->link->found_serial)
+        return 0;                   /* sent by this life already, while its daemon started */
     uint64_t tag = take_u64(&c);
     uint32_t instance = take_u32(&c);
     uint64_t number = take_u64(&c);

@@ -61,6 +61,7 @@ struct link {
     struct kept      *held, **held_end;   /* link_hold.c */
     uint64_t          serial;       /* of the last kept frame */
     uint64_t          saved_serial; /* as live memory has it */
+    uint64_t          found_serial; /* the last one of an earlier life */
     struct buf        scratch;      /* for rows */
     struct deferred   turn_end;
     struct timer      tick;         /* runs while something is unconfirmed */
