@@ -187,7 +187,7 @@ bool channel_step(struct channel *c, struct channel_step *step)
         *step = (struct channel_step){ .kind = STEP_VOID, .first = c->cursor, .last = kept - 1 };
         c->cursor = kept;
     } else {
-        *step = (struct channel_step){ .kind = STEP_FRAME, .kept = *place(c, kept) };
+        *step = (struct channel_step){ .kind = STEP_FRAME, .kept = *place(c, kept), .again = kept <= c->left };
         c->cursor++;
     }
     if (c->cursor - 1 > c->left)

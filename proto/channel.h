@@ -67,6 +67,7 @@ struct channel_step {
     enum { STEP_SYNC, STEP_VOID, STEP_FRAME } kind;
     uint64_t     first, last;       /* SYNC: body; VOID: the numbers that are void */
     struct kept *kept;              /* FRAME; borrowed */
+    bool         again;             /* it has left before */
 };
 /* What to write next; call it until it says false, and write what it says. */
 bool channel_step(struct channel *c, struct channel_step *step);

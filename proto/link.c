@@ -9,6 +9,7 @@
 #include "link_priv.h"
 #include "log.h"
 #include "mem.h"
+#include "stats.h"
 
 uint64_t trace_new(void)
 {
@@ -18,6 +19,16 @@ uint64_t trace_new(void)
         last = random_u64();
     return ++last ? last : ++last;
 }
+
+static const struct stat_row rows[] = {
+    { "frames_sent", "frames sent to other daemons", &link_counts.sent },
+    { "frames_sent_again", "of them again, because a link broke or a daemon came back", &link_counts.again },
+    { "frames_confirmed", "frames whose receiver has done with them", &link_counts.confirmed },
+    { "frames_returned", "frames given up: their receiver will not come back", &link_counts.returned },
+    { "frames_seen_before", "frames received that had been taken before, dropped", &link_counts.seen_before },
+    { "frames_missing", "frames received that others should precede, dropped", &link_counts.missing },
+    { 0 },
+};
 
 static void timer_init(struct link *l, uv_timer_t *timer)
 {
@@ -50,6 +61,7 @@ struct link *link_new(struct loop *loop, const struct link_spec *spec)
     l->held_end = &l->held;
     timer_init(l, &l->retry);
     timer_init(l, &l->confirm);
+    stats_register(rows);
     link_live_start(l);
     link_connect_first(l);
     return l;

@@ -13,6 +13,8 @@ enum {
     TICK_MS = 1000,
 };
 
+struct link_counts link_counts;
+
 /* ---- out ---- */
 
 static struct frame own_frame(const struct link *l, const struct link_peer *p, enum frame_kind kind)
@@ -48,10 +50,17 @@ static void write_void(struct link *l, struct link_peer *p, const struct channel
     buf_free(&body);
 }
 
+static void write_frame(struct link *l, const struct channel_step *step)
+{
+    link_counts.sent += !step->again;
+    link_counts.again += step->again;
+    buf_put(wire_out(l->wire), step->kept->bytes, step->kept->len);
+}
+
 static void write_step(struct link *l, struct link_peer *p, const struct channel_step *step)
 {
     if (step->kind == STEP_FRAME)
-        buf_put(wire_out(l->wire), step->kept->bytes, step->kept->len);
+        write_frame(l, step);
     else if (step->kind == STEP_SYNC)
         write_sync(l, p, step);
     else
@@ -223,6 +232,7 @@ static void let_go(struct link *l, struct link_peer *p, struct kept *chain)
         struct kept *k = chain;
         chain = k->next;
         l->kept_bytes -= k->len;
+        link_counts.confirmed++;
         if (l->spec.on_confirmed)
             l->spec.on_confirmed(l->spec.daemon, k);
         drop_reference(l, p, k);
@@ -419,9 +429,11 @@ static void on_numbered(struct link *l, struct link_peer *p, const struct frame 
         take(l, p, f, len);
         return;
     case INTAKE_DUPLICATE:
+        link_counts.seen_before++;
         owe(l, p, len, false);
         break;
     case INTAKE_GAP:
+        link_counts.missing++;
         owe(l, p, 0, p->in.ask);
         break;
     }

@@ -69,6 +69,12 @@ struct link {
     struct live_hook  before_commit;
 };
 
+/* For `stats`; there is one link a process. */
+struct link_counts {
+    uint64_t sent, again, seen_before, missing, confirmed, returned;
+};
+extern struct link_counts link_counts;
+
 /* ---- link_connect.c ---- */
 void link_connect_first(struct link *l);
 void link_is_up(struct link *l);

@@ -127,6 +127,10 @@ static void pass_on(struct peer *p, const struct frame *f, uint8_t *bytes, size_
         refuse(p, to, f, "may not speak for that domain");
         return;
     }
+    if (peer_is_flooded(to)) {
+        peer_refuse(p, "does not pause when it is told to");
+        return;
+    }
     frame_stamp_origin(bytes, &p->self);
     peer_pass(to, bytes, len);
     r->counts.frames++;

@@ -10,6 +10,7 @@
 enum {
     HELLO_PATIENCE_MS = 10000,
     HIGH_WATER_PART = 4, LOW_WATER_PART = 16,       /* of queue_max */
+    DEAF_TIMES = 4,                                 /* queue_max for each peer may wait for one of them */
 };
 
 /* ---- index ---- */
@@ -27,10 +28,13 @@ static void index_enter(struct router *r, struct peer *p)
 static void index_rebuild(struct router *r)
 {
     memset(r->index, 0, sizeof(r->index));
+    r->peers_greeted = 0;
     LIST_EACH(&r->peers, node) {
         struct peer *p = LIST_OWNER(node, struct peer, link);
-        if (p->greeted)
-            index_enter(r, p);
+        if (!p->greeted)
+            continue;
+        index_enter(r, p);
+        r->peers_greeted++;
     }
 }
 
@@ -96,8 +100,14 @@ static void set_congested(struct peer *p, bool congested)
     tell_all(p, congested ? FRAME_PAUSE : FRAME_RESUME);
 }
 
-/* Nothing is shed: what was read is passed. No sender has more than its own limit on the way to one
- * destination, and it stops when it is told to. */
+/* A sender has no more than its own limit on the way to one destination, and as much again when a link
+ * broke; it stops when it is told to. More than all of them can have: somebody does not listen. */
+bool peer_is_flooded(const struct peer *p)
+{
+    return wire_waiting(p->wire) > p->router->queue_max * DEAF_TIMES * p->router->peers_greeted;
+}
+
+/* Nothing is shed: what was read is passed. */
 void peer_pass(struct peer *p, const uint8_t *bytes, size_t len)
 {
     buf_put(wire_out(p->wire), bytes, len);

@@ -36,6 +36,8 @@ size_t       peer_strangers(const struct router *r, unsigned role);
 
 /* A frame made by routerd itself. */
 void peer_say(struct peer *p, const struct frame *f);
+/* So much waits for it that its senders cannot all have paused when they were told to. */
+bool peer_is_flooded(const struct peer *p);
 /* Appends an encoded frame; tells everybody to PAUSE when much is waiting. */
 void peer_pass(struct peer *p, const uint8_t *bytes, size_t len);
 

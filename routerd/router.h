@@ -21,6 +21,7 @@ struct router {
     struct address       self;
     struct routes       *routes;
     struct list          peers;                 /* every connection, greeted or not */
+    size_t               peers_greeted;
     struct peer         *index[PEER_INDEX];     /* greeted ones by instance key, open addressing */
     struct listener     *listeners[LISTENERS];
     uint64_t             table;                 /* counts changes of the table */

@@ -477,6 +477,17 @@ def test_who_waited_for_a_peer_that_dies_may_go_on(router):
     c2sd.table("sm-1", up=False)
 
 
+def test_who_does_not_pause_is_refused(router):
+    sm1, c2sd = router.peer("sm-1"), router.peer("c2sd-1")
+    big = stanza("sm-1", b"a@example.org/x", body=b"x" * 60000)
+    with pytest.raises((BrokenPipeError, ConnectionResetError)):
+        for _ in range(200):                  # 12 MB; 8 * 256 KB may wait for sm-1
+            c2sd.send(big)
+    assert "does not pause" in router.text()
+    assert sm1.read(STANZA)
+    assert router.peer("c2sd-1")
+
+
 def test_components_are_bound_by_the_s2sd_that_holds_them(router):
     one, two, sm = router.peer("s2sd-1"), router.peer("s2sd-2"), router.peer("sm-1")
     one.send(frame(ROUTE_BIND, body=sized(b"icq.example.org")))
