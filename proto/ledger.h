@@ -21,11 +21,12 @@
  * A record, little-endian:
  *   u8 format 1      u8 packing              u8 views      u8 direction
  *   u8 stanza name   u8 stanza type          u8 parts      u32 stanza flags
+ *   when it is packed: u32 length of the rest unpacked, then the rest as `packing` says; the rest is
  *   u16 len, peer JID (of the other side; empty: none)
  *   the parts that the bits in `parts` announce, in this order, each u16 len and bytes:
  *     1 own JID (absent: the bare owner)   2 id   4 lang   8 stanza-id given by others (absent: the key's text)
  *     16 delay_from                        32 origin: u64 us, without a length           64 actor
- *   u32 length of the content unpacked, then the content to the end, packed as `packing` says
+ *   u32 length of the content, then the content to the end
  * The payload's namespace and name are not kept: xml_check_content() finds them again.
  * Our own stanza-id is not kept either: it is the text of the key.
  *
@@ -93,10 +94,12 @@ struct ledger_record {
     struct slice          delay_from;  /* who said so (XEP-0203 from); empty: nobody */
     struct slice          stanza_id;   /* given by others (a room); empty: ledger_id_write(id) */
     struct slice          actor;       /* in a room: the real JID of who sent it; else empty */
-    struct stanza         stanza;      /* whole but for payload_ns, payload_name; content: see unpack */
-    unsigned              packing;     /* of what was read; 0: content is there already */
-    uint32_t              content_len; /* unpacked */
-    struct slice          packed;
+    struct stanza         stanza;      /* whole but for payload_ns, payload_name */
+    /* Of what was read: until ledger_unpack only id, views, direction and the stanza's name, type and flags
+     * are there for sure. */
+    struct slice          owner, packed;
+    unsigned              packing, parts;
+    size_t                size;        /* bytes unpacked, content and all */
 };
 
 /* ---- one owner ---- */
@@ -150,7 +153,7 @@ enum zerr ledger_append(struct ledger *l, struct store_batch *batch, const struc
 
 /* ZE_NOT_FOUND; ZE_STORE: cannot be read (logged). */
 enum zerr ledger_get(struct ledger *l, struct ledger_id id, struct ledger_record *out);
-/* Makes r->stanza.content (in the arena when it was packed). ZE_STORE: damaged (logged). */
+/* Makes the whole of it (in the arena when it was packed). ZE_STORE: damaged (logged). */
 enum zerr ledger_unpack(struct ledger_record *r, struct arena *arena);
 
 /* Archived records of a range. Bounds are ids; {0} is none. */
@@ -161,7 +164,7 @@ struct ledger_query {
     struct ledger_id after, before;    /* exclusive */
     bool             backwards;        /* the last ones that match instead of the first ones */
     unsigned         max;              /* records of a page, at most LEDGER_PAGE_MOST */
-    size_t           bytes_max;        /* of their contents; one record always fits */
+    size_t           bytes_max;        /* of all of them unpacked; one record always fits */
 };
 
 /* SCAN: rows looked at in one call: a filter that hardly ever matches must not hold up the loop. */
@@ -225,8 +228,8 @@ unsigned ledger_sweep_dead(struct ledger_place *place, struct store_view *view, 
 /* ---- a stored record as bytes; pure ---- */
 
 void      ledger_encode(struct buf *out, const struct ledger_record *record, struct slice owner);
-/* ZE_STORE for anything but a whole record of a known format. */
+/* ZE_STORE for anything but a whole record of a known format. Follow with ledger_unpack. */
 enum zerr ledger_decode(struct slice value, struct ledger_id id, struct slice owner,
                         struct ledger_record *out);
-/* Who the record is filed under: the bare JID of the actor, else of the other side. */
+/* Who the (unpacked) record is filed under: the bare JID of the actor, else of the other side. */
 struct slice ledger_contact(const struct ledger_record *r);

@@ -8,6 +8,7 @@ struct reading {
     struct ledger             *l;
     const struct ledger_query *q;
     struct ledger_page        *page;
+    struct arena              *scratch;
     struct ledger_key          prefix;
     struct ledger_id           low, high;  /* inclusive */
     bool                       by_contact;
@@ -85,12 +86,18 @@ static bool is_with(struct slice jid, struct slice with)
 
 /* XEP-0313 4.1.1: the own address means messages to oneself, or everything would match: that is how the
  * record is filed, and the peer of such a one is the owner himself. */
-static bool matches(const struct ledger_query *q, const struct ledger_record *rec)
+static bool matches(struct reading *r, const struct ledger_record *row)
 {
-    const struct stanza *s = &rec->stanza;
+    struct slice         with = r->q->with;
+    struct ledger_record rec = *row;
 
-    return !q->with.len || is_with(rec->direction == LEDGER_IN ? s->from : s->to, q->with) ||
-           (rec->actor.len && is_with(rec->actor, q->with));
+    if (!with.len)
+        return true;
+    arena_reset(r->scratch);
+    if (ledger_unpack(&rec, r->scratch))
+        return false;
+    return is_with(rec.direction == LEDGER_IN ? rec.stanza.from : rec.stanza.to, with) ||
+           (rec.actor.len && is_with(rec.actor, with));
 }
 
 static bool read_row(struct reading *r, struct ledger_id id, struct slice value, struct ledger_record *rec)
@@ -99,7 +106,7 @@ static bool read_row(struct reading *r, struct ledger_id id, struct slice value,
 
     if (err == ZE_STORE && !r->by_contact)
         ledger_unreadable(r->l, "record");
-    return err == ZE_OK && rec->views & LEDGER_ARCHIVE && matches(r->q, rec);
+    return err == ZE_OK && rec->views & LEDGER_ARCHIVE && matches(r, rec);
 }
 
 /* False: the page is full, and this one is not on it. */
@@ -107,9 +114,9 @@ static bool take(struct reading *r, const struct ledger_record *rec)
 {
     struct ledger_page *page = r->page;
 
-    if (page->count == r->max || (page->count && r->bytes + rec->content_len > r->q->bytes_max))
+    if (page->count == r->max || (page->count && r->bytes + rec->size > r->q->bytes_max))
         return false;
-    r->bytes += rec->content_len;
+    r->bytes += rec->size;
     page->records[page->count++] = *rec;
     return true;
 }
@@ -151,7 +158,9 @@ enum zerr ledger_query(struct ledger *l, const struct ledger_query *q, struct ar
     r.page = page;
     r.max = q->max < LEDGER_PAGE_MOST ? q->max : LEDGER_PAGE_MOST;
     page->records = arena_alloc(arena, (r.max + 1) * sizeof(*page->records));
+    r.scratch = arena_new();
     rc = walk(&r, on_row);
+    arena_free(&r.scratch);
     if (rc < 0)
         return ZE_STORE;
     page->complete = rc < 2;
@@ -179,8 +188,11 @@ static int count_row(void *arg, struct slice key, struct slice value)
 bool ledger_count(struct ledger *l, const struct ledger_query *q, uint64_t *count)
 {
     struct reading r = reading_of(l, q);
-    int            rc = walk(&r, count_row);
+    int            rc;
 
+    r.scratch = arena_new();
+    rc = walk(&r, count_row);
+    arena_free(&r.scratch);
     *count = r.counted;
     return rc == 0 || rc == 1;
 }

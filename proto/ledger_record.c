@@ -4,8 +4,10 @@
 
 #include "cursor.h"
 #include "jid.h"
+#include "ledger_pack.h"
+#include "log.h"
 
-enum { RECORD_FORMAT = 1, PACKING_RAW = 0 };
+enum { RECORD_FORMAT = 1, SIZE_MOST = 64 << 20 };
 enum { VIEWS_KNOWN = LEDGER_OFFLINE | LEDGER_ARCHIVE | LEDGER_RESUME };
 
 enum record_part {
@@ -92,18 +94,8 @@ static void put_part(struct buf *out, bool wanted, struct slice s)
     buf_put_slice(out, s);
 }
 
-void ledger_encode(struct buf *out, const struct ledger_record *r, struct slice owner)
+static void put_rest(struct buf *out, const struct ledger_record *r, unsigned parts)
 {
-    unsigned parts = parts_of(r, owner);
-
-    buf_put_u8(out, RECORD_FORMAT);
-    buf_put_u8(out, PACKING_RAW);
-    buf_put_u8(out, (uint8_t)r->views);
-    buf_put_u8(out, (uint8_t)r->direction);
-    buf_put_u8(out, r->stanza.name);
-    buf_put_u8(out, r->stanza.type);
-    buf_put_u8(out, (uint8_t)parts);
-    buf_put_u32(out, r->stanza.flags);
     put_part(out, true, peer_side(r));
     put_part(out, parts & PART_OWN, own_side(r));
     put_part(out, parts & PART_ID, r->stanza.id);
@@ -117,15 +109,56 @@ void ledger_encode(struct buf *out, const struct ledger_record *r, struct slice 
     buf_put_slice(out, r->stanza.content);
 }
 
+void ledger_encode(struct buf *out, const struct ledger_record *r, struct slice owner)
+{
+    unsigned   parts = parts_of(r, owner);
+    struct buf rest = { 0 }, packed = { 0 };
+
+    put_rest(&rest, r, parts);
+    bool pays = ledger_pack(&packed, buf_slice(&rest));
+    buf_put_u8(out, RECORD_FORMAT);
+    buf_put_u8(out, pays ? PACKING_ZSTD_1 : PACKING_RAW);
+    buf_put_u8(out, (uint8_t)r->views);
+    buf_put_u8(out, (uint8_t)r->direction);
+    buf_put_u8(out, r->stanza.name);
+    buf_put_u8(out, r->stanza.type);
+    buf_put_u8(out, (uint8_t)parts);
+    buf_put_u32(out, r->stanza.flags);
+    if (pays)
+        buf_put_u32(out, (uint32_t)buf_len(&rest));
+    buf_put_slice(out, buf_slice(pays ? &packed : &rest));
+    buf_free(&rest);
+    buf_free(&packed);
+}
+
 static struct slice take_part(struct cursor *c, bool there)
 {
     return there ? take_bytes(c, take_u16(c)) : slice_of(NULL, 0);
 }
 
-static bool header_known(const struct ledger_record *r, unsigned format, unsigned parts)
+static bool take_rest(struct ledger_record *r, struct slice rest)
 {
-    return format == RECORD_FORMAT && r->packing == PACKING_RAW && !(r->views & ~(unsigned)VIEWS_KNOWN) &&
-           (unsigned)r->direction <= LEDGER_OUT && !(parts & ~(unsigned)PARTS_KNOWN) &&
+    struct cursor c = { rest, false };
+    struct slice  peer = take_part(&c, true), own = take_part(&c, r->parts & PART_OWN);
+
+    r->stanza.id = take_part(&c, r->parts & PART_ID);
+    r->stanza.lang = take_part(&c, r->parts & PART_LANG);
+    r->stanza_id = take_part(&c, r->parts & PART_STANZA_ID);
+    r->delay_from = take_part(&c, r->parts & PART_DELAY_FROM);
+    r->origin_us = r->parts & PART_ORIGIN ? take_u64(&c) : 0;
+    r->actor = take_part(&c, r->parts & PART_ACTOR);
+    r->stanza.content = take_bytes(&c, take_u32(&c));
+    if (!(r->parts & PART_OWN))
+        own = r->owner;
+    r->stanza.from = r->direction == LEDGER_IN ? peer : own;
+    r->stanza.to = r->direction == LEDGER_IN ? own : peer;
+    return cursor_done(&c);
+}
+
+static bool header_known(const struct ledger_record *r, unsigned format)
+{
+    return format == RECORD_FORMAT && r->packing < PACKING_COUNT && !(r->views & ~(unsigned)VIEWS_KNOWN) &&
+           (unsigned)r->direction <= LEDGER_OUT && !(r->parts & ~(unsigned)PARTS_KNOWN) &&
            r->stanza.name != STANZA_NONE && r->stanza.name <= STANZA_IQ && r->stanza.type < TYPE_COUNT;
 }
 
@@ -133,7 +166,7 @@ enum zerr ledger_decode(struct slice value, struct ledger_id id, struct slice ow
                         struct ledger_record *out)
 {
     struct cursor        c = { value, false };
-    struct ledger_record r = { .id = id };
+    struct ledger_record r = { .id = id, .owner = owner };
     unsigned             format = take_u8(&c);
 
     r.packing = take_u8(&c);
@@ -141,32 +174,27 @@ enum zerr ledger_decode(struct slice value, struct ledger_id id, struct slice ow
     r.direction = (enum ledger_direction)take_u8(&c);
     r.stanza.name = take_u8(&c);
     r.stanza.type = take_u8(&c);
-    unsigned parts = take_u8(&c);
+    r.parts = take_u8(&c);
     r.stanza.flags = take_u32(&c);
-    struct slice peer = take_part(&c, true);
-    struct slice own = take_part(&c, parts & PART_OWN);
-    r.stanza.id = take_part(&c, parts & PART_ID);
-    r.stanza.lang = take_part(&c, parts & PART_LANG);
-    r.stanza_id = take_part(&c, parts & PART_STANZA_ID);
-    r.delay_from = take_part(&c, parts & PART_DELAY_FROM);
-    r.origin_us = parts & PART_ORIGIN ? take_u64(&c) : 0;
-    r.actor = take_part(&c, parts & PART_ACTOR);
-    r.content_len = take_u32(&c);
-    r.packed = take_bytes(&c, c.rest.len);
-    if (!cursor_done(&c) || !header_known(&r, format, parts) || r.packed.len != r.content_len)
+    r.size = r.packing ? take_u32(&c) : c.rest.len;
+    r.packed = c.rest;
+    if (c.bad || !header_known(&r, format) || r.size > SIZE_MOST || (!r.packing && !take_rest(&r, r.packed)))
         return ZE_STORE;
-    r.stanza.content = r.packed;
-    if (!(parts & PART_OWN))
-        own = owner;
-    r.stanza.from = r.direction == LEDGER_IN ? peer : own;
-    r.stanza.to = r.direction == LEDGER_IN ? own : peer;
     *out = r;
     return ZE_OK;
 }
 
 enum zerr ledger_unpack(struct ledger_record *r, struct arena *arena)
 {
-    (void)arena;
-    r->stanza.content = r->packed;
+    struct slice rest;
+
+    if (r->packing == PACKING_RAW)
+        return ZE_OK;
+    rest = ledger_unpacked(r->packing, r->packed, r->size, arena);
+    if (!rest.p || !take_rest(r, rest)) {
+        log_error("ledger_row_unreadable", "jid", log_slice(r->owner), "kind", "packed record", NULL);
+        return ZE_STORE;
+    }
+    r->packing = PACKING_RAW;
     return ZE_OK;
 }

@@ -11,6 +11,7 @@
 struct expiry {
     struct ledger      *l;
     struct store_batch *batch;
+    struct arena       *arena;
     uint64_t            before_us;
     unsigned            most, looked;
 };
@@ -27,10 +28,12 @@ static int expire_row(void *arg, struct slice key, struct slice value)
     if (e->looked == e->most)
         return 2;
     e->looked++;
-    if (ledger_decode(value, id, e->l->owner, &record) == ZE_OK && record.views & LEDGER_ARCHIVE) {
+    if (ledger_decode(value, id, e->l->owner, &record) == ZE_OK && record.views & LEDGER_ARCHIVE &&
+        ledger_unpack(&record, e->arena) == ZE_OK) {
         contact = ledger_key_contact(e->l, ledger_contact(&record));
         ledger_key_add_id(&contact, id);
         store_delete(e->batch, e->l->place->tables->contact, ledger_key_slice(&contact));
+        arena_reset(e->arena);
     }
     ledger_leave_view(e->l, e->batch, id, LEDGER_ARCHIVE);
     return 0;
@@ -38,10 +41,11 @@ static int expire_row(void *arg, struct slice key, struct slice value)
 
 unsigned ledger_expire(struct ledger *l, struct store_batch *batch, uint64_t before_us, unsigned most)
 {
-    struct expiry e = { l, batch, before_us, most, 0 };
+    struct expiry e = { l, batch, arena_new(), before_us, most, 0 };
 
     if (l->owner_id)
         ledger_each(l, l->place->tables->ledger, SLICE(""), expire_row, &e);
+    arena_free(&e.arena);
     return e.looked;
 }
 
