@@ -45,24 +45,42 @@ struct slice stanza_id_strip(struct arena *arena, const struct stanza *s, bool (
     return xml_cut(arena, s->content, limits, claims, &claim);
 }
 
+/* What may stand behind ours: the stamp of a copy that was sent again. */
+static bool is_delay_or_nothing(struct slice rest)
+{
+    struct slice start = SLICE("<delay xmlns='" NS_DELAY "'"), end = SLICE("/>");
+
+    return !rest.len || (slice_starts(rest, start) && rest.len > end.len && !memchr(rest.p + 1, '<', rest.len - 1) &&
+                         slice_eq(slice_cut(rest, rest.len - end.len, rest.len), end));
+}
+
+static const uint8_t *last_of(struct slice text, struct slice what)
+{
+    const uint8_t *last = NULL, *end = text.p + text.len, *at = text.p;
+
+    while (at && (at = memmem(at, (size_t)(end - at), what.p, what.len)))
+        last = at++;
+    return last;
+}
+
+/* The last one begins behind whatever a sender could have written: it and a stamp reach to the very end, so
+ * that it is inside no other element. */
 struct slice stanza_id_own(struct slice content, struct slice by)
 {
-    struct buf   start = { 0 };
-    struct slice end = SLICE(ID_END), id = { 0 };
-    const void  *at;
+    struct buf     start = { 0 };
+    struct slice   id = { 0 }, rest;
+    const uint8_t *at, *quote;
 
     buf_put_str(&start, ID_START);
     xml_escape(&start, by);
     buf_put_str(&start, ID_MIDDLE);
-    if (content.len > end.len && slice_eq(slice_cut(content, content.len - end.len, content.len), end) &&
-        (at = memmem(content.p, content.len, start.bytes + start.start, buf_len(&start)))) {
-        /* the last one: it begins behind whatever a sender could have written */
-        for (const void *next = at; next; next = memmem((const uint8_t *)next + 1,
-             (size_t)(content.p + content.len - (const uint8_t *)next - 1), start.bytes + start.start, buf_len(&start)))
-            at = next;
-        id = slice_cut(content, (size_t)((const uint8_t *)at - content.p) + buf_len(&start), content.len - end.len);
-        if (memchr(id.p, '\'', id.len))
-            id = (struct slice){ 0 };
+    at = last_of(content, buf_slice(&start));
+    if (at) {
+        rest = slice_of(at + buf_len(&start), content.len - (size_t)(at - content.p) - buf_len(&start));
+        quote = memchr(rest.p, '\'', rest.len);
+        if (quote && slice_starts(slice_cut(rest, (size_t)(quote - rest.p), rest.len), SLICE(ID_END)) &&
+            is_delay_or_nothing(slice_cut(rest, (size_t)(quote - rest.p) + strlen(ID_END), rest.len)))
+            id = slice_of(rest.p, (size_t)(quote - rest.p));
     }
     buf_free(&start);
     return id;

@@ -178,8 +178,10 @@ static int query(struct iq *iq)
     if (!err)
         err = serve(iq, &l, &m);
     store_view_end(&view);
-    if (err >= 0 && p->session)
+    if (err >= 0 && p->session && !p->session->asked_archive) {
         p->session->asked_archive = true;
+        session_changed(p->session);
+    }
     return err;
 }
 

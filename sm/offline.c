@@ -200,8 +200,10 @@ static void offline_receptive(struct passage *p, struct session *session)
     if (!ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner) && ledger.offline_count)
         ledger_offline_each(&ledger, ledger_id_unpack(session->given), give, &g);
     store_view_end(&view);
-    if (g.last.time_us)
+    if (g.last.time_us) {
         session->given = ledger_id_pack(g.last);
+        session_changed(session);
+    }
     offline_given += g.count;
 }
 
@@ -280,14 +282,9 @@ void offline_received(struct sm *sm, const struct frame *f)
 
 void offline_confirmed(struct sm *sm, const struct kept *k)
 {
-    struct slice          bytes = kept_bytes(k);
-    const struct session *session;
-    struct frame          f;
+    struct frame f;
 
-    if (frame_decode(bytes, &f) != (ssize_t)bytes.len || !(f.stanza.flags & STANZA_WAITS))
-        return;
-    session = session_by_handle(sm->sessions, f.sender);
-    if (!session || !session->resume)
+    if (frame_decode(kept_bytes(k), &f) > 0 && !(f.flags & FRAME_MANAGED))
         offline_received(sm, &f);
 }
 

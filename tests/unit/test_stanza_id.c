@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "delay.h"
 #include "stanza_id.h"
 #include "xml_cut.h"
 
@@ -90,6 +91,8 @@ static void our_own_is_found_at_the_end(void **state)
     stanza_id_write(&content, SLICE("a@x.org"), SLICE("abc"));
     assert_true(slice_is(stanza_id_own(buf_slice(&content), SLICE("a@x.org")), "abc"));
     assert_null(stanza_id_own(buf_slice(&content), SLICE("b@x.org")).p);
+    delay_write(&content, SLICE("x.org"), 1795219199000000);
+    assert_true(slice_is(stanza_id_own(buf_slice(&content), SLICE("a@x.org")), "abc"));
     buf_put_str(&content, "<z/>");
     assert_null(stanza_id_own(buf_slice(&content), SLICE("a@x.org")).p);
     buf_free(&content);
@@ -97,6 +100,8 @@ static void our_own_is_found_at_the_end(void **state)
     assert_true(slice_is(stanza_id_own(buf_slice(&content), SLICE("o'neil&co@x.org")), "abc"));
     buf_free(&content);
     assert_null(stanza_id_own(SLICE(""), SLICE("a@x.org")).p);
+    assert_null(stanza_id_own(SLICE("<f>" OURS "<delay xmlns='urn:xmpp:delay'/></f>"), SLICE("a@x.org")).p);
+    assert_null(stanza_id_own(SLICE(OURS "<delay xmlns='urn:xmpp:delay'>t</delay>"), SLICE("a@x.org")).p);
     assert_null(stanza_id_own(SLICE("'/>"), SLICE("a@x.org")).p);
 }
 
