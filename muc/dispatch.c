@@ -318,6 +318,22 @@ static struct session *session_of_life(const struct room *room, const struct add
     return NULL;
 }
 
+/* The account has another owner by now, who took the session over (or will say that there is none). */
+static bool has_moved(struct muc *m, struct session *session)
+{
+    const struct routes         *routes = m->outlet.routes(m->outlet.arg);
+    const struct route_instance *owner;
+    struct address               now;
+    uint32_t                     generation;
+
+    if (routes_find(routes, session->jid, &now, &generation) || now.instance == session->home.instance)
+        return false;
+    owner = routes_instance(routes, now.instance);
+    session->home = (struct address){ now.role, now.instance, owner ? owner->incarnation : 0 };
+    keep_mark(m, &session->keep, KEEP_SESSION);
+    return true;
+}
+
 void muc_on_peer_lost(struct muc *m, const struct address *life)
 {
     static const unsigned codes[] = { 333, 0 };
@@ -336,7 +352,8 @@ void muc_on_peer_lost(struct muc *m, const struct address *life)
         struct session *session;
 
         while (!room->gone && (session = session_of_life(room, life)))
-            leave_session(o, session, (struct slice){ 0 }, codes);
+            if (!has_moved(m, session))
+                leave_session(o, session, (struct slice){ 0 }, codes);
         outcome_end(&o);
     }
     free(jids);

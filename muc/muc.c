@@ -157,8 +157,8 @@ static bool dead_life(const struct muc *m, struct address *life)
             const struct session        *session = i.value;
             const struct route_instance *now = routes_instance(routes, session->home.instance);
 
-            if (session->home.role == ROLE_SM && now && now->incarnation &&
-                now->incarnation != session->home.incarnation) {
+            if (session->home.role == ROLE_SM &&
+                (!now || (now->incarnation && now->incarnation != session->home.incarnation))) {
                 *life = session->home;
                 return true;
             }
@@ -171,10 +171,12 @@ void muc_on_routes(struct muc *m)
 {
     struct address life;
 
-    if (m->linked || !routes_router(m->outlet.routes(m->outlet.arg)))
+    if (!routes_router(m->outlet.routes(m->outlet.arg)))
         return;
-    m->linked = true;
-    outcomes_linked(m);
+    if (!m->linked) {
+        m->linked = true;
+        outcomes_linked(m);
+    }
     while (dead_life(m, &life))
         muc_on_peer_lost(m, &life);
 }

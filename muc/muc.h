@@ -115,8 +115,8 @@ void muc_on_fanout(struct muc *m, const struct frame *f);
 void muc_on_bounce(struct muc *m, const struct frame *original, enum zerr why, unsigned by);
 /* That life of an sm is over: its sessions left every room. */
 void muc_on_peer_lost(struct muc *m, const struct address *life);
-/* The route table changed. With the first one of a process what waited leaves, and who came through a life
- * of an sm that ended meanwhile leaves the rooms. */
+/* The route table changed. With the first one of a process what waited leaves. Who came through a life of an
+ * sm that is over leaves the rooms. */
 void muc_on_routes(struct muc *m);
 /* This instance ends for good, not to be started again: 332 to everybody (XEP-0045 11.2), and nobody is in
  * a room any more. */

@@ -199,6 +199,32 @@ static void who_came_through_a_life_that_is_over_leaves(void **state)
     assert_int_equal(count_to(CAROL), 1);
 }
 
+static void whose_account_has_another_owner_now_stays(void **state)
+{
+    struct address gone_life = { ROLE_SM, instance_key("sm-1"), 7 };
+    unsigned       stayed = 0;
+
+    (void)state;
+    made();
+    for (int i = 0; i < 20; i++) {
+        char who[32], nick[32];
+
+        snprintf(who, sizeof(who), "many%d@a.org/1", i);
+        snprintf(nick, sizeof(nick), "n%d", i);
+        enter(who, nick);
+    }
+    routes_add_instance(t.routes, "sm-2");
+    routes_set_up(t.routes, instance_key("sm-2"), 9, true);
+    routes_set_generation(t.routes, 2);
+    forget_lines();
+    muc_on_peer_lost(t.muc, &gone_life);
+    stayed = (unsigned)muc_census(t.muc).occupants;
+    assert_in_range(stayed, 1, 20);                    /* those whose slots are sm-2's */
+    routes_set_up(t.routes, instance_key("sm-2"), 10, true);
+    linked();
+    assert_int_equal(muc_census(t.muc).occupants, 0);
+}
+
 static void nothing_leaves_before_the_first_table(void **state)
 {
     struct frame lost;
@@ -386,6 +412,7 @@ int main(void)
         TEST(a_stored_room_is_read_from_the_store),
         TEST(an_answer_finds_its_asker),
         TEST(who_came_through_a_life_that_is_over_leaves),
+        TEST(whose_account_has_another_owner_now_stays),
         TEST(nothing_leaves_before_the_first_table),
         TEST(what_waits_for_the_first_table_survives_as_well),
         TEST(a_message_writes_no_occupants),
