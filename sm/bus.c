@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "bus_inner.h"
+#include "cursor.h"
 #include "encode.h"
 #include "log.h"
 #include "mem.h"
@@ -52,7 +53,7 @@ void bus_free(struct bus **bp)
         return;
     for (size_t i = 0; i < b->peer_count; i++) {
         bus_out_free(b->peers[i]);
-        bus_in_free(b->peers[i]);
+        bus_in_free(b, b->peers[i]);
         free(b->peers[i]);
     }
     free(b->peers);
@@ -93,20 +94,27 @@ static void tell_accept(struct bus *b, struct bus_peer *p)
     buf_free(&body);
 }
 
-/* Both sides ask at their start, and each answers: whoever came later is heard. */
-static struct bus_peer *peer_add(struct bus *b, const struct route_instance *at)
+static struct bus_peer *peer_add(struct bus *b, uint32_t instance)
 {
     struct bus_peer *p = xcalloc(1, sizeof(*p));
 
     b->peers = xrealloc(b->peers, (b->peer_count + 1) * sizeof(*b->peers));
     b->peers[b->peer_count++] = p;
-    snprintf(p->name, sizeof(p->name), "%s", at->name);
-    p->instance = at->key;
+    p->instance = instance;
     bus_out_init(p);
     bus_in_init(p);
     random_bytes(p->in.key, BUS_KEY);
-    bus_out_hello(b, p, true);
     return p;
+}
+
+/* Both sides ask at their start, and each answers: whoever came later is heard. */
+static void introduce(struct bus *b, struct bus_peer *p, const char *name)
+{
+    snprintf(p->name, sizeof(p->name), "%s", name);
+    bus_out_hello(b, p, true);
+    bus_out_return(b, p);
+    if (b->listening)
+        tell_accept(b, p);
 }
 
 void bus_peer(struct bus *b, const struct route_instance *at, uint64_t now_ms)
@@ -116,11 +124,72 @@ void bus_peer(struct bus *b, const struct route_instance *at, uint64_t now_ms)
     if (at->key == b->self)
         return;
     if (!p)
-        p = peer_add(b, at);
+        p = peer_add(b, at->key);
+    if (!p->name[0])
+        introduce(b, p, at->name);
     if (!at->up || (p->life && at->incarnation != p->life))
         bus_out_close(b, p, "the other side is down", now_ms);
     p->up = at->up;
     p->life = at->incarnation;
+}
+
+/* ---- rows ---- */
+
+enum { ROW_FORMAT = 1 };
+
+void bus_save(struct bus *b, const struct bus_peer *p, enum bus_row row, uint64_t number, struct slice value)
+{
+    struct buf key = { 0 };
+
+    buf_put_u8(&key, (uint8_t)row);
+    buf_put_u32(&key, p->instance);
+    for (int shift = 56; row == ROW_PACKET && shift >= 0; shift -= 8)       /* key order is their order */
+        buf_put_u8(&key, (uint8_t)(number >> shift));
+    b->ways.save(b->ways.arg, buf_slice(&key), value);
+    buf_free(&key);
+}
+
+void bus_save_state(struct bus *b, const struct bus_peer *p, enum bus_row row, uint64_t stream, uint64_t number)
+{
+    struct buf value = { 0 };
+
+    buf_put_u8(&value, ROW_FORMAT);
+    buf_put_u64(&value, stream);
+    buf_put_u64(&value, number);
+    bus_save(b, p, row, 0, buf_slice(&value));
+    buf_free(&value);
+}
+
+static bool restore_state(struct bus_peer *p, enum bus_row row, struct slice value)
+{
+    struct cursor c = { value, false };
+    uint8_t       format = take_u8(&c);
+    uint64_t      stream = take_u64(&c), number = take_u64(&c);
+
+    if (!cursor_done(&c) || format != ROW_FORMAT || !stream)
+        return false;
+    *(row == ROW_IN ? &p->in.stream : &p->out.stream) = stream;
+    *(row == ROW_IN ? &p->in.next : &p->out.number) = number;
+    return true;
+}
+
+void bus_restore(struct bus *b, struct slice key, struct slice value)
+{
+    struct cursor    c = { key, false };
+    enum bus_row     row = (enum bus_row)take_u8(&c);
+    uint32_t         instance = take_u32(&c);
+    struct bus_peer *p = peer_of(b, instance);
+    uint64_t         number = 0;
+    bool             sound = !c.bad && instance;
+
+    while (c.rest.len)
+        number = number << 8 | take_u8(&c);
+    if (sound && !p)
+        p = peer_add(b, instance);
+    if (sound && row == ROW_PACKET)
+        bus_out_restore(p, number, value);
+    else if (!sound || (row != ROW_IN && row != ROW_OUT) || !restore_state(p, row, value))
+        log_warn("live_row_bad", "kind", "presence bus", NULL);
 }
 
 void bus_redis(struct bus *b, bool up, bool listening, uint64_t now_ms)
@@ -132,7 +201,7 @@ void bus_redis(struct bus *b, bool up, bool listening, uint64_t now_ms)
     for (size_t i = 0; i < b->peer_count; i++) {
         if (!up)
             bus_out_close(b, b->peers[i], "Redis is away", now_ms);
-        if (!told)
+        if (!told && b->peers[i]->name[0])
             tell_accept(b, b->peers[i]);
     }
 }
@@ -156,10 +225,22 @@ void bus_send(struct bus *b, const struct frame *f, uint64_t now_ms)
         bus_out_frame(b, p, f, now_ms);
 }
 
-void bus_end_turn(struct bus *b, uint64_t now_ms)
+bool bus_end_turn(struct bus *b, uint64_t now_ms)
+{
+    bool stuck = false;
+
+    for (size_t i = 0; i < b->peer_count; i++) {
+        bus_out_flush(b, b->peers[i], now_ms);
+        stuck |= b->peers[i]->out.fault != NULL;
+    }
+    return stuck;
+}
+
+void bus_after_turn(struct bus *b, uint64_t now_ms)
 {
     for (size_t i = 0; i < b->peer_count; i++)
-        bus_out_flush(b, b->peers[i], now_ms);
+        if (b->peers[i]->out.fault)
+            bus_out_close(b, b->peers[i], b->peers[i]->out.fault, now_ms);
 }
 
 void bus_published(struct bus *b, uint64_t ticket, int64_t receivers, uint64_t now_ms)
@@ -200,7 +281,7 @@ enum zerr bus_on_frame(struct bus *b, const struct address *origin, struct slice
         bus_out_accepted(b, p, &packet, now_ms);
         return ZE_OK;
     case BUS_CONFIRM:
-        bus_out_confirmed(p, &packet);
+        bus_out_confirmed(b, p, &packet);
         return ZE_OK;
     case BUS_ECHO:
         bus_out_echoed(p, packet.number, now_ms);

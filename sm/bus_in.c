@@ -14,18 +14,20 @@ void bus_in_init(struct bus_peer *p)
     list_init(&p->in.held);
 }
 
-static void item_free(struct bus_in *in, struct bus_item *item)
+static void item_free(struct bus *b, struct bus_in *in, struct bus_item *item)
 {
+    if (item->receipt)
+        b->ways.release(b->ways.arg, item->receipt);
     in->held_bytes -= buf_len(&item->body);
     list_remove(&item->link);
     buf_free(&item->body);
     free(item);
 }
 
-void bus_in_free(struct bus_peer *p)
+void bus_in_free(struct bus *b, struct bus_peer *p)
 {
     LIST_EACH(&p->in.held, node)
-        item_free(&p->in, LIST_OWNER(node, struct bus_item, link));
+        item_free(b, &p->in, LIST_OWNER(node, struct bus_item, link));
 }
 
 static void apply(struct bus *b, struct bus_peer *p, struct slice frames)
@@ -45,7 +47,7 @@ static void apply_held(struct bus *b, struct bus_peer *p, struct bus_item *item)
     if (bus_packet_take(buf_slice(&item->body), &packet) == ZE_OK)
         apply(b, p, packet.frames);
     p->in.next = item->number + 1;
-    item_free(&p->in, item);
+    item_free(b, &p->in, item);
 }
 
 /* `all`: what is missing in between will not come any more. */
@@ -67,6 +69,7 @@ static void adopt(struct bus *b, struct bus_peer *p, uint64_t stream, uint64_t n
     p->in.stream = stream;
     p->in.next = next;
     p->in.confirm_at_ms = p->in.confirm_bytes = 0;
+    bus_save_state(b, p, ROW_IN, stream, next);
 }
 
 void bus_in_hello(struct bus *b, struct bus_peer *p, const struct bus_packet *hello)
@@ -83,7 +86,9 @@ static struct list *place_of(struct bus_in *in, uint64_t number)
     return at;
 }
 
-static void hold(struct bus *b, struct bus_peer *p, const struct bus_packet *packet)
+/* What came by routerd is not confirmed while it is held: if this process ends, it comes again. What came
+ * by Redis is not confirmed either. */
+static void hold(struct bus *b, struct bus_peer *p, const struct bus_packet *packet, bool by_router)
 {
     struct bus_in   *in = &p->in;
     struct list     *after = place_of(in, packet->number);
@@ -97,6 +102,7 @@ static void hold(struct bus *b, struct bus_peer *p, const struct bus_packet *pac
     bus_counters.held++;
     item = xcalloc(1, sizeof(*item));
     item->number = packet->number;
+    item->receipt = by_router ? b->ways.receipt(b->ways.arg) : NULL;
     bus_packet_put(&item->body, packet);
     in->held_bytes += buf_len(&item->body);
     list_append(after->next, &item->link);       /* appending to a node is inserting before it */
@@ -139,12 +145,13 @@ void bus_in_packet(struct bus *b, struct bus_peer *p, const struct bus_packet *p
     if (!by_router || !list_empty(&in->held))
         owe_confirm(b, p, packet->frames.len, now_ms);
     if (packet->number > in->next) {
-        hold(b, p, packet);
+        hold(b, p, packet, by_router);
         return;
     }
     in->next++;
     apply(b, p, packet->frames);
     apply_due(b, p, false);
+    bus_save_state(b, p, ROW_IN, in->stream, in->next);
 }
 
 bool bus_in_tick(struct bus *b, struct bus_peer *p, uint64_t now_ms)

@@ -18,6 +18,7 @@ struct bus_item {
     uint64_t    number;
     uint64_t    since_ms;
     bool        by_router;     /* the way out: routerd has it, it is only counted */
+    struct receipt *receipt;   /* the way in, when it came by routerd */
     struct buf  body;
 };
 
@@ -30,6 +31,7 @@ struct bus_out {
     uint64_t      stream, number;             /* number: of the last packet made */
     bool          greeted;                    /* the peer was told of this stream */
     bool          broken;                     /* a packet was lost on the way to routerd */
+    const char   *fault;                      /* why a packet of this turn did not leave by Redis; or NULL */
     struct buf    batch;                      /* frames of this turn */
     unsigned      batch_frames;
     struct list   unconfirmed;
@@ -49,7 +51,7 @@ struct bus_in {
 };
 
 struct bus_peer {
-    char           name[64];
+    char           name[64];                  /* empty: only known from live memory yet */
     uint32_t       instance;
     uint64_t       life;
     bool           up;
@@ -74,13 +76,23 @@ struct bus_counters {
 };
 extern struct bus_counters bus_counters;
 
+/* Rows of live memory: i and o = u32 instance -> a state, p = u32 instance, u64 number -> a packet. */
+enum bus_row { ROW_IN = 'i', ROW_OUT = 'o', ROW_PACKET = 'p' };
+/* value.p NULL: forget it. number: of a packet, else 0. */
+void bus_save(struct bus *b, const struct bus_peer *p, enum bus_row row, uint64_t number, struct slice value);
+void bus_save_state(struct bus *b, const struct bus_peer *p, enum bus_row row, uint64_t stream, uint64_t number);
+
 /* bus_out.c */
 void bus_out_init(struct bus_peer *p);
+/* An unconfirmed packet of before; in order. */
+void bus_out_restore(struct bus_peer *p, uint64_t number, struct slice body);
+/* What is unconfirmed goes by routerd. */
+void bus_out_return(struct bus *b, struct bus_peer *p);
 void bus_out_free(struct bus_peer *p);
 void bus_out_frame(struct bus *b, struct bus_peer *p, const struct frame *f, uint64_t now_ms);
 void bus_out_flush(struct bus *b, struct bus_peer *p, uint64_t now_ms);
 void bus_out_hello(struct bus *b, struct bus_peer *p, bool answer);
-void bus_out_confirmed(struct bus_peer *p, const struct bus_packet *confirm);
+void bus_out_confirmed(struct bus *b, struct bus_peer *p, const struct bus_packet *confirm);
 void bus_out_accepted(struct bus *b, struct bus_peer *p, const struct bus_packet *accept, uint64_t now_ms);
 void bus_out_echoed(struct bus_peer *p, uint64_t nonce, uint64_t now_ms);
 /* Everything unconfirmed and all that follows goes by routerd. */
@@ -90,7 +102,7 @@ bool bus_out_tick(struct bus *b, struct bus_peer *p, uint64_t now_ms);
 
 /* bus_in.c */
 void bus_in_init(struct bus_peer *p);
-void bus_in_free(struct bus_peer *p);
+void bus_in_free(struct bus *b, struct bus_peer *p);
 void bus_in_hello(struct bus *b, struct bus_peer *p, const struct bus_packet *hello);
 void bus_in_packet(struct bus *b, struct bus_peer *p, const struct bus_packet *packet, bool by_router,
                    uint64_t now_ms);

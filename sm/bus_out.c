@@ -17,7 +17,7 @@ void bus_out_init(struct bus_peer *p)
     p->out.retry_ms = BUS_RETRY_MIN_MS;
 }
 
-static void item_free(struct bus_out *out, struct bus_item *item)
+static void item_drop(struct bus_out *out, struct bus_item *item)
 {
     out->unconfirmed_bytes -= buf_len(&item->body);
     list_remove(&item->link);
@@ -25,10 +25,17 @@ static void item_free(struct bus_out *out, struct bus_item *item)
     free(item);
 }
 
+static void item_done(struct bus *b, struct bus_peer *p, struct bus_item *item)
+{
+    if (!item->by_router)
+        bus_save(b, p, ROW_PACKET, item->number, slice_of(NULL, 0));
+    item_drop(&p->out, item);
+}
+
 void bus_out_free(struct bus_peer *p)
 {
     LIST_EACH(&p->out.unconfirmed, node)
-        item_free(&p->out, LIST_OWNER(node, struct bus_item, link));
+        item_drop(&p->out, LIST_OWNER(node, struct bus_item, link));
     buf_free(&p->out.batch);
 }
 
@@ -42,17 +49,18 @@ static void by_router(struct bus *b, struct bus_peer *p, struct slice body)
 
 /* What the link cannot take (a full queue) is lost like any other frame then; but a hole in the numbers
  * would be waited for, so a new stream begins. */
-static void mend(struct bus_peer *p)
+static void mend(struct bus *b, struct bus_peer *p)
 {
     struct bus_out *out = &p->out;
 
     if (!out->broken)
         return;
     LIST_EACH(&out->unconfirmed, node)
-        item_free(out, LIST_OWNER(node, struct bus_item, link));
+        item_done(b, p, LIST_OWNER(node, struct bus_item, link));
     out->broken = out->greeted = false;
     out->stream = random_u64() | 1;
     out->number = 0;
+    bus_save_state(b, p, ROW_OUT, out->stream, out->number);
 }
 
 /* The stream begins, for its receiver, with the oldest packet it can still need. */
@@ -80,6 +88,23 @@ static void retry_later(struct bus_out *out, uint64_t now_ms)
     out->retry_ms = out->retry_ms * 2 > BUS_RETRY_MAX_MS ? BUS_RETRY_MAX_MS : out->retry_ms * 2;
 }
 
+void bus_out_return(struct bus *b, struct bus_peer *p)
+{
+    struct bus_out *out = &p->out;
+
+    if (!list_empty(&out->unconfirmed) && !out->greeted)
+        bus_out_hello(b, p, false);
+    LIST_EACH(&out->unconfirmed, node) {
+        struct bus_item *item = LIST_OWNER(node, struct bus_item, link);
+        if (!item->by_router) {
+            bus_counters.packets_returned++;
+            by_router(b, p, buf_slice(&item->body));
+        }
+        item_done(b, p, item);
+    }
+    mend(b, p);
+}
+
 void bus_out_close(struct bus *b, struct bus_peer *p, const char *why, uint64_t now_ms)
 {
     struct bus_out *out = &p->out;
@@ -92,18 +117,9 @@ void bus_out_close(struct bus *b, struct bus_peer *p, const char *why, uint64_t 
     }
     out->road = ROAD_ROUTER;
     out->episode++;
+    out->fault = NULL;
     retry_later(out, now_ms);
-    if (!out->greeted)
-        bus_out_hello(b, p, false);
-    LIST_EACH(&out->unconfirmed, node) {
-        struct bus_item *item = LIST_OWNER(node, struct bus_item, link);
-        if (!item->by_router) {
-            bus_counters.packets_returned++;
-            by_router(b, p, buf_slice(&item->body));
-        }
-        item_free(out, item);
-    }
-    mend(p);
+    bus_out_return(b, p);
     bus_out_flush(b, p, now_ms);
 }
 
@@ -193,53 +209,61 @@ bool bus_out_tick(struct bus *b, struct bus_peer *p, uint64_t now_ms)
 /* ---- packets ---- */
 
 /* Takes the body. */
-static void remember(struct bus_out *out, struct buf *body, bool by_router, uint64_t now_ms)
+static void remember(struct bus_out *out, uint64_t number, struct buf *body, bool by_router, uint64_t now_ms)
 {
     struct bus_item *item = xcalloc(1, sizeof(*item));
 
-    *item = (struct bus_item){
-        .number = out->number, .since_ms = now_ms, .by_router = by_router, .body = *body,
-    };
+    *item = (struct bus_item){ .number = number, .since_ms = now_ms, .by_router = by_router, .body = *body };
     *body = (struct buf){ 0 };
     out->unconfirmed_bytes += buf_len(&item->body);
     list_append(&out->unconfirmed, &item->link);
 }
 
-static const char *by_redis(struct bus *b, struct bus_peer *p, struct buf *body, uint64_t now_ms)
+void bus_out_restore(struct bus_peer *p, uint64_t number, struct slice body)
 {
-    if (p->out.unconfirmed_bytes + buf_len(body) > b->limits.unconfirmed_bytes)
-        return "too much is unconfirmed";
-    if (publish(b, p, buf_slice(body)))
-        return "not published";
-    remember(&p->out, body, false, now_ms);
-    bus_counters.packets_redis++;
-    return NULL;
+    struct buf copy = { 0 };
+
+    buf_put_slice(&copy, body);
+    remember(&p->out, number, &copy, false, 0);
 }
 
-/* While packets are under way by Redis, the ones that go by routerd are
- * counted as well: their receiver holds them until the others have come. */
+/* Behind one that could not leave nothing leaves: bus_after_turn sends them all by routerd. */
+static void by_redis(struct bus *b, struct bus_peer *p, struct buf *body, uint64_t now_ms)
+{
+    struct bus_out *out = &p->out;
+
+    if (!out->fault && out->unconfirmed_bytes + buf_len(body) > b->limits.unconfirmed_bytes)
+        out->fault = "too much is unconfirmed";
+    if (!out->fault && publish(b, p, buf_slice(body)))
+        out->fault = "not published";
+    bus_counters.packets_redis += !out->fault;
+    bus_save(b, p, ROW_PACKET, out->number, buf_slice(body));
+    remember(out, out->number, body, false, now_ms);
+}
+
+/* While packets are under way by Redis, the ones that go by routerd are counted as well: their receiver
+ * holds them until the others have come. */
 static void send_packet(struct bus *b, struct bus_peer *p, struct slice frames, bool redis, uint64_t now_ms)
 {
     struct bus_out   *out = &p->out;
     struct bus_packet packet = { .op = BUS_PACKET, .origin = b->self, .frames = frames };
     struct buf        body = { 0 };
-    const char       *why;            /* it does not go by Redis */
 
     if (!out->greeted)
         bus_out_hello(b, p, false);
     packet.stream = out->stream;
     packet.number = ++out->number;
+    bus_save_state(b, p, ROW_OUT, out->stream, out->number);
     bus_packet_put(&body, &packet);
-    why = redis ? by_redis(b, p, &body, now_ms) : "";
-    if (why && *why)
-        bus_out_close(b, p, why, now_ms);
-    if (why) {
-        by_router(b, p, buf_slice(&body));
-        if (!list_empty(&out->unconfirmed))
-            remember(out, &body, true, now_ms);
-        mend(p);
+    if (redis) {
+        by_redis(b, p, &body, now_ms);
+        return;
     }
+    by_router(b, p, buf_slice(&body));
+    if (!list_empty(&out->unconfirmed))
+        remember(out, out->number, &body, true, now_ms);
     buf_free(&body);
+    mend(b, p);
 }
 
 void bus_out_flush(struct bus *b, struct bus_peer *p, uint64_t now_ms)
@@ -260,6 +284,8 @@ void bus_out_frame(struct bus *b, struct bus_peer *p, const struct frame *f, uin
     struct bus_out *out = &p->out;
     bool            redis;
 
+    if (out->fault)
+        bus_out_close(b, p, out->fault, now_ms);
     buf_reset(&b->scratch, BUS_PACKET_FULL);
     if (frame_encode(&b->scratch, f))
         return;
@@ -276,7 +302,7 @@ void bus_out_frame(struct bus *b, struct bus_peer *p, const struct frame *f, uin
 }
 
 /* What went by routerd behind the last one by Redis is not waited for. */
-void bus_out_confirmed(struct bus_peer *p, const struct bus_packet *confirm)
+void bus_out_confirmed(struct bus *b, struct bus_peer *p, const struct bus_packet *confirm)
 {
     struct bus_out *out = &p->out;
 
@@ -286,6 +312,6 @@ void bus_out_confirmed(struct bus_peer *p, const struct bus_packet *confirm)
         struct bus_item *item = LIST_OWNER(node, struct bus_item, link);
         if (item->number > confirm->number && !item->by_router)
             return;
-        item_free(out, item);
+        item_done(b, p, item);
     }
 }

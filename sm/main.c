@@ -84,11 +84,6 @@ static void outlet_bounce(void *arg, const struct frame *f, enum zerr why)
     link_bounce(self->daemon->link, f, why);
 }
 
-static enum zerr bus_link(void *arg, struct frame *f)
-{
-    return link_send(arg, f);
-}
-
 /* ---- store ---- */
 
 static bool open_stores(struct self *self)
@@ -128,7 +123,7 @@ static void apply_settings(struct self *self)
             log_info("registration_closed", "domain", settings->domain[i].name, "why",
                      "this version admits nobody by invitation or review", NULL);
     bind_domains(self);
-    presence_bus_look(self->sm.bus);
+    presence_bus_settings(self->sm.bus);
 }
 
 static void *start(struct daemon *d)
@@ -161,7 +156,7 @@ static void *start(struct daemon *d)
     sm->logins = logins_new();
     sm->sasl = sasl_new(&sm->store, d->loop);
     sm->registrations = throttle_new();
-    sm->bus = presence_bus_new(sm, bus_link, d->link);
+    sm->bus = presence_bus_new(sm, d->link);
     apply_settings(self);
     return self;
 }
@@ -216,7 +211,7 @@ static void on_routes(void *arg, const struct routes *routes)
 
     self->sm.routes = routes;
     ways_begin(&self->sm);
-    presence_bus_look(self->sm.bus);
+    presence_bus_routes(self->sm.bus);
 }
 
 static void on_kept(void *arg, struct kept *k)

@@ -14,17 +14,19 @@
 #include "log.h"
 #include "presence_keys.h"
 #include "redis.h"
+#include "sm_live.h"
 
 enum { TICK_MS = 100, ANSWER_MAX = 4 << 20 };
 
 struct presence_bus {
     struct sm            *sm;
-    enum zerr           (*send)(void *arg, struct frame *f);
-    void                 *arg;
+    struct link          *link;
     struct bus           *bus;
     struct redis         *redis;     /* NULL: server.redis is off */
     struct presence_keys *keys;      /* the same */
-    struct deferred       end_of_turn;
+    const struct frame   *in_hand;   /* while its handler runs */
+    struct live_hook      before_commit;
+    struct deferred       after_turn;
     struct timer          tick;
 };
 
@@ -56,7 +58,30 @@ static enum zerr way_send(void *arg, uint32_t instance, struct slice body)
 
     f.dest = (struct address){ .role = ROLE_SM, .instance = instance };
     f.body = body;
-    return pb->send(pb->arg, &f);
+    return link_send(pb->link, &f);
+}
+
+static void way_save(void *arg, struct slice key, struct slice value)
+{
+    struct presence_bus *pb = arg;
+
+    if (value.p)
+        live_put(pb->sm->live, L_BUS, key, value);
+    else
+        live_delete(pb->sm->live, L_BUS, key);
+}
+
+static struct receipt *way_receipt(void *arg)
+{
+    struct presence_bus *pb = arg;
+
+    return link_receipt(pb->link, pb->in_hand);
+}
+
+static void way_release(void *arg, struct receipt *receipt)
+{
+    (void)arg;
+    receipt_unref(&receipt);
 }
 
 struct publication {
@@ -108,15 +133,15 @@ static bool all_are_ours(const struct sm *sm, const struct frame *f)
     return true;
 }
 
-/* An instance speaks for the accounts of its slots, to those of ours. While the tables of the two differ
- * slots are moving, and only dispatch's checks are left: local domains, canonical JIDs, sound content. */
+/* An instance speaks for the accounts of its slots, to those of ours. While slots move the tables of the
+ * two may differ, and only dispatch's checks are left: local domains, canonical JIDs, sound content. */
 static bool may_say(const struct sm *sm, const struct frame *f)
 {
     struct slice from = f->stanza.from;
 
     if (!sm_serves(sm, jid_domain(from)) || !jid_local(from).len)
         return false;
-    return f->generation != routes_generation(sm->routes) ||
+    return !routes_settled(sm->routes) || f->generation != routes_generation(sm->routes) ||
            (owned_by(sm, jid_bare(from), f->origin.instance) && all_are_ours(sm, f));
 }
 
@@ -139,9 +164,11 @@ void on_presence_bus(void *self, const struct frame *f)
 {
     struct sm *sm = self;
 
+    sm->bus->in_hand = f;
     if (f->origin.role != ROLE_SM || bus_on_frame(sm->bus->bus, &f->origin, f->body, now_of(sm->bus)))
         log_warn("frame_refused", "trace", log_hex(f->trace), "kind", "PRESENCE_BUS", "peer",
                  log_num(f->origin.instance), "why", "malformed", NULL);
+    sm->bus->in_hand = NULL;
     keep_ticking(sm->bus);
 }
 
@@ -164,11 +191,20 @@ static void on_change(void *arg)
     keep_ticking(pb);
 }
 
-static void on_end_of_turn(void *arg)
+/* Part of the commit that makes the turn true: it only fills rows and the queue to Redis. */
+static void on_before_commit(void *arg)
 {
     struct presence_bus *pb = arg;
 
-    bus_end_turn(pb->bus, now_of(pb));
+    if (bus_end_turn(pb->bus, now_of(pb)))
+        loop_defer(pb->sm->loop, &pb->after_turn);
+}
+
+static void on_after_turn(void *arg)
+{
+    struct presence_bus *pb = arg;
+
+    bus_after_turn(pb->bus, now_of(pb));
 }
 
 /* ---- from sm ---- */
@@ -177,10 +213,11 @@ bool presence_bus_take(struct presence_bus *pb, const struct frame *f)
 {
     const struct sm *sm = pb->sm;
 
-    if (!pb->redis || f->dest.role != ROLE_SM || !bus_frame_fits(f) || !sm_owns(sm, jid_bare(f->stanza.from)))
+    if (!pb->redis || f->dest.role != ROLE_SM || !bus_frame_fits(f) || !routes_settled(sm->routes) ||
+        !sm_owns(sm, jid_bare(f->stanza.from)))
         return false;
     bus_send(pb->bus, f, now_of(pb));
-    loop_defer(sm->loop, &pb->end_of_turn);
+    live_dirty(sm->live);
     return true;
 }
 
@@ -198,39 +235,70 @@ static struct bus_limits limits_of(const struct sm *sm)
     };
 }
 
-void presence_bus_look(struct presence_bus *pb)
+void presence_bus_settings(struct presence_bus *pb)
 {
-    const struct sm             *sm = pb->sm;
-    struct bus_limits            limits = limits_of(sm);
-    const struct route_instance *at;
+    struct bus_limits limits = limits_of(pb->sm);
 
     bus_set_limits(pb->bus, &limits);
-    for (size_t i = 0; (at = routes_at(sm->routes, i)); i++)
-        if (at->role == ROLE_SM)
-            bus_peer(pb->bus, at, now_of(pb));
+}
+
+/* While slots move presence is routed like all else, so that the link and dispatch do with it what they do
+ * with the rest: what Redis had not carried goes before it. */
+void presence_bus_routes(struct presence_bus *pb)
+{
+    const struct sm             *sm = pb->sm;
+    const struct route_instance *at;
+
+    for (size_t i = 0; (at = routes_at(sm->routes, i)); i++) {
+        struct route_instance peer = *at;
+        peer.up &= routes_settled(sm->routes);
+        if (peer.role == ROLE_SM)
+            bus_peer(pb->bus, &peer, now_of(pb));
+    }
+    if (pb->keys)
+        presence_keys_routed(pb->keys);
     keep_ticking(pb);
 }
 
-struct presence_bus *presence_bus_new(struct sm *sm, enum zerr (*send)(void *arg, struct frame *f), void *arg)
+static int restore_row(void *arg, struct slice key, struct slice value)
+{
+    struct presence_bus *pb = arg;
+
+    bus_restore(pb->bus, key, value);
+    return 0;
+}
+
+static void connect_redis(struct presence_bus *pb, const struct bus_limits *limits)
+{
+    struct sm        *sm = pb->sm;
+    struct redis_spec spec = {
+        .loop = sm->loop, .live = sm->live, .where = sm->settings->server.redis, .channel = bus_channel(pb->bus),
+        .out_max = 2 * limits->unconfirmed_bytes, .in_max = ANSWER_MAX,
+        .on_change = on_change, .on_message = on_message, .arg = pb,
+    };
+
+    if (strcmp(spec.where, "off") == 0)
+        return;
+    pb->redis = redis_new(&spec);
+    pb->keys = presence_keys_new(sm, pb->redis);
+}
+
+struct presence_bus *presence_bus_new(struct sm *sm, struct link *link)
 {
     struct presence_bus *pb = xcalloc(1, sizeof(*pb));
     struct bus_limits    limits = limits_of(sm);
-    struct bus_ways      ways = { way_send, way_publish, way_deliver, pb };
+    struct bus_ways      ways = {
+        way_send, way_publish, way_save, way_receipt, way_release, way_deliver, pb,
+    };
 
     *pb = (struct presence_bus){
-        .sm = sm, .send = send, .arg = arg, .tick = { .fire = on_tick, .arg = pb },
-        .end_of_turn = { .run = on_end_of_turn, .arg = pb },
+        .sm = sm, .link = link, .tick = { .fire = on_tick, .arg = pb },
+        .before_commit = { .run = on_before_commit, .arg = pb }, .after_turn = { .run = on_after_turn, .arg = pb },
     };
     pb->bus = bus_new(sm->instance, &limits, &ways);
-    if (strcmp(sm->settings->server.redis, "off") == 0)
-        return pb;
-    struct redis_spec spec = {
-        .loop = sm->loop, .where = sm->settings->server.redis, .channel = bus_channel(pb->bus),
-        .out_max = 2 * limits.unconfirmed_bytes, .in_max = ANSWER_MAX,
-        .on_change = on_change, .on_message = on_message, .arg = pb,
-    };
-    pb->redis = redis_new(&spec);
-    pb->keys = presence_keys_new(sm, pb->redis);
+    live_each(sm->live, L_BUS, restore_row, pb);
+    live_before_commit(sm->live, &pb->before_commit);
+    connect_redis(pb, &limits);
     return pb;
 }
 
@@ -241,7 +309,8 @@ void presence_bus_free(struct presence_bus **pbp)
     if (!pb)
         return;
     timer_disarm(&pb->tick);
-    loop_undefer(&pb->end_of_turn);
+    loop_undefer(&pb->after_turn);
+    list_remove(&pb->before_commit.link);
     redis_free(&pb->redis);
     presence_keys_free(&pb->keys);
     bus_free(&pb->bus);

@@ -7,14 +7,17 @@
 #include "frame.h"
 #include "session.h"
 
+struct link;
 struct sm;
 struct presence_bus;
 
-/* send: a frame to routerd. Without server.redis it only takes what others send. */
-struct presence_bus *presence_bus_new(struct sm *sm, enum zerr (*send)(void *arg, struct frame *f), void *arg);
+/* When sm->live is there. Without server.redis it only takes what others send. */
+struct presence_bus *presence_bus_new(struct sm *sm, struct link *link);
 void                 presence_bus_free(struct presence_bus **pb);
-/* The settings or the route table changed. */
-void presence_bus_look(struct presence_bus *pb);
+/* The settings changed. */
+void                 presence_bus_settings(struct presence_bus *pb);
+/* routerd published a table; before the first one nothing is sent. */
+void                 presence_bus_routes(struct presence_bus *pb);
 
 /* True: f was presence for another instance, and the bus has it. */
 bool presence_bus_take(struct presence_bus *pb, const struct frame *f);

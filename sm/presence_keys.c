@@ -19,12 +19,13 @@
 /* A presence whose content is longer is written without it: the key says who is online, and how. */
 enum { PULSE_MS = 1000, CONTENT_MAX = 4096 };
 
-static uint64_t written, deleted, said_gone;
+static uint64_t written, deleted, said_gone, read_through;
 
 static const struct stat_row rows[] = {
     { "presence_keys_written", "keys of sessions written to Redis", &written },
     { "presence_keys_deleted", "keys of sessions deleted", &deleted },
     { "presence_said_gone", "sessions of a former life that Redis still named", &said_gone },
+    { "presence_keys_read", "1 when the keys of a former life were read to their end", &read_through },
     { 0 },
 };
 
@@ -37,7 +38,7 @@ struct presence_keys {
     size_t        to_announce;    /* sessions that walk still owes since Redis came */
     double        due;            /* sessions to be written anew, with the fraction */
     uint64_t      started_ms;
-    bool          caught_up, scanning;
+    bool          routed, scanning;
     char          cursor[24];     /* of SCAN */
     struct buf    key, value;
 };
@@ -158,7 +159,7 @@ static void on_scanned(void *arg, const struct redisReply *reply)
         if (key->type == REDIS_REPLY_STRING)
             look_at(k, slice_of(key->str, (size_t)key->len));
     }
-    k->caught_up = strcmp(k->cursor, "0") == 0;
+    read_through = strcmp(k->cursor, "0") == 0;
 }
 
 static void catch_up(struct presence_keys *k)
@@ -167,7 +168,7 @@ static void catch_up(struct presence_keys *k)
     char                   count[24];
     struct slice words[] = { SLICE("SCAN"), slice_str(k->cursor), SLICE("MATCH"), SLICE(PREFIX "*"), SLICE("COUNT"), { 0 } };
 
-    if (k->caught_up || k->scanning || !k->up ||
+    if (read_through || k->scanning || !k->up || !k->routed || !routes_settled(k->sm->routes) ||
         loop_now_ms(k->sm->loop) - k->started_ms < (uint64_t)settings->limits.presence_grace * 1000)
         return;
     long batch = settings->limits.presence_key_rate < 1000 ? settings->limits.presence_key_rate : 1000;
@@ -184,6 +185,11 @@ static void on_pulse(void *arg)
     timer_arm(k->sm->loop, &k->pulse, PULSE_MS);
     announce(k);
     catch_up(k);
+}
+
+void presence_keys_routed(struct presence_keys *k)
+{
+    k->routed = true;
 }
 
 void presence_keys_redis(struct presence_keys *k, bool up)

@@ -17,5 +17,7 @@ struct presence_keys *presence_keys_new(struct sm *sm, struct redis *redis);
 void presence_keys_free(struct presence_keys **k);
 /* Redis came or went: when it comes, all sessions are written anew, paced. */
 void presence_keys_redis(struct presence_keys *k, bool up);
+/* There is a route table, so that it is known which accounts are ours. */
+void presence_keys_routed(struct presence_keys *k);
 /* Writes or deletes the session's key as it is now. */
 void presence_keys_write(struct presence_keys *k, const struct session *s);

@@ -74,6 +74,7 @@ struct redis {
     char             *where, *channel;
     struct connection connections[CONNECTIONS];
     bool              told_down;
+    struct live_hook  after_commit;
     char              read[READ_BYTES];
 };
 
@@ -239,7 +240,10 @@ static enum zerr ask(struct connection *c, const struct slice *words, size_t cou
     enum zerr err = redis_wire_ask(c->wire, words, count, then, arg, loop_now_ms(c->redis->spec.loop));
 
     asked += !err;
-    loop_defer(c->redis->spec.loop, &c->flush);
+    if (c->redis->spec.live)
+        live_dirty(c->redis->spec.live);
+    else
+        loop_defer(c->redis->spec.loop, &c->flush);
     return err;
 }
 
@@ -409,6 +413,15 @@ static void on_timer(void *arg)
 
 /* ---- the pair ---- */
 
+/* A connection may be lost on the way. */
+static void after_commit(void *arg)
+{
+    struct redis *r = arg;
+
+    for (int i = 0; i < CONNECTIONS; i++)
+        flush(&r->connections[i]);
+}
+
 struct redis *redis_new(const struct redis_spec *spec)
 {
     struct redis *r = xcalloc(1, sizeof(*r));
@@ -425,6 +438,9 @@ struct redis *redis_new(const struct redis_spec *spec)
         };
         timer_arm(spec->loop, &c->timer, 0);
     }
+    r->after_commit = (struct live_hook){ .run = after_commit, .arg = r };
+    if (spec->live)
+        live_after_commit(spec->live, &r->after_commit);
     return r;
 }
 
@@ -440,6 +456,7 @@ void redis_free(struct redis **rp)
         r->connections[i].state = AWAY;
         redis_wire_free(&r->connections[i].wire);
     }
+    list_remove(&r->after_commit.link);
     free(r->where);
     free(r->channel);
     free(r);

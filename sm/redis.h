@@ -4,13 +4,14 @@
  * by itself, again and again with back-off, and is dropped when an answer is late. What was asked and not
  * answered then is answered NULL: whoever asks has another way, because Redis is a hint (DESIGN.md 5). */
 
-#include "loop.h"
+#include "live.h"
 #include "redis_wire.h"
 
 struct redis;
 
 struct redis_spec {
     struct loop *loop;
+    struct live *live;          /* what is asked leaves when the turn is true; NULL: at its end */
     const char  *where;         /* "unix:PATH", "HOST:PORT", "[ADDRESS]:PORT" */
     const char  *channel;       /* the one that is subscribed to */
     size_t       out_max;       /* bytes waiting to be written; as much again may be with the kernel */

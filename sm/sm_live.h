@@ -12,6 +12,7 @@
     X(WAITING)     /* sm/outcome_live.c: serial -> an outcome that waits */      \
     X(ENDED)       /* sm/resume_ended.c: in order -> a session that ended */     \
     X(PROMISE)     /* sm/outcome_live.c: serial -> the answer if this process dies */ \
+    X(BUS)         /* sm/bus.c: the presence bus: numbers, unconfirmed packets */ \
     X(INSTANCE)    /* facts about this instance, by name */
 
 enum sm_live_table {

@@ -279,28 +279,59 @@ def restart_of_sm(server):
     return restart
 
 
-def test_the_receiving_sm_is_killed(server, friends, restart_of_sm):
+@pytest.mark.parametrize("victim", ["sm-1", "sm-2"])
+def test_an_sm_is_killed_while_presence_flows(server, friends, restart_of_sm, victim):
+    """Nothing is lost, nothing comes twice: what was under way is in live memory."""
     a, b = friends
-    show(a, "before")
-    assert seen(b, a, "before") == ["before"]
-    restart_of_sm("sm-2")
-    b2 = server.client(b.bare, register=False, resource="again")
-    b2.expect("presence", lambda p: p.get("from") == a.jid and p.findtext("client:status", None, NS) == "before")
-    show(a, "after")
-    assert seen(b2, a, "after")[-1] == "after"
-    nothing_more(b2, a)
+    for round_ in range(3):
+        words = [f"r{round_}w{i}" for i in range(300)]
+        show(a, *words[:150])
+        flow = threading.Thread(target=show, args=(a, *words[150:]))
+        flow.start()
+        restart_of_sm(victim)
+        flow.join()
+        assert seen(b, a, words[-1]) == words
+    nothing_more(b, a)
 
 
-def test_the_publishing_sm_is_killed_and_its_sessions_do_not_hang(server, redis, friends, restart_of_sm):
-    """Who was online at the end of a former life and is not there is said to be gone, by what Redis kept."""
+def test_both_are_killed_with_redis(server, redis, friends, restart_of_sm):
     a, b = friends
-    gone = f"{a.bare}/gone"
-    wait_for(lambda: redis.ask("EXISTS", f"zubr:online:{a.jid}"), "the key")
-    restart_of_sm("sm-1")
-    redis.ask("SET", f"zubr:online:{gone}", "<presence/>")
-    redis.ask("SET", f"zubr:online:{b.bare}/not-of-sm-1", "<presence/>")
+    server.expect_warning("redis_down")
+    words = [f"w{i}" for i in range(100)]
+    show(a, *words)
+    redis.kill()
+    for instance in ("sm-1", "sm-2"):
+        os.kill(server.pid_of(instance), signal.SIGKILL)
+    assert seen(b, a, "w99") == words
+    a.drop()
+    assert seen(b, a, None) == [None]
+    redis.start()
+    wait_for(lambda: roads(server) == [1, 1], "both roads again", 30)
+    nothing_more(b, a)
+
+
+def test_sessions_of_a_lost_life_are_said_to_be_gone(server, redis, friends, restart_of_sm):
+    """A power cut: live memory is void, nobody said goodbye; Redis still names who was online."""
+    a, b = friends
+    for instance in ("sm-1", "sm-2"):
+        wait_for(lambda: stats(server, instance)["presence_keys_read"], f"the first reading of {instance}")
+    key = f"zubr:online:{a.jid}"
+    wait_for(lambda: redis.ask("EXISTS", key), "the key")
+    value = redis.ask("GET", key)
+    a.close()
+    assert seen(b, a, None) == [None]
+    wait_for(lambda: not redis.ask("EXISTS", key), "the end of the key")
+    redis.ask("SET", key, value)
+    # Not of sm-1, or no JID, or there: these move nobody.
+    redis.ask("SET", f"zubr:online:{b.bare}/another", "<presence/>")
     redis.ask("SET", "zubr:online:@@", "junk")
-    b.expect("presence", lambda p: p.get("from") in (a.jid, gone) and p.get("type") == "unavailable")
+    a2 = server.client(a.bare, register=False, resource="stays")
+    b.expect("presence", lambda p: p.get("from") == a2.jid)
+    restart_of_sm("sm-1")
+    assert seen(b, a, None) == [None]
+    wait_for(lambda: not redis.ask("EXISTS", key), "the end of the key")
+    assert redis.ask("EXISTS", f"zubr:online:{b.bare}/another") == 1
+    nothing_more(b, a2)
 
 
 def test_one_side_without_redis(redis):

@@ -28,6 +28,19 @@ static enum zerr take_publish(void *arg, const char *channel, struct slice paylo
     return payload.len > BUS_SEAL ? ZE_OK : ZE_UNAVAILABLE;
 }
 
+static void take_row(void *arg, struct slice key, struct slice value)
+{
+    (void)arg;
+    if (key.len < 5 || (value.p && !value.len))
+        abort();
+}
+
+static struct receipt *no_receipt(void *arg)
+{
+    (void)arg;
+    return NULL;
+}
+
 static void take_frame(void *arg, const struct frame *f)
 {
     (void)arg;
@@ -52,7 +65,7 @@ static void check_round_trip(struct slice body)
 static void feed_bus(struct slice body, bool by_router)
 {
     struct bus_limits     limits = { .unconfirmed_bytes = 65536, .patience_ms = 1000 };
-    struct bus_ways       ways = { take_send, take_publish, take_frame, NULL };
+    struct bus_ways       ways = { take_send, take_publish, take_row, no_receipt, NULL, take_frame, NULL };
     struct bus           *b = bus_new("sm-1", &limits, &ways);
     struct route_instance at = { .name = "sm-2", .role = ROLE_SM, .key = instance_key("sm-2"), .incarnation = 1, .up = true };
     struct address        origin = { ROLE_SM, at.key, 1 };

@@ -17,12 +17,12 @@
 #include "log.h"
 #include "mem.h"
 
-enum { PATIENCE = 1000, QUEUE = 4096, SEEN = 20000 };
+enum { PATIENCE = 1000, QUEUE = 4096, SEEN = 20000, ROWS = 4000, OWED = 4000 };
 
 struct letter {
     uint32_t   to;
     uint64_t   ticket;
-    bool       answered;
+    bool       astray;       /* to a channel that nobody listens to any more */
     struct buf body;
 };
 
@@ -40,13 +40,19 @@ struct end {
     bool        subscribed;
     unsigned    sent, seen[SEEN];
     size_t      seen_count;
+    struct { struct buf key, value; } rows[ROWS];      /* live memory */
+    size_t      row_count;
+    struct buf  owed[OWED];                            /* letters not confirmed, by receipt; empty: confirmed */
+    size_t      owed_count;
 };
 
 static struct end  ends[2];
 static struct road router[2], redis[2];      /* by who receives */
 static struct road graveyard;                /* what Redis delivers once more, or late */
 static uint64_t    now;
+static struct slice in_hand;
 static bool        redis_refuses, router_refuses;
+static unsigned    by_redis, rose_with_packets, rose_owing;     /* what the random test came across */
 
 static struct letter *post(struct road *r, struct slice body)
 {
@@ -75,13 +81,57 @@ static enum zerr fake_send(void *arg, uint32_t instance, struct slice body)
 
 static enum zerr fake_publish(void *arg, const char *channel, struct slice payload, uint64_t ticket)
 {
-    struct end *from = arg;
+    struct end    *from = arg;
+    struct letter *l;
 
     if (redis_refuses)
         return ZE_UNAVAILABLE;
-    assert_string_equal(channel, ends[from == &ends[0]].channel);
-    post(&redis[from == &ends[0]], payload)->ticket = ticket;
+    l = post(&redis[from == &ends[0]], payload);
+    l->ticket = ticket;
+    l->astray = strcmp(channel, ends[from == &ends[0]].channel) != 0;
     return ZE_OK;
+}
+
+/* Rows in key order. */
+static void fake_save(void *arg, struct slice key, struct slice value)
+{
+    struct end *e = arg;
+    size_t      i = 0;
+
+    while (i < e->row_count && slice_cmp(buf_slice(&e->rows[i].key), key) < 0)
+        i++;
+    bool same = i < e->row_count && slice_eq(buf_slice(&e->rows[i].key), key);
+    if (same && !value.p) {
+        buf_free(&e->rows[i].key);
+        buf_free(&e->rows[i].value);
+        memmove(&e->rows[i], &e->rows[i + 1], (--e->row_count - i) * sizeof(e->rows[0]));
+    }
+    if (!value.p)
+        return;
+    if (!same) {
+        assert_true(e->row_count < ROWS);
+        memmove(&e->rows[i + 1], &e->rows[i], (e->row_count++ - i) * sizeof(e->rows[0]));
+        memset(&e->rows[i], 0, sizeof(e->rows[0]));
+        buf_put_slice(&e->rows[i].key, key);
+    }
+    buf_reset(&e->rows[i].value, 0);
+    buf_put_slice(&e->rows[i].value, value);
+}
+
+/* The letter in hand stays unconfirmed: it comes again when this end is restarted. */
+static struct receipt *fake_receipt(void *arg)
+{
+    struct end *e = arg;
+
+    assert_true(e->owed_count < OWED);
+    buf_put_slice(&e->owed[e->owed_count], in_hand);
+    return (struct receipt *)&e->owed[e->owed_count++];
+}
+
+static void fake_release(void *arg, struct receipt *receipt)
+{
+    (void)arg;
+    buf_free((struct buf *)receipt);
 }
 
 static void fake_deliver(void *arg, const struct frame *f)
@@ -97,7 +147,9 @@ static void fake_deliver(void *arg, const struct frame *f)
 static void make(struct end *e)
 {
     struct bus_limits limits = { .unconfirmed_bytes = 1 << 20, .patience_ms = PATIENCE };
-    struct bus_ways   ways = { fake_send, fake_publish, fake_deliver, e };
+    struct bus_ways   ways = {
+        fake_send, fake_publish, fake_save, fake_receipt, fake_release, fake_deliver, e,
+    };
 
     e->bus = bus_new(e->name, &limits, &ways);
     snprintf(e->channel, sizeof(e->channel), "%s", bus_channel(e->bus));
@@ -124,9 +176,11 @@ static bool arrive_router(int to)
     struct letter *l = take(&router[to]);
     struct address origin = { ROLE_SM, ends[!to].key, 7 };
 
-    if (l)
-        assert_int_equal(bus_on_frame(ends[to].bus, &origin, buf_slice(&l->body), now), ZE_OK);
-    return l != NULL;
+    if (!l)
+        return false;
+    in_hand = buf_slice(&l->body);
+    assert_int_equal(bus_on_frame(ends[to].bus, &origin, in_hand, now), ZE_OK);
+    return true;
 }
 
 static bool arrive_redis(int to)
@@ -135,10 +189,13 @@ static bool arrive_redis(int to)
 
     if (!l)
         return false;
-    bus_published(ends[!to].bus, l->ticket, ends[to].subscribed, now);
+    bus_published(ends[!to].bus, l->ticket, ends[to].subscribed && !l->astray, now);
+    if (l->astray)
+        return true;
     post(&graveyard, buf_slice(&l->body));
     if (graveyard.end - graveyard.first > 50)
         graveyard.first++;
+    by_redis++;
     if (ends[to].subscribed)
         assert_true(bus_on_message(ends[to].bus, buf_slice(&l->body), now));
     return true;
@@ -148,14 +205,15 @@ static void tick(uint64_t ms)
 {
     now += ms;
     for (int i = 0; i < 2; i++) {
-        bus_end_turn(ends[i].bus, now);
+        if (bus_end_turn(ends[i].bus, now))
+            bus_after_turn(ends[i].bus, now);
         bus_tick(ends[i].bus, now);
     }
 }
 
 static void settle(void)
 {
-    for (int round = 0; round < 2000; round++) {
+    for (int round = 0; round < 1000; round++) {
         bool moved = false;
         for (int i = 0; i < 2; i++)
             moved |= arrive_router(i) | arrive_redis(i);
@@ -198,9 +256,55 @@ static void assert_all_seen(void)
     }
 }
 
+static void forget_rows(struct end *e)
+{
+    while (e->row_count) {
+        buf_free(&e->rows[--e->row_count].key);
+        buf_free(&e->rows[e->row_count].value);
+    }
+    while (e->owed_count)
+        buf_free(&e->owed[--e->owed_count]);
+}
+
+/* kill -9 at the end of a turn, and its return: rows are there, what was held comes again first, in the
+ * order in which it came. */
+static void rise(struct end *e)
+{
+    int           to = e == &ends[1];
+    struct end   *other = &ends[!to];
+    static struct buf again[OWED];
+    size_t        count = 0;
+
+    if (bus_end_turn(e->bus, now))
+        bus_after_turn(e->bus, now);
+    for (size_t i = 0; i < e->owed_count; i++)
+        if (buf_len(&e->owed[i])) {
+            again[count++] = e->owed[i];
+            e->owed[i] = (struct buf){ 0 };
+        }
+    e->owed_count = 0;
+    rose_owing += count > 0;
+    rose_with_packets += e->row_count > 2;
+    bus_free(&e->bus);
+    make(e);
+    for (size_t i = 0; i < e->row_count; i++)
+        bus_restore(e->bus, buf_slice(&e->rows[i].key), buf_slice(&e->rows[i].value));
+    redis[to].first = redis[to].end;            /* nobody listens to the old channel */
+    introduce(e, other, true);
+    for (size_t i = 0; i < count; i++) {
+        struct address origin = { ROLE_SM, other->key, 7 };
+        in_hand = buf_slice(&again[i]);
+        assert_int_equal(bus_on_frame(e->bus, &origin, in_hand, now), ZE_OK);
+        buf_free(&again[i]);
+    }
+    subscribe(e, e->subscribed);
+}
+
 static int setup(void **state)
 {
     (void)state;
+    for (int i = 0; i < 2; i++)
+        forget_rows(&ends[i]);
     memset(ends, 0, sizeof(ends));
     for (int i = 0; i < 2; i++)
         router[i].first = router[i].end = redis[i].first = redis[i].end = 0;
@@ -228,6 +332,7 @@ static int teardown(void **state)
     bus_free(&ends[0].bus);
     bus_free(&ends[1].bus);
     for (int i = 0; i < 2; i++) {
+        forget_rows(&ends[i]);
         road_free(&router[i]);
         road_free(&redis[i]);
     }
@@ -380,6 +485,7 @@ static void test_the_receiver_begins_anew(void **state)
     tick(0);
     redis[1].first = redis[1].end;              /* what was under way dies with it */
     bus_free(&ends[1].bus);
+    forget_rows(&ends[1]);
     introduce(&ends[0], &ends[1], false);
     make(&ends[1]);
     introduce(&ends[1], &ends[0], true);
@@ -401,6 +507,7 @@ static void test_the_sender_begins_anew(void **state)
     say(0, false);
     settle();
     bus_free(&ends[0].bus);
+    forget_rows(&ends[0]);
     introduce(&ends[1], &ends[0], false);
     make(&ends[0]);
     introduce(&ends[0], &ends[1], true);
@@ -411,6 +518,22 @@ static void test_the_sender_begins_anew(void **state)
     say(0, false);
     settle();
     assert_all_seen();
+}
+
+/* Redis may be there before routerd is. */
+static void test_redis_is_up_before_the_first_table(void **state)
+{
+    (void)state;
+    open_roads();
+    bus_free(&ends[1].bus);
+    introduce(&ends[0], &ends[1], false);
+    make(&ends[1]);
+    subscribe(&ends[1], true);
+    introduce(&ends[1], &ends[0], true);
+    introduce(&ends[0], &ends[1], true);
+    settle();
+    assert_int_equal(bus_roads(ends[0].bus), 1);
+    assert_int_equal(bus_roads(ends[1].bus), 1);
 }
 
 /* What the link refuses is lost, but what follows does not wait for it. */
@@ -432,17 +555,21 @@ static void test_a_full_link_leaves_no_hole(void **state)
 
 /* ---- every kind of trouble, at random ---- */
 
-static unsigned dice(unsigned *seed, unsigned sides)
+/* splitmix64 */
+static unsigned dice(uint64_t *seed, unsigned sides)
 {
-    *seed = *seed * 1103515245u + 12345u;
-    return (*seed >> 16) % sides;
+    uint64_t z = *seed += 0x9e3779b97f4a7c15;
+
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return (unsigned)((z ^ z >> 31) % sides);
 }
 
-static void trouble(unsigned *seed)
+static void trouble(uint64_t *seed)
 {
     int who = (int)dice(seed, 2);
 
-    switch (dice(seed, 18)) {
+    switch (dice(seed, 20)) {
     case 0: case 1: case 2: case 3:
         say(who, false);
         break;
@@ -450,15 +577,20 @@ static void trouble(unsigned *seed)
         say(who, true);
         break;
     case 5: case 6: case 7:
-        arrive_router(who);
+        for (unsigned n = dice(seed, 8); n && arrive_router(who); n--)
+            continue;
         break;
     case 8: case 9: case 10:
-        arrive_redis(who);
+        for (unsigned n = dice(seed, 8); n && arrive_redis(who); n--)
+            continue;
         break;
-    case 11:                                    /* Redis loses something, with or without an answer */
+    case 11:
+        if (dice(seed, 10))
+            break;
+        /* Redis loses something, with or without an answer */
         if (redis[who].first != redis[who].end) {
             struct letter *l = take(&redis[who]);
-            if (dice(seed, 2))
+            if (!dice(seed, 4))
                 bus_published(ends[!who].bus, l->ticket, (int64_t)dice(seed, 3) - 1, now);
         }
         break;
@@ -470,14 +602,18 @@ static void trouble(unsigned *seed)
         }
         break;
     case 13:
-        if (!dice(seed, 6))
+        if (!ends[who].subscribed || !dice(seed, 60))
             subscribe(&ends[who], !ends[who].subscribed);
         break;
     case 14:
-        redis_refuses = !dice(seed, 4);
+        redis_refuses = !dice(seed, 60);
         break;
     case 15:
-        tick(dice(seed, 3) ? 100 : PATIENCE);
+        tick(bus_roads(ends[who].bus) || dice(seed, 12) ? 30 : 40000);
+        break;
+    case 16:
+        if (!dice(seed, 25))
+            rise(&ends[who]);
         break;
     default:
         tick(0);
@@ -486,12 +622,12 @@ static void trouble(unsigned *seed)
 
 static void test_at_random(void **state)
 {
-    for (unsigned round = 1; round <= 150; round++) {
-        unsigned seed = round;
+    for (unsigned round = 1; round <= 100; round++) {
+        uint64_t seed = round;
         setup(state);
         subscribe(&ends[0], true);
         subscribe(&ends[1], true);
-        for (int step = 0; step < 1500; step++)
+        for (int step = 0; step < 3000; step++)
             trouble(&seed);
         redis_refuses = false;
         settle();
@@ -500,11 +636,12 @@ static void test_at_random(void **state)
         subscribe(&ends[1], true);
         settle();
         assert_int_equal(bus_roads(ends[0].bus) + bus_roads(ends[1].bus), 2);
-        if (round < 150) {
+        if (round < 100) {
             bus_free(&ends[0].bus);
             bus_free(&ends[1].bus);
         }
     }
+    assert_true(by_redis > 3000 && rose_with_packets > 50 && rose_owing > 5);
 }
 
 /* ---- codec ---- */
@@ -626,6 +763,7 @@ int main(void)
         T(test_an_error_of_an_earlier_episode_closes_nothing),
         T(test_the_receiver_begins_anew),
         T(test_the_sender_begins_anew),
+        T(test_redis_is_up_before_the_first_table),
         T(test_a_full_link_leaves_no_hole),
         cmocka_unit_test_teardown(test_at_random, teardown),
         T(test_only_presence_fits),
