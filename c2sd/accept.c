@@ -4,6 +4,7 @@
 
 #include "conn.h"
 #include "log.h"
+#include "newcomers.h"
 #include "ns.h"
 
 static void read_address(struct conn *c)
@@ -78,6 +79,7 @@ void conn_accept(struct c2sd *s, uv_stream_t *listener, bool direct_tls)
     }
     s->counters.accepted++;
     c->login = xcalloc(1, sizeof(*c->login));
+    newcomer_comes(c);
     struct xml_limits limits = conn_limits(c);
     c->xml = xml_stream_new(NS_CLIENT, &limits);
     timer_arm(s->daemon->loop, &c->patience, conn_patience(c));

@@ -28,6 +28,9 @@ struct c2sd {
     uint64_t             serial;
     struct list          slowed;         /* connections paused for rate or congestion */
     struct timer         slowed_timer;
+    struct list          newcomers;      /* struct login, oldest first (newcomers.h) */
+    size_t               newcomer_count;
+    struct timer         newcomers_timer;
     bool                 draining;
     bool                 settled;        /* no change of members is under way, as of the last table */
     struct c2sd_counters counters;

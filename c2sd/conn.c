@@ -13,6 +13,7 @@
 #include "login.h"
 #include "management.h"
 #include "negotiate.h"
+#include "newcomers.h"
 #include "ns.h"
 #include "register.h"
 #include "sasl.h"
@@ -230,6 +231,7 @@ void conn_login_done(struct conn *c)
 {
     if (!c->login)
         return;
+    newcomer_leaves(c);
     free(c->login->hint);
     sasl_done(c);
     if (buf_len(&c->login->ticket))
@@ -251,6 +253,7 @@ static void leave(struct conn *c, const char *condition, const char *why, bool b
              conn_address(c, ip), "jid", c->jid, "state", conn_state_name(c->state), "kind", condition,
              "why", why, NULL);
     c->waiting = false;
+    newcomer_leaves(c);
     conn_enter(c, CONN_CLOSED);
     transport_end(&c->transport);
     list_remove(&c->slowed);

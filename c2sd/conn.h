@@ -25,6 +25,9 @@ enum conn_state {
 
 /* What is only needed until the session stands; freed then. */
 struct login {
+    struct list    link;             /* c2sd->newcomers */
+    struct conn   *conn;
+    uint64_t       begun_ms;
     char          *hint;             /* bare JID of the stream's `from`, or NULL */
     struct address sm;               /* who was asked; with a role and an incarnation: who answers */
     uint64_t       exchange;         /* its handle there */

@@ -115,6 +115,12 @@ bool listeners_differ(const struct listeners *listeners, const struct c2sd *s)
     return differ;
 }
 
+void listeners_pause(struct listeners *listeners, bool paused)
+{
+    if (listeners)
+        listen_set_pause(listeners->set, paused);
+}
+
 size_t listeners_count(const struct listeners *listeners)
 {
     return listeners ? listen_set_count(listeners->set) : 0;

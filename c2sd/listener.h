@@ -11,4 +11,5 @@ struct listeners *listeners_open(struct c2sd *c2sd);
 void listeners_close(struct listeners **listeners);
 /* True when the settings ask for other sockets than are open: needs a restart. */
 bool listeners_differ(const struct listeners *listeners, const struct c2sd *c2sd);
+void listeners_pause(struct listeners *listeners, bool paused);
 size_t listeners_count(const struct listeners *listeners);

@@ -10,6 +10,7 @@
 #include "encode.h"
 #include "listener.h"
 #include "log.h"
+#include "newcomers.h"
 #include "owner.h"
 #include "stanzas.h"
 
@@ -63,6 +64,7 @@ static void *start(struct daemon *d)
     s->arena = arena_new();
     s->serial = random_u64() >> 24;         /* handles of an earlier life do not come again */
     list_init(&s->slowed);
+    newcomers_init(s);
     apply_limits(s);
     transports_count(s->transports, &s->counters.bytes_in, &s->counters.bytes_out);
     register_stats(s);
@@ -132,6 +134,7 @@ static void stop(void *self)
         uv_run(loop_uv(s->daemon->loop), UV_RUN_NOWAIT);
     uv_run(loop_uv(s->daemon->loop), UV_RUN_NOWAIT);
     timer_disarm(&s->slowed_timer);
+    newcomers_end(s);
     transports_free(&s->transports);
     limits_free(&s->limits);
     arena_free(&s->arena);

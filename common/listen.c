@@ -19,6 +19,7 @@ struct listener {
     struct list        link;
     struct listen_set *set;
     int                tag;
+    bool               waits;        /* somebody was not taken: libuv asks for no more until he is */
 };
 
 struct listen_set {
@@ -27,7 +28,7 @@ struct listen_set {
     void        *owner;
     struct list  listeners;
     size_t       count, open;        /* listening; handles not yet closed */
-    bool         closing;
+    bool         closing, paused;
 };
 
 struct listen_set *listen_set_new(struct loop *loop, listen_fn *on_peer, void *owner)
@@ -47,6 +48,8 @@ static void on_connection(uv_stream_t *stream, int status)
 
     if (status < 0)
         log_warn("accept_failed", "why", uv_strerror(status), NULL);
+    else if (l->set->paused)
+        l->waits = true;
     else if (!l->set->closing)
         l->set->on_peer(l->set->owner, stream, l->tag);
 }
@@ -131,6 +134,20 @@ bool listen_set_open(struct listen_set *set, const char *address, long port, int
     }
     log_info("listening", "to", address, "kind", kind, "count", log_num(port), NULL);
     return listen_set_take(set, fd, tag);
+}
+
+void listen_set_pause(struct listen_set *set, bool paused)
+{
+    if (!set)
+        return;
+    set->paused = paused;
+    LIST_EACH(&set->listeners, node) {
+        struct listener *l = LIST_OWNER(node, struct listener, link);
+        if (set->paused || !l->waits)
+            continue;
+        l->waits = false;
+        on_connection((uv_stream_t *)&l->tcp, 0);
+    }
 }
 
 size_t listen_set_count(const struct listen_set *set)

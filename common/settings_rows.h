@@ -51,6 +51,7 @@
     X(INT, connections_max,      19000,     1,  200000, "streams", "held at once by one instance")  \
     X(INT, connections_per_address, 100,    0,  100000, "streams", "from one address (/64 for IPv6), shared among the instances of a role; 0 = no limit") \
     X(INT, connect_rate,            20,     0,  100000, "a second", "new streams from one address, shared among the instances of a role; 0 = no limit") \
+    X(INT, logins_max,            1000,    10,  200000, "streams", "that have not logged in yet, in one instance: then who took over 5 s makes room, and more wait to be taken") \
     X(INT, auth_failures_max,        5,     1,     100, "failures", "on one stream before it is closed") \
     X(INT, stanza_rate,            100,     0, 1000000, "a second", "stanzas of one client, burst ten times that; 0 = no limit") \
     X(INT, byte_rate,            65536,     0, 1000000000, "bytes a second", "read from one client, burst ten times that; 0 = no limit") \
