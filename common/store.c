@@ -17,7 +17,7 @@
 
 enum {
     READERS_EVERY_MS = 1000,
-    DISK_EVERY_MS = 10000,
+    DISK_EVERY_MS = 1000,
     FREE_AT_LEAST_MB = 16,     /* LMDB maps its lock file: no space for it is SIGBUS */
     META_TABLES = 1,
     BOOT_ID_LEN = 36,

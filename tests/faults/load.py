@@ -289,7 +289,7 @@ class Load:
             c.closing = False
             c.start()
         await self.all_up(self.away)
-        wanted = Counter(m.to for m in self.messages.values() if m.acknowledged)
+        wanted = Counter(m.to for m in self.messages.values() if m.acknowledged and not m.refused)
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline and any(len(c.received) < wanted[c.bare] for c in self.away):
             await asyncio.sleep(0.05)

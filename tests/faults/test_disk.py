@@ -14,7 +14,7 @@ from world import ROUNDS, World, say
 
 SIZE_MB, FLOOR_MB = 192, 24
 CLEAR = {"resource-constraint", "internal-server-error"}          # RFC 6120 8.3.3
-WARNINGS = ("disk_low", "store_low", "disk_full", "store_full", "store_failed", "archive_refused")
+WARNINGS = ("disk_low", "commit_failed")
 
 
 @pytest.fixture

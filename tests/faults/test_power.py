@@ -15,9 +15,9 @@ import pytest
 from harness import ROOT, Server
 from load import Load
 from replay import Record
-from world import LONG, World, say, site_of
+from world import LONG, ROUNDS, World, say, site_of
 
-CUTS = 200 if LONG else 5
+CUTS = ROUNDS * 10 if LONG else 5
 SIZE = dict(managed=12, plain=2, away=2, rooms=2, occupants=5, rate=200 if LONG else 100)
 RECORDER = ROOT / "build/tests/faults/record.so"
 pytestmark = pytest.mark.skipif(not RECORDER.exists(), reason="needs the optimised build (./dev build)")

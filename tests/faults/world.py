@@ -18,7 +18,7 @@ LONG = os.environ.get("ZUBR_FAULTS_LONG") == "1"
 # Clients with stream management, without, messages and questions a second, rounds of each kind.
 SIZE = dict(managed=200, plain=50, rate=400, rooms=8, occupants=20) if LONG else \
     dict(managed=24, plain=6, rate=120, rooms=3, occupants=8)
-ROUNDS = 20 if LONG else 1
+ROUNDS = int(os.environ.get("ZUBR_FAULTS_ROUNDS", 20 if LONG else 1))
 # What the survivors say of a daemon that was killed.
 OF_A_DEATH = ("daemon_restarted", "link_lost", "peer_lost", "link_refused", "auth_unanswered")
 
