@@ -126,6 +126,7 @@ class World:
         load = self.load
         cut = any(v == "all" or v.startswith("c2sd") for v in victims)
         load.expect_away = {c.name for c in load.plain} if cut else set()
+        load.border_died = any(v == "all" or v.startswith("s2sd") for v in victims)
         load.run()
         await asyncio.sleep(seconds * (0.5 + load.random.random()))
         died, dead = await self.kill(*victims)
