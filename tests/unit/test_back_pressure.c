@@ -18,7 +18,7 @@
 #include "mem.h"
 #include "peer.h"
 
-enum { LINKS = 3, STANZAS = 300, BODY = 9000, QUEUE = 30000, ROUTER_QUEUE = 30000, TURNS_MAX = 200000 };
+enum { LINKS = 3, STANZAS = 300, BODY = 9000, QUEUE = 30000, ROUTER_QUEUE = 30000, TURNS_MAX = 5000000 };
 enum { C2SD_1, SM, C2SD_2 };
 
 struct end {
