@@ -213,7 +213,7 @@ struct ledger_id ledger_newest(struct ledger *l);
 /* The owner is no more (account or room removed): from the commit on nothing of it is found, also not by a
  * new owner of that name. Its rows go with ledger_sweep_dead. */
 enum zerr ledger_forget(struct ledger *l, struct store_batch *batch);
-/* Takes records older than `before_us` out of the archive, at most `most`; the number of rows looked at:
+/* Takes records older than `before_us` out of the archive, at most `most`; the number of them:
  * less than `most` means that none is left. What waits for its owner stays until it has been delivered. */
 unsigned ledger_expire(struct ledger *l, struct store_batch *batch, uint64_t before_us, unsigned most);
 

@@ -13,7 +13,7 @@ struct expiry {
     struct store_batch *batch;
     struct arena       *arena;
     uint64_t            before_us;
-    unsigned            most, looked;
+    unsigned            most, done;
 };
 
 static int expire_row(void *arg, struct slice key, struct slice value)
@@ -25,11 +25,13 @@ static int expire_row(void *arg, struct slice key, struct slice value)
 
     if (!ledger_key_id(key, &id) || id.time_us >= e->before_us)
         return 1;
-    if (e->looked == e->most)
-        return 2;
-    e->looked++;
-    if (ledger_decode(value, id, e->l->owner, &record) == ZE_OK && record.views & LEDGER_ARCHIVE &&
-        ledger_unpack(&record, e->arena) == ZE_OK) {
+    enum zerr err = ledger_decode(value, id, e->l->owner, &record);
+    if (!err && !(record.views & LEDGER_ARCHIVE))
+        return 0;                      /* it only waits */
+    if (e->done == e->most)
+        return 1;
+    e->done++;
+    if (!err && ledger_unpack(&record, e->arena) == ZE_OK) {
         contact = ledger_key_contact(e->l, ledger_contact(&record));
         ledger_key_add_id(&contact, id);
         store_delete(e->batch, e->l->place->tables->contact, ledger_key_slice(&contact));
@@ -46,7 +48,7 @@ unsigned ledger_expire(struct ledger *l, struct store_batch *batch, uint64_t bef
     if (l->owner_id)
         ledger_each(l, l->place->tables->ledger, SLICE(""), expire_row, &e);
     arena_free(&e.arena);
-    return e.looked;
+    return e.done;
 }
 
 /* ---- owners of a slot ---- */

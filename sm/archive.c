@@ -177,7 +177,7 @@ static void archive_offline(struct passage *p, struct session *s)
     struct ledger      ledger;
     struct ledger_id   mark, newest;
 
-    if (s->account->count > 1 || !s->available)
+    if (s->account->count > 1)
         return;
     view = store_view(p->sm->store.archive);
     if (!ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner) && !ledger_delivered(&ledger, &mark)) {
@@ -190,29 +190,31 @@ static void archive_offline(struct passage *p, struct session *s)
 
 /* ---- after a power cut ---- */
 
-static struct slice cold_key(struct buf *key)
+/* A_ARCHIVE_META: u16 0 "cold" u32 instance -> u8 format 1, u64 us. */
+static struct slice cold_key(const struct sm *sm, struct buf *key)
 {
     store_key(key, 0, SLICE("cold"));
+    buf_put_u32(key, sm->self.instance);
     return buf_slice(key);
 }
 
 void archive_cold_start(struct sm *sm, uint64_t now_us)
 {
-    struct outcome *o = outcome_new(sm, SLICE("cold"), 0);
-    struct buf      key = { 0 }, value = { 0 };
+    struct store_batch *batch = store_batch(slice_of(NULL, 0));     /* of no slot */
+    struct buf          key = { 0 }, value = { 0 };
 
     buf_put_u8(&value, 1);
     buf_put_u64(&value, now_us);
-    store_put(outcome_archive(o), A_ARCHIVE_META, cold_key(&key), buf_slice(&value));
-    outcome_settle(&o);
+    store_put(batch, A_ARCHIVE_META, cold_key(sm, &key), buf_slice(&value));
+    store_commit(sm->store.archive, &batch, NULL, NULL);
     buf_free(&key);
     buf_free(&value);
 }
 
-uint64_t archive_cold_us(struct store_view *view)
+uint64_t archive_cold_us(const struct sm *sm, struct store_view *view)
 {
     struct buf    key = { 0 };
-    struct cursor c = { store_get(view, A_ARCHIVE_META, cold_key(&key)), false };
+    struct cursor c = { store_get(view, A_ARCHIVE_META, cold_key(sm, &key)), false };
     unsigned      format = take_u8(&c);
     uint64_t      us = take_u64(&c);
 

@@ -29,5 +29,5 @@ enum zerr archive_id_of(const struct stanza *s, struct slice owner, struct ledge
 /* At the start, when live memory was void (a power cut): incoming records from before, behind the mark, may
  * have reached nobody (ledger.h). Kept in the store until the next time. */
 void archive_cold_start(struct sm *sm, uint64_t now_us);
-/* Time of the last such start; 0: never. */
-uint64_t archive_cold_us(struct store_view *view);
+/* Time of the last such start of this instance; 0: never. */
+uint64_t archive_cold_us(const struct sm *sm, struct store_view *view);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "archive.h"
 #include "daemon.h"
 #include "credentials.h"
 #include "dispatch.h"
@@ -16,6 +17,7 @@
 #include "outcome.h"
 #include "presence_bus.h"
 #include "register.h"
+#include "retention.h"
 #include "resume.h"
 #include "sasl.h"
 #include "session_live.h"
@@ -148,7 +150,10 @@ static void *start(struct daemon *d)
     sm->ways = ways_new(&outlet, dispatch_local);
     sm->live = d->live;
     sm->slots = d->slots;
-    sm->outbox = outbox_new(sm, !sm_live_check(d->live, sm->self.incarnation));
+    bool live_was_void = !sm_live_check(d->live, sm->self.incarnation);
+    sm->outbox = outbox_new(sm, live_was_void);
+    if (live_was_void)
+        archive_cold_start(sm, wall_us());
     sm->resumes = resumes_new(sm);
     sm->sessions = sessions_new(d->live);
     sessions_live_start(sm);
@@ -158,6 +163,7 @@ static void *start(struct daemon *d)
     sm->registrations = throttle_new();
     sm->bus = presence_bus_new(sm, d->link);
     apply_settings(self);
+    sm->retention = retention_new(sm);
     return self;
 }
 
@@ -253,6 +259,7 @@ static void stop(void *arg)
     presence_bus_free(&sm->bus);
     store_close(&sm->store.archive);
     store_close(&sm->store.accounts);
+    retention_free(&sm->retention);
     sessions_live_stop(sm);
     resumes_free(&sm->resumes);
     sessions_free(&sm->sessions);

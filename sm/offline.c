@@ -174,7 +174,7 @@ static bool recall_some(struct passage *p, struct outcome *o, struct ledger *l, 
 static void recall(struct passage *p)
 {
     struct store_view *view = store_view(p->sm->store.archive);
-    uint64_t           cold_us = archive_cold_us(view);
+    uint64_t           cold_us = archive_cold_us(p->sm, view);
     struct outcome    *o = cold_us ? outcome_new(p->sm, p->owner, outcome_trace(p->out)) : NULL;
     struct ledger      ledger;
 

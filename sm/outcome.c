@@ -56,6 +56,7 @@ struct outcome {
 /* All outcomes of one owner that wait, oldest first. */
 struct lane {
     struct list waiting;
+    unsigned    held;                 /* of them, those that hold frames back */
 };
 
 /* An outcome that outlives its dispatch: its frames are encoded. */
@@ -71,6 +72,7 @@ struct waiting {
     enum zerr    err;
     struct debt  debt;
     struct buf   ahead, after, failure;
+    bool         holds;               /* ahead or after is not empty */
     struct then *thens;
 };
 
@@ -459,6 +461,7 @@ static struct waiting *lane_pop(struct sm *sm, struct slice owner)
     if (w->commits_left)
         return NULL;
     list_remove(&w->link);
+    lane->held -= w->holds;
     sm->ways->waiting--;
     if (list_empty(&lane->waiting)) {
         table_remove(sm->ways->lanes, owner);
@@ -598,6 +601,14 @@ static void hand_in(struct waiting *w, struct outcome *o)
     buf_free(&row);
 }
 
+/* Only behind frames that wait must later ones of the owner wait (RFC 6120 10.1): a message is delivered
+ * though the record of the one before is not on disk yet. */
+static void hold(struct waiting *w)
+{
+    w->holds = buf_len(&w->ahead) || buf_len(&w->after);
+    lane_of(w->sm, slice_of(w->owner, w->owner_len))->held += w->holds;
+}
+
 static void wait_for_commit(struct outcome *o, bool behind)
 {
     struct waiting *w = waiting_new(o->sm, o->owner);
@@ -610,6 +621,7 @@ static void wait_for_commit(struct outcome *o, bool behind)
             encode(&w->after, &i->frame);
         else if (behind)
             encode(&w->ahead, &i->frame);
+    hold(w);
     if (o->accounts || o->archive)
         encode_failure(o, &w->failure);
     w->commits_left = (o->accounts != NULL) + (o->archive != NULL);
@@ -634,7 +646,7 @@ void outcome_settle(struct outcome **op)
     struct outcome *o = *op;
     struct sm      *sm = o->sm;
     struct lane    *lane = lane_of(sm, o->owner);
-    bool            waits;
+    bool            behind = lane && lane->held, waits;
 
     *op = NULL;
     drop_empty_batch(&o->accounts);
@@ -642,10 +654,10 @@ void outcome_settle(struct outcome **op)
     if (o->archive)
         note_leaving(o);
     waits = lane || o->accounts || o->archive;
-    if (!lane)
+    if (!behind)
         release_items(o, !waits);
     if (waits)
-        wait_for_commit(o, lane != NULL);
+        wait_for_commit(o, behind);
     sm->ways->open--;
     drain(sm);
     if (!waits) {
@@ -705,6 +717,7 @@ static void restore(struct sm *sm, uint64_t serial, const struct waiting_row *ro
     buf_put_slice(&w->ahead, row->ahead);
     buf_put_slice(&w->after, row->after);
     buf_put_slice(&w->failure, row->failure);
+    hold(w);
     note_tags(sm, row->ahead);
     note_tags(sm, row->after);
     if (row->session)

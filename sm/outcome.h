@@ -8,8 +8,9 @@
  *   AFTER_COMMIT  replies, pushes, subscription presence: leave after the commit of the batch; not at
  *                 all when it failed, then whoever asked gets an error
  *
- * While an owner has an outcome waiting for its commit, everything later of that owner waits behind it,
- * so that the order between two entities stays (RFC 6120 10.1). Outcomes of different owners do not wait
+ * While an owner has an outcome whose frames wait for a commit, everything later of that owner waits behind
+ * it, so that the order between two entities stays (RFC 6120 10.1); where nothing but a record waits, what
+ * goes AHEAD leaves, and what goes AFTER_COMMIT is behind it. Outcomes of different owners do not wait
  * for each other. Slices given to an outcome must live until the end of the dispatch (arena). */
 
 #include "sm.h"

@@ -18,14 +18,19 @@ bool sm_serves(const struct sm *sm, struct slice domain)
     return sm_domain(sm, domain) != NULL;
 }
 
-bool sm_owns(const struct sm *sm, struct slice bare)
+bool sm_owns_slot(const struct sm *sm, unsigned slot)
 {
     const struct route_instance *owner;
 
     if (sm->slots && !routes_settled(sm->routes))
-        return slots_owns(sm->slots, slot_of(bare));
-    owner = routes_slot_owner(sm->routes, ROLE_SM, slot_of(bare));
+        return slots_owns(sm->slots, slot);
+    owner = routes_slot_owner(sm->routes, ROLE_SM, slot);
     return owner && owner->key == sm->self.instance;
+}
+
+bool sm_owns(const struct sm *sm, struct slice bare)
+{
+    return sm_owns_slot(sm, slot_of(bare));
 }
 
 struct xml_limits sm_xml_limits(const struct sm *sm)

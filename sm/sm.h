@@ -16,6 +16,7 @@ struct live;
 struct logins;
 struct outbox;
 struct offline;
+struct retention;
 struct presence_bus;
 struct resumes;
 struct sasl;
@@ -41,6 +42,7 @@ struct sm {
     struct sessions_live  *sessions_live; /* session_live.h */
     struct sasl           *sasl;
     struct logins         *logins;
+    struct retention      *retention;
     struct offline        *offline;       /* offline.c: what was received in this turn */
     struct throttle       *registrations; /* register.c: by client address */
     struct presence_bus   *bus;           /* presence to other instances (presence_bus.h); NULL: by routerd */
@@ -57,6 +59,7 @@ bool sm_serves(const struct sm *sm, struct slice domain);
 const struct settings_domain *sm_domain(const struct sm *sm, struct slice domain);
 /* True when this instance owns the slot of that bare JID. */
 bool sm_owns(const struct sm *sm, struct slice bare);
+bool sm_owns_slot(const struct sm *sm, unsigned slot);
 /* Limits for content of a stanza that a border daemon has already let through. */
 struct xml_limits sm_xml_limits(const struct sm *sm);
 /* Key of a table row: slot of `owner`, owner, and when `rest` is not empty NUL and rest (so a prefix

@@ -1,0 +1,265 @@
+/* sm/archive, offline, mam, retention with the whole of sm: what is stored when, what waits for what, what comes
+ * back after a power cut, what goes in time. */
+
+#include "sm_rig.h"
+
+#include "archive.h"
+#include "ns.h"
+#include "retention.h"
+
+#define DAY_US (UINT64_C(86400) * 1000000)
+#define ASK "<query xmlns='" NS_MAM "'/>"
+
+static struct session   *anna, *ben;
+static struct retention *retention;
+
+static int two_users(void **state)
+{
+    rig_setup(state);
+    rig_settings.server.archive = true;
+    rig_settings.server.archive_days = 0;
+    rig_account("anna@a.org");
+    rig_account("ben@a.org");
+    anna = rig_bind("anna@a.org/x", 1);
+    ben = rig_bind("ben@a.org/y", 2);
+    rig_client(anna, "presence", "", NULL, "");
+    rig_client(ben, "presence", "", NULL, "");
+    rig_forget();
+    retention = retention_new(&rig);
+    return 0;
+}
+
+static int end(void **state)
+{
+    rig_settings.server.archive = false;
+    rig_wait();
+    store_close(&rig.store.archive);
+    store_close(&rig.store.accounts);
+    retention_free(&retention);
+    return rig_teardown(state);
+}
+
+static struct store *rig_store_with_floor(long floor_mb)
+{
+    char              path[128];
+    struct store_spec spec = { .path = path, .tables = rig_archive_tables, .schema = 1, .synced = true,
+                               .map_bytes = 64 << 20, .disk_floor_mb = floor_mb };
+
+    snprintf(path, sizeof path, "%s/archive", rig_dir);
+    return store_open(rig.loop, &spec);
+}
+
+static bool rig_store_quiet(void)
+{
+    struct store_figures f;
+
+    store_figures(rig.store.archive, &f);
+    return f.pending_batches == 0;
+}
+
+static void say(const char *body)
+{
+    char content[128];
+
+    snprintf(content, sizeof content, "<body>%s</body>", body);
+    rig_client(anna, "message", "chat", "ben@a.org", content);
+}
+
+static unsigned occurrences(const char *text, const char *part)
+{
+    unsigned n = 0;
+
+    while ((text = strstr(text, part))) {
+        n++;
+        text++;
+    }
+    return n;
+}
+
+static unsigned in_archive(struct session *s)
+{
+    rig_forget();
+    rig_client(s, "iq", "set", NULL, ASK);
+    return occurrences(rig_took(), "<result xmlns='urn:xmpp:mam:2'");
+}
+
+static void delivery_does_not_wait_for_the_commit(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        say("now");
+    assert_true(ways_waiting(rig.ways) > 0);
+    assert_int_equal(occurrences(rig_log, "c2 <message"), 3);        /* nothing was committed yet */
+}
+
+static void the_archive_is_answered_after_it(void **state)
+{
+    (void)state;
+    say("now");
+    rig_log[0] = 0;                    /* the message; its commit is under way */
+    rig_client(ben, "iq", "set", NULL, ASK);
+    assert_string_equal(rig_log, "");
+    assert_int_equal(occurrences(rig_took(), "<result xmlns='urn:xmpp:mam:2'"), 1);
+}
+
+static void the_copy_names_its_record(void **state)
+{
+    const char *out, *id;
+    char        text[LEDGER_ID_TEXT] = "";
+
+    (void)state;
+    say("one");
+    out = rig_took();
+    id = strstr(out, "<stanza-id xmlns='urn:xmpp:sid:0' by='ben@a.org' id='");
+    assert_non_null(id);
+    memcpy(text, id + strlen("<stanza-id xmlns='urn:xmpp:sid:0' by='ben@a.org' id='"), 16);
+    rig_client(ben, "iq", "set", NULL, ASK);
+    assert_says(rig_took(), text);
+    assert_int_equal(in_archive(anna), 1);
+}
+
+static void a_low_disk_refuses_what_is_stored_and_nothing_else(void **state)
+{
+    (void)state;
+    store_close(&rig.store.archive);
+    rig.store.archive = rig_store_with_floor(1L << 40);
+    say("stored");
+    const char *out = rig_took();
+    assert_says(out, "resource-constraint");
+    assert_silent_about(out, "c2 <message");
+    rig_client(anna, "message", "chat", "ben@a.org", "<composing xmlns='http://jabber.org/protocol/chatstates'/>");
+    assert_says(rig_took(), "c2 <message");
+    rig_client(anna, "iq", "get", "a.org", "<ping xmlns='urn:xmpp:ping'/>");
+    assert_says(rig_took(), "type='result'");
+}
+
+/* The machine lost power: no session ended, and nobody knows whether ben has seen it. */
+static void after_a_power_cut_it_comes_to_who_does_not_ask(void **state)
+{
+    struct session *later;
+
+    (void)state;
+    say("before the cut");
+    rig_wait();
+    session_remove(rig.sessions, &ben);
+    archive_cold_start(&rig, wall_us());
+    say("behind the cut");
+    rig_forget();
+    later = rig_bind("ben@a.org/z", 3);
+    rig_client(later, "presence", "", NULL, "");
+    const char *out = rig_took();
+    assert_int_equal(occurrences(out, "before the cut"), 1);
+    assert_int_equal(occurrences(out, "behind the cut"), 1);
+    assert_true(strstr(out, "before the cut") < strstr(out, "behind the cut"));
+    dispatch_end_session(&rig, &later, NULL, NULL, 0);
+    rig_forget();
+}
+
+static void who_has_asked_gets_nothing_of_it(void **state)
+{
+    struct session *later;
+
+    (void)state;
+    say("before the cut");
+    rig_wait();
+    session_remove(rig.sessions, &ben);
+    archive_cold_start(&rig, wall_us());
+    later = rig_bind("ben@a.org/z", 3);
+    assert_int_equal(in_archive(later), 1);
+    rig_client(later, "presence", "", NULL, "");
+    assert_silent_about(rig_took(), "before the cut");
+}
+
+/* A session that ends in order leaves a mark: nothing before it is taken for lost. */
+static void what_was_delivered_does_not_come_again(void **state)
+{
+    struct session *later;
+
+    (void)state;
+    say("delivered");
+    dispatch_end_session(&rig, &ben, NULL, NULL, 0);
+    rig_wait();
+    archive_cold_start(&rig, wall_us());
+    rig_forget();
+    later = rig_bind("ben@a.org/z", 3);
+    rig_client(later, "presence", "", NULL, "");
+    assert_silent_about(rig_took(), "delivered");
+}
+
+/* ---- in time ---- */
+
+static void walk(uint64_t now_us)
+{
+    for (bool more = true; more;) {
+        more = retention_step(retention, now_us);
+        rig_wait();
+        while (!rig_store_quiet())
+            uv_run(loop_uv(rig.loop), UV_RUN_ONCE);
+    }
+}
+
+static void what_is_too_old_goes(void **state)
+{
+    (void)state;
+    say("one");
+    say("two");
+    assert_int_equal(in_archive(ben), 2);
+    walk(wall_us() + 100 * DAY_US);
+    assert_int_equal(in_archive(ben), 2);              /* for ever */
+    rig_settings.server.archive_days = 30;
+    walk(wall_us() + 29 * DAY_US);
+    assert_int_equal(in_archive(ben), 2);
+    walk(wall_us() + 31 * DAY_US);
+    assert_int_equal(in_archive(ben) + in_archive(anna), 0);
+}
+
+static int count_row(void *arg, struct slice key, struct slice value)
+{
+    (void)key;
+    (void)value;
+    ++*(unsigned *)arg;
+    return 0;
+}
+
+static unsigned rows_in(unsigned table)
+{
+    struct store_view *view = store_view(rig.store.archive);
+    unsigned           rows = 0;
+
+    store_each(view, table, SLICE(""), SLICE(""), false, count_row, &rows);
+    store_view_end(&view);
+    return rows;
+}
+
+static void a_removed_account_leaves_no_rows(void **state)
+{
+    (void)state;
+    say("one");
+    rig_wait();
+    rig_client(ben, "iq", "set", NULL, "<query xmlns='jabber:iq:register'><remove/></query>");
+    rig_wait();
+    walk(wall_us());
+    assert_int_equal(rows_in(A_LEDGER), 1);            /* anna's */
+    assert_int_equal(rows_in(A_CONTACT), 1);
+    assert_int_equal(rows_in(A_INTERN), 4);            /* hers twice, and the last number of two slots */
+    assert_int_equal(in_archive(anna), 1);
+}
+
+#define FLOW(name) cmocka_unit_test_setup_teardown(name, two_users, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FLOW(delivery_does_not_wait_for_the_commit),
+        FLOW(the_archive_is_answered_after_it),
+        FLOW(the_copy_names_its_record),
+        FLOW(a_low_disk_refuses_what_is_stored_and_nothing_else),
+        FLOW(after_a_power_cut_it_comes_to_who_does_not_ask),
+        FLOW(who_has_asked_gets_nothing_of_it),
+        FLOW(what_was_delivered_does_not_come_again),
+        FLOW(what_is_too_old_goes),
+        FLOW(a_removed_account_leaves_no_rows),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
