@@ -179,7 +179,7 @@ static void recall(struct passage *p)
     struct ledger      ledger;
 
     if (o && !ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner) && ledger.owner_id &&
-        recall_some(p, o, &ledger, cold_us))
+        recall_some(p, o, &ledger, cold_us) && ledger.offline_count)
         log_info("archive_recalled", "jid", log_slice(p->owner), "count", log_num(ledger.offline_count), NULL);
     store_view_end(&view);
     if (o)
