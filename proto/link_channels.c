@@ -9,7 +9,8 @@
 
 enum {
     WIRE_FULL = 1 << 20,            /* bytes: more is written when these have left */
-    DUE_FRAMES = 1000, DUE_BYTES = 256 * 1024, DUE_MS = 10,
+    DUE_FRAMES = 1000, DUE_BYTES = 256 * 1024,
+    DUE_MS = 2,                     /* what is done and not confirmed is done again if we are killed */
     TICK_MS = 1000,
 };
 
