@@ -642,6 +642,19 @@ def test_a_queue_survives_the_death_of_sm(server):
     wait_for(lambda: next(r["queued"] for r in server.ctl_json("sessions") if r["jid"] == b.jid) == 0, "an empty queue")
 
 
+def test_a_resumed_stream_outlives_sm(server):
+    server.expect_warning("daemon_restarted")
+    server.expect_warning("link_lost")
+    a, b = server.client("alice"), managed(server, "bob")
+    b.drop()
+    b2 = resume(server, b, "bob")
+    kill(server, "sm-1")
+    a.message(b2.jid, "to the same stream")
+    b2.expect_body("to the same stream")
+    b2.message(a.bare, "from it")
+    a.expect_body("from it")
+
+
 def test_what_the_server_has_of_the_client_survives_the_death_of_sm(server):
     server.expect_warning("daemon_restarted")
     server.expect_warning("link_lost")
