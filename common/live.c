@@ -14,9 +14,11 @@
 
 #include "directory.h"
 #include "log.h"
+#include "map_pages.h"
 #include "mem.h"
 
 enum { TABLES_MAX = 32, BOOT_ID_LEN = 36 };
+enum { PAGES_MS = 1000 };
 #define MAP_DEFAULT     ((size_t)4 << 30)
 #define RESERVE_DEFAULT ((size_t)16 << 20)
 
@@ -34,6 +36,8 @@ struct live {
     struct list          before, after;  /* struct live_hook */
     struct deferred      turn_end;
     struct live_figures  figures;
+    struct map_pages     pages;
+    struct timer         pages_timer;
 };
 
 static bool complain(const struct live *live, const char *event, const char *why)
@@ -182,6 +186,7 @@ static void keep_ahead(struct live *live)
     if (live->figures.used_bytes > live->map_bytes / 2) {
         live->map_bytes *= 2;
         must(live, mdb_env_set_mapsize(live->env, live->map_bytes));
+        map_pages_moved(&live->pages);
     }
     size_t wanted = live->figures.used_bytes + live->reserve_bytes;
     if (live->no_reserve || live->reserved + live->reserve_bytes / 2 >= wanted)
@@ -216,6 +221,15 @@ static bool open_checked(struct live *live, const char *const *tables)
     return true;
 }
 
+static void drop_pages(void *arg)
+{
+    struct live *live = arg;
+
+    map_pages_drop(&live->pages, live->env, live->path);
+    if (map_pages_due(&live->pages))
+        timer_arm(live->loop, &live->pages_timer, PAGES_MS);
+}
+
 struct live *live_open(struct loop *loop, const struct live_spec *spec)
 {
     struct live *live = xcalloc(1, sizeof(*live));
@@ -226,6 +240,7 @@ struct live *live_open(struct loop *loop, const struct live_spec *spec)
     live->map_bytes = spec->map_bytes ? spec->map_bytes : MAP_DEFAULT;
     live->reserve_bytes = spec->reserve_bytes ? spec->reserve_bytes : RESERVE_DEFAULT;
     live->turn_end = (struct deferred){ .run = on_turn_end, .arg = live };
+    live->pages_timer = (struct timer){ .fire = drop_pages, .arg = live };
     list_init(&live->before);
     list_init(&live->after);
     while (spec->tables[live->table_count])
@@ -244,6 +259,7 @@ void live_close(struct live **lp)
         return;
     live_commit(live);
     loop_undefer(&live->turn_end);
+    timer_disarm(&live->pages_timer);
     if (live->env)
         mdb_env_close(live->env);
     if (live->lock_fd >= 0)
@@ -427,6 +443,9 @@ void live_commit(struct live *live)
     end_turn(live);
     if (something)
         run_hooks(&live->after);
+    if (something && !timer_armed(&live->pages_timer))
+        timer_arm(live->loop, &live->pages_timer, PAGES_MS);
+    live->pages.touched |= something;
 }
 
 void live_freeze(struct live *live)

@@ -227,7 +227,7 @@ int store_remap(struct store *store, size_t at_least)
     int rc = mdb_env_info(store->env, &info);
     if (rc == 0)
         rc = mdb_env_set_mapsize(store->env, at_least > info.me_mapsize ? at_least : 0);
-    store_forget_map(store);
+    map_pages_moved(&store->pages);
     pthread_mutex_unlock(&store->txn_gate);
     pthread_mutex_unlock(&store->gate);
     return rc;
@@ -262,7 +262,11 @@ static void readers_due(void *arg)
 
     if (mdb_reader_check(store->env, &dead) == 0 && dead > 0)
         log_info("store_readers_cleared", "peer", store->path, "count", log_num(dead), NULL);
-    store_drop_pages(store);
+    if (map_pages_due(&store->pages)) {
+        pthread_mutex_lock(&store->gate);           /* it keeps the map where it is (store_remap) */
+        map_pages_drop(&store->pages, store->env, store->path);
+        pthread_mutex_unlock(&store->gate);
+    }
     timer_arm(store->loop, &store->readers_timer, READERS_EVERY_MS);
 }
 

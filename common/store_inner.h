@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "list.h"
+#include "map_pages.h"
 #include "live.h"
 #include "store.h"
 
@@ -198,18 +199,9 @@ struct store {
     uint64_t           seq;            /* number given out last */
     uint64_t           delivered_seq;  /* number of the last callback run */
     uint64_t           batches, failed, pending_batches, pending_bytes;
-    /* store_pages.c */
-    uint8_t           *map;            /* where LMDB has mapped the file; NULL: not known */
-    size_t             map_len, map_hand;
-    bool               map_sought, read_since;
+    struct map_pages   pages;
 };
 
 /* Takes the size another process gave the map; `at_least` 0, or makes it that large. Caller: no open
  * transaction of its own, neither gate held. */
 int store_remap(struct store *store, size_t at_least);
-
-/* ---- pages (store_pages.c) ---- */
-/* Unmaps a part of what was read; to be called each second. No view is open. */
-void store_drop_pages(struct store *store);
-/* The map has moved; both gates are held. */
-void store_forget_map(struct store *store);

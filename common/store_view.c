@@ -34,7 +34,7 @@ struct store_view *store_view(struct store *store)
     if (view->depth++ > 0)
         return view;
     pthread_mutex_lock(&store->gate);
-    store->read_since = true;
+    store->pages.touched = true;
     int rc = snapshot(view);
     while (rc == MDB_MAP_RESIZED) {
         pthread_mutex_unlock(&store->gate);

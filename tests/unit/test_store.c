@@ -345,12 +345,12 @@ static void pages_that_were_read_are_unmapped_and_come_back(void **state)
     for (int round = 0; round < 2; round++) {
         assert_int_equal(rows_of(f), 1000);
         assert_true(mapped_kb(f) > 1000);
-        store_drop_pages(f->store);
+        map_pages_drop(&f->store->pages, f->store->env, f->path);
         assert_true(mapped_kb(f) < 100);
     }
     assert_int_equal(store_remap(f->store, (size_t)32 << 30), 0);      /* one that moved is found again */
     assert_int_equal(rows_of(f), 1000);
-    store_drop_pages(f->store);
+    map_pages_drop(&f->store->pages, f->store->env, f->path);
     assert_true(mapped_kb(f) < 100);
 }
 

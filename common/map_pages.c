@@ -5,7 +5,7 @@
  * page to unmap, 2.5 us the minor fault that maps sixteen neighbours again; a full step is 0.4 ms and
  * brings 0.6 ms of faults, a thousandth of a core however much is read. */
 
-#include "store_inner.h"
+#include "map_pages.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,19 +29,19 @@ static bool is_map_of(const char *line, const char *path, uintptr_t *from, uintp
     return strcmp(rights, "r--s") == 0 && offset == 0 && slice_eq(slice_str(line + at), slice_str(path));
 }
 
-static void search_maps(struct store *store, const char *path)
+static void search_maps(struct map_pages *m, const char *path)
 {
     FILE     *maps = fopen("/proc/self/maps", "re");
     char     *line = NULL;
     size_t    room = 0;
     uintptr_t from, to;
 
-    while (maps && !store->map && getline(&line, &room, maps) > 0) {
+    while (maps && !m->at && getline(&line, &room, maps) > 0) {
         line[strcspn(line, "\n")] = 0;
         if (!is_map_of(line, path, &from, &to))
             continue;
-        store->map = (uint8_t *)from;
-        store->map_len = to - from;
+        m->at = (uint8_t *)from;
+        m->len = to - from;
     }
     free(line);
     if (maps)
@@ -49,51 +49,44 @@ static void search_maps(struct store *store, const char *path)
 }
 
 /* Where it cannot be found it is not looked for again until it moves: its pages stay mapped then. */
-static bool find_map(struct store *store)
+static bool find_map(struct map_pages *m, const char *dir)
 {
-    if (!store->map_sought) {
-        char *path = xprintf("%s/data.mdb", store->path), *real = realpath(path, NULL);
+    if (!m->sought) {
+        char *path = xprintf("%s/data.mdb", dir), *real = realpath(path, NULL);
 
-        store->map_sought = true;
+        m->sought = true;
         if (real)
-            search_maps(store, real);
+            search_maps(m, real);
         free(real);
         free(path);
     }
-    return store->map != NULL;
+    return m->at != NULL;
 }
 
-void store_forget_map(struct store *store)
+void map_pages_moved(struct map_pages *m)
 {
-    store->map = NULL;
-    store->map_sought = false;
-    store->map_hand = 0;
+    *m = (struct map_pages){ .touched = m->touched };
 }
 
-/* Bytes at the hand of the clock, so that a big map is not walked at once. 0: the end is reached. */
-static size_t next_step(const struct store *store)
+/* Bytes at the hand of the clock, so that a big map is not walked at once. */
+static size_t next_step(const struct map_pages *m, MDB_env *env)
 {
     MDB_envinfo info;
     MDB_stat    stat;
 
-    if (mdb_env_info(store->env, &info) || mdb_env_stat(store->env, &stat))
+    if (mdb_env_info(env, &info) || mdb_env_stat(env, &stat))
         return 0;
     size_t used = (info.me_last_pgno + 1) * stat.ms_psize;
-    size_t end = used < store->map_len ? used : store->map_len;
-    size_t left = store->map_hand < end ? end - store->map_hand : 0;
+    size_t end = used < m->len ? used : m->len;
+    size_t left = m->hand < end ? end - m->hand : 0;
     return left < MAP_STEP ? left : MAP_STEP;
 }
 
-/* The gate keeps the map where it is (store_remap). */
-void store_drop_pages(struct store *store)
+void map_pages_drop(struct map_pages *m, MDB_env *env, const char *dir)
 {
-    if (store->map_hand == 0 && !store->read_since)
-        return;
-    pthread_mutex_lock(&store->gate);
-    store->read_since &= store->map_hand > 0;       /* what is read from here on is for the next round */
-    size_t step = find_map(store) ? next_step(store) : 0;
+    m->touched &= m->hand > 0;          /* what is touched from here on is for the next round */
+    size_t step = find_map(m, dir) ? next_step(m, env) : 0;
     if (step)
-        madvise(store->map + store->map_hand, step, MADV_DONTNEED);
-    store->map_hand = step == MAP_STEP ? store->map_hand + step : 0;
-    pthread_mutex_unlock(&store->gate);
+        madvise(m->at + m->hand, step, MADV_DONTNEED);
+    m->hand = step == MAP_STEP ? m->hand + step : 0;
 }
