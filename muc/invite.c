@@ -70,6 +70,12 @@ static void remember(struct room *room, struct slice bare_jid)
 
 enum { ROW_FORMAT = 1 };
 
+void invite_each_keep(const struct room *room, void (*each)(void *arg, const struct keep *k), void *arg)
+{
+    LIST_EACH(&room->invited, node)
+        each(arg, &LIST_OWNER(node, struct invited, link)->keep);
+}
+
 static bool invited_row(const struct keep *k, struct buf *row)
 {
     const struct invited *i = LIST_OWNER(k, struct invited, keep);

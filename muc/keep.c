@@ -82,8 +82,12 @@ static struct slice key_of(const uint64_t *number)
 
 void keep_again(struct muc *m, struct keep *k, enum keep_kind kind, uint64_t number)
 {
-    *k = (struct keep){ .number = number, .kind = kind, .written = true };
     table_put(m->restored, key_of(&number), k);
+    *k = (struct keep){ 0 };
+    if (m->taking)
+        keep_mark(m, k, kind);         /* under a number of our own */
+    else
+        *k = (struct keep){ .number = number, .kind = kind, .written = true };
 }
 
 struct keep *keep_find(const struct muc *m, enum keep_kind kind, uint64_t number)
@@ -107,6 +111,30 @@ static int restore_row(void *arg, struct slice key, struct slice value)
     if (!keep_find(r->muc, r->kind, number))
         buf_put_u64(&r->useless, number);
     return 0;
+}
+
+/* ---- a room from another instance ---- */
+
+bool keep_encode(const struct keep *k, struct buf *row)
+{
+    return kinds[k->kind]->encode(k, row);
+}
+
+void keep_take_begin(struct muc *m)
+{
+    m->restored = table_new();
+    m->taking = true;
+}
+
+bool keep_take(struct muc *m, unsigned kind, uint64_t number, struct cursor *row)
+{
+    return kind <= KEEP_HISTORY && kinds[kind]->restore(m, number, row);
+}
+
+void keep_take_end(struct muc *m)
+{
+    m->taking = false;
+    table_free(&m->restored);
 }
 
 static size_t restore_kind(struct muc *m, enum keep_kind kind)

@@ -68,6 +68,13 @@ void keep_drop(struct muc *m, struct keep *k);
 /* Once, after muc_new and before the first frame: everything as it was. Damaged rows are logged and left
  * out. Without live memory: nothing. */
 void keep_restore(struct muc *m);
+/* ---- a room from another instance (handover.h): its rows have that instance's numbers ---- */
+bool keep_encode(const struct keep *k, struct buf *row);
+void keep_take_begin(struct muc *m);
+/* False: damaged, or of a kind that is not handed over. */
+bool keep_take(struct muc *m, unsigned kind, uint64_t number, struct cursor *row);
+void keep_take_end(struct muc *m);
+
 /* In restore(): binds the object to the row it was made of. */
 void keep_again(struct muc *m, struct keep *k, enum keep_kind kind, uint64_t number);
 /* In restore(): the object made of the row of this kind and number; NULL: there is none. */

@@ -8,6 +8,8 @@
 
 #include "archive.h"
 #include "daemon.h"
+#include "handover.h"
+#include "jid.h"
 #include "keep.h"
 #include "log.h"
 #include "muc.h"
@@ -74,7 +76,10 @@ static void on_stanza(void *daemon, const struct frame *f)
     struct muc *m = daemon;
 
     set_clock(m);
-    muc_on_stanza(m, f);
+    if (f->stanza.to.len && jid_local(f->stanza.to).len && !slots_owns(m->slots, slot_of(jid_bare(f->stanza.to))))
+        link_bounce(m->daemon->link, f, ZE_STALE);
+    else
+        muc_on_stanza(m, f);
 }
 
 static void on_fanout(void *daemon, const struct frame *f)
@@ -123,6 +128,7 @@ static void *start(struct daemon *d)
         return NULL;
     m = muc_new(d->loop, d->settings, store, d->live, d->arena, outlet);
     m->daemon = d;
+    m->slots = d->slots;
     m->instance = instance_key(d->instance);
     retention_start(m);
     m->stats = stat_rows(m);
@@ -181,6 +187,28 @@ static void stop(void *daemon)
     free(rows);
 }
 
+/* ---- slots on the move ---- */
+
+static bool quiet(void *daemon, const struct slots *slots)
+{
+    struct muc *m = daemon;
+
+    return handover_quiet(m, m->daemon->link, slots);
+}
+
+static void hand_over(void *daemon, struct slots *slots)
+{
+    handover_give(daemon, slots);
+}
+
+static enum zerr take_over(void *daemon, struct slice item)
+{
+    set_clock(daemon);
+    return handover_take(daemon, item);
+}
+
+static const struct slots_spec slots = { .quiet = quiet, .hand_over = hand_over, .take = take_over };
+
 static frame_handler *const handlers[FRAME_KIND_MAX] = {
     [FRAME_STANZA] = on_stanza,
     [FRAME_FANOUT] = on_fanout,
@@ -191,7 +219,7 @@ static const char *const live_tables[] = { LINK_LIVE_TABLES, KEEP_LIVE_TABLES, N
 
 static const struct daemon_spec spec = {
     .name = "muc", .role = ROLE_MUC, .handlers = handlers, .verbs = muc_verbs, .start = start, .drain = drain,
-    .reload = reload, .status = status, .live_tables = live_tables, .on_routes = on_routes,
+    .reload = reload, .status = status, .live_tables = live_tables, .slots = &slots, .on_routes = on_routes,
     .on_peer_lost = on_peer_lost, .stop = stop,
 };
 

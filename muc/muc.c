@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "handover.h"
 #include "keep.h"
 #include "link.h"
 #include "request.h"
@@ -173,6 +174,8 @@ void muc_on_routes(struct muc *m)
 
     if (!routes_router(m->outlet.routes(m->outlet.arg)))
         return;
+    if (routes_settled(m->outlet.routes(m->outlet.arg)))
+        handover_follow_homes(m);
     if (!m->linked) {
         m->linked = true;
         outcomes_linked(m);

@@ -42,6 +42,9 @@ static bool room_again(struct muc *m, uint64_t number, struct cursor *c)
         log_warn("room_left_out", "jid", log_slice(jid), "why", "the configuration has its service no longer", NULL);
         return true;
     }
+    room = table_get(m->rooms, jid);
+    if (room)
+        rooms_drop(room);              /* nobody is in it here */
     name = xstrndup(service);
     room = room_new(m, jid, name);
     free(name);
@@ -51,6 +54,7 @@ static bool room_again(struct muc *m, uint64_t number, struct cursor *c)
     room->gone = flags & FLAG_GONE;
     if (!room->gone)
         table_put(m->rooms, room->jid, room);
+    m->taken = m->taking ? room : NULL;
     return room->stored || (room_decode(room, c) == ZE_OK && cursor_done(c));
 }
 
@@ -177,7 +181,7 @@ static bool session_again(struct muc *m, uint64_t number, struct cursor *c)
     session = session_make(who, jid, &home);
     if (presence.len)
         session->presence = blob_copy(presence);
-    if (before && before->keep.number == who->main_number)
+    if (before && keep_find(m, KEEP_SESSION, who->main_number) == &before->keep)
         who->main = before;            /* it spoke last, though it came earlier */
     keep_again(m, &session->keep, KEEP_SESSION, number);
     return true;

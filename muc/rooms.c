@@ -102,6 +102,11 @@ static void end(struct room *room)
     room_free(&room);
 }
 
+void rooms_drop(struct room *room)
+{
+    end(room);
+}
+
 static void idle(void *arg)
 {
     struct room *room = arg;

@@ -12,6 +12,8 @@ enum zerr rooms_create(struct muc *m, const struct settings_rooms *service, stru
                        struct slice creator, struct room **out);
 /* It is no more: out of the registry at once, freed when its outcomes are sent. */
 void rooms_forget(struct room *room);
+/* Out of memory without a word; its rows in live memory too. Nothing of it waits. */
+void rooms_drop(struct room *room);
 /* Called when something may have ended: a room with nobody in it leaves memory. */
 void rooms_settle(struct room *room);
 /* All rooms of the service that are known here: each() gets what disco needs. Stops at non-zero. */

@@ -126,6 +126,34 @@ def test_presence_and_roster_move_along(suite):
     c.write("</stream:stream>")
 
 
+def test_a_room_moves_with_its_occupants(suite):
+    clients = log_in(suite, "guest", 8)
+    rooms = [f"room{i}@muc.{suite.domain}" for i in range(8)]
+    for room in rooms:
+        for i, c in enumerate(clients):
+            c.write(f"<presence to='{room}/n{i}'><x xmlns='{NS['muc']}'/></presence>")
+            c.expect("presence", lambda p: p.get("from") == f"{room}/n{i}")
+            if i == 0:
+                c.iq("set", "<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' "
+                     "type='submit'/></query>", to=room)
+    for c in clients:                  # everybody has seen everybody come
+        c.ping()
+        c.settle(0.2)
+    for verb, instance in (("leave", "muc-2"), ("join", "muc-2"), ("leave", "muc-1"), ("leave", "sm-1"),
+                           ("join", "sm-1"), ("join", "muc-1")):
+        change(suite, verb, instance)
+        for c in clients:
+            assert not [e for e in c.settle(0.05) if e.tag.endswith("}presence")]
+        for k, room in enumerate(rooms):
+            clients[k].message(room, f"{verb} {instance} {k}", kind="groupchat")
+            for c in clients:
+                c.expect_body(f"{verb} {instance} {k}", f"{room}/n{k}")
+    clients[3].write(f"<presence type='unavailable' to='{rooms[0]}/n3'/>")
+    clients[0].expect("presence", lambda p: p.get("from") == f"{rooms[0]}/n3" and p.get("type") == "unavailable")
+    for c in clients:
+        c.write("</stream:stream>")
+
+
 def evicted(suite, instance):
     suite.ctl("evict", instance, check=False)
     return suite.ctl_status == 0
