@@ -55,7 +55,9 @@ static enum zerr outlet_send(void *arg, struct frame *f, uint64_t tag, struct ke
 
     if (kept)
         *kept = NULL;
-    return routes_settled(self->sm.routes) && presence_bus_take(self->sm.bus, f) ? ZE_OK : link_send_kept(self->daemon->link, f, tag, kept);
+    if (routes_settled(self->sm.routes) && presence_bus_take(self->sm.bus, f))
+        return ZE_OK;
+    return link_send_kept(self->daemon->link, f, tag, kept);
 }
 
 static struct kept *outlet_keep(void *arg, struct frame *f, uint64_t tag)
