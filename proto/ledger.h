@@ -35,8 +35,8 @@
  *   - while sessions live, what they have not acknowledged is in their queues, which survive the process
  *     (live memory); when a session ends, what it left unacknowledged enters the offline view;
  *   - the mark `delivered` says: of all archived records up to here each was acknowledged by a session or
- *     has been in the offline view. It lags behind (it is written with a later batch, or when the last
- *     session ends), and is read only at the first session of an account after a power cut, when live
+ *     has been in the offline view. It lags behind (it is written once a minute with a later batch, and when the
+ *     last session ends), and is read only at the first session of an account after a power cut, when live
  *     memory is void: incoming records behind the mark then wait as if they were in the offline view. With
  *     several resources one acknowledgement is enough, and the mark is the lowest of what is open. */
 

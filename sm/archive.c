@@ -10,6 +10,7 @@
 #include "log.h"
 #include "ns.h"
 #include "archive_rules.h"
+#include "resume.h"
 #include "stanza_id.h"
 
 static uint64_t archived, archive_refused, ids_forged;
@@ -151,6 +152,24 @@ static int archive_incoming(struct passage *p)
     return err;
 }
 
+enum { MARK_US = 60 * 1000000 };
+
+void archive_mark(struct passage *p, struct ledger *l, uint64_t now_us)
+{
+    struct online   *account = session_online(p->sm->sessions, p->owner);
+    uint64_t         open_us = now_us;
+    struct ledger_id mark;
+
+    if (!account || now_us < account->marked_us + MARK_US)
+        return;
+    account->marked_us = now_us;
+    ONLINE_EACH(account, node, s)
+        if (resume_oldest_us(s) < open_us)
+            open_us = resume_oldest_us(s);
+    if (!ledger_delivered(l, &mark) && open_us - MARK_US > mark.time_us)
+        ledger_delivered_put(l, outcome_archive(p->out), (struct ledger_id){ open_us - MARK_US, 0 });
+}
+
 int archive_settle(struct passage *p, int did)
 {
     struct archive_note *note = p->note;
@@ -161,6 +180,8 @@ int archive_settle(struct passage *p, int did)
         return did;
     if (did >= 0 && !note->done)
         err = ledger_append(&note->ledger, outcome_archive(p->out), &limits, &note->record);
+    if (did >= 0 && !err)
+        archive_mark(p, &note->ledger, wall_us());
     store_view_end(&note->view);
     p->note = NULL;
     p->stanza = (struct stanza *)note->original;

@@ -26,6 +26,10 @@ struct ledger_limits archive_limits(const struct sm *sm);
 /* The id of the record that a stanza for one of our sessions is a copy of, when it was archived:
  * ZE_NOT_FOUND when not. owner: bare JID of the account. */
 enum zerr archive_id_of(const struct stanza *s, struct slice owner, struct ledger_id *id);
+/* The mark of p->owner (ledger.h), once a minute, in the batch of p->out: all that is older than a minute and than
+ * what its sessions have not acknowledged is delivered, or waits. (c2sd confirms within moments; one that
+ * does not is lost after ten seconds, and what it had comes back.) */
+void archive_mark(struct passage *p, struct ledger *l, uint64_t now_us);
 /* At the start, when live memory was void (a power cut): incoming records from before, behind the mark, may
  * have reached nobody (ledger.h). Kept in the store until the next time. */
 void archive_cold_start(struct sm *sm, uint64_t now_us);

@@ -41,6 +41,9 @@ void resume_answered(struct session *s, const struct stanza *reply);
 
 /* True: the session has no socket and waits for one; frames for it are kept, not sent. */
 bool resume_hibernates(const struct session *s);
+/* When the oldest stanza was sent that the client has not acknowledged; UINT64_MAX: none, or no stream
+ * management. To the second. */
+uint64_t resume_oldest_us(const struct session *s);
 /* The socket is gone without a close of the stream: true when the session hibernates from now on, false
  * when it has to end. */
 bool resume_lost_socket(struct sm *sm, struct session *s);

@@ -27,6 +27,13 @@ uint64_t resume_tag_us(uint64_t tag)
     return (tag >> 32) * 1000000;
 }
 
+uint64_t resume_oldest_us(const struct session *s)
+{
+    const struct resume *r = s->resume;
+
+    return r && r->queue_count ? resume_tag_us(kept_tag(r->queue[r->queue_first].kept)) : UINT64_MAX;
+}
+
 /* ---- h of the client ---- */
 
 /* Of the totals with this low half, the one within reach; else what the nearest one is. */

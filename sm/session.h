@@ -15,6 +15,7 @@ enum { SESSION_SECRET = 16, DIRECTED_MAX = 500 };
 struct online {
     struct list      sessions;
     struct sessions *all;
+    uint64_t         marked_us;        /* when it was last written up to where all is delivered (archive.c) */
     unsigned         count;
     uint16_t         jid_len;
     char             jid[];

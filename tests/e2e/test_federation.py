@@ -12,6 +12,7 @@ import pytest
 
 from federation import Dns, Prosody
 from harness import NS, Client, Server, free_port, wait_for
+from test_archive import Page, own_id
 from test_rooms import enter
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("prosody") or not shutil.which("dnsmasq"),
@@ -51,6 +52,19 @@ def server(world):
 @pytest.fixture
 def peer(world):
     return world[1]
+
+
+def test_remote_messages_are_archived(server, peer):
+    a, j = server.client("archivist"), peer.client("julia")
+    a.message(j.bare, "out")
+    out = j.expect_body("out")
+    assert out.find("{urn:xmpp:sid:0}stanza-id[@by='%s']" % a.bare) is None      # not for others (XEP-0313 3.3.3)
+    j.message(a.jid, "in", extra=f"<stanza-id xmlns='urn:xmpp:sid:0' by='{a.bare}' id='forged'/>")
+    live = a.expect_body("in")
+    page = Page(a, with_=j.bare)
+    assert page.bodies() == ["out", "in"]
+    assert own_id(live, a.bare) == page.ids[1]
+    assert page.messages()[1].get("from") == j.jid
 
 
 def test_messages_both_ways(server, peer):

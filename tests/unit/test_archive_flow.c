@@ -186,6 +186,38 @@ static void what_was_delivered_does_not_come_again(void **state)
     assert_silent_about(rig_took(), "delivered");
 }
 
+static uint64_t mark_after(uint64_t now_us)
+{
+    struct store_view *view = store_view(rig.store.archive);
+    struct stanza      none = { 0 };
+    struct passage     p = { .sm = &rig, .owner = SLICE("ben@a.org"), .stanza = &none };
+    struct ledger_id   mark = { 0 };
+    struct ledger      l;
+
+    p.out = outcome_new(&rig, p.owner, 1);
+    assert_int_equal(ledger_open(&l, sm_ledger(&rig.store), view, p.owner), ZE_OK);
+    archive_mark(&p, &l, now_us);
+    outcome_settle(&p.out);
+    assert_int_equal(ledger_delivered(&l, &mark), ZE_OK);
+    store_view_end(&view);
+    arena_reset(rig.arena);
+    rig_wait();
+    return mark.time_us;
+}
+
+static void the_mark_goes_along_once_a_minute(void **state)
+{
+    uint64_t minute = 60 * 1000000, now;
+
+    (void)state;
+    say("one");
+    rig_wait();
+    now = wall_us();
+    assert_int_equal(mark_after(now + 10 * minute), now + 9 * minute);
+    assert_int_equal(mark_after(now + 11 * minute - 1), now + 9 * minute);
+    assert_int_equal(mark_after(now + 11 * minute), now + 10 * minute);
+}
+
 /* ---- in time ---- */
 
 static void walk(uint64_t now_us)
@@ -257,6 +289,7 @@ int main(void)
         FLOW(after_a_power_cut_it_comes_to_who_does_not_ask),
         FLOW(who_has_asked_gets_nothing_of_it),
         FLOW(what_was_delivered_does_not_come_again),
+        FLOW(the_mark_goes_along_once_a_minute),
         FLOW(what_is_too_old_goes),
         FLOW(a_removed_account_leaves_no_rows),
     };
