@@ -8,6 +8,7 @@
 #include "archive_rules.h"
 #include "delay.h"
 #include "jid.h"
+#include "live.h"
 #include "log.h"
 #include "ns.h"
 #include "stanza_id.h"
@@ -218,7 +219,7 @@ struct received {
 
 struct offline {
     struct sm        *sm;
-    struct deferred   flush;
+    struct live_hook  flush;          /* before the turn is true: with what says that it was received */
     struct received  *first, **end;
 };
 
@@ -252,6 +253,8 @@ static void flush(void *arg)
 {
     struct offline *off = arg;
 
+    if (!off->first)
+        return;
     while (off->first)
         flush_owner(off);
     off->end = &off->first;
@@ -269,7 +272,8 @@ void offline_received(struct sm *sm, const struct frame *f)
         sm->offline = xcalloc(1, sizeof(*sm->offline));
         sm->offline->sm = sm;
         sm->offline->end = &sm->offline->first;
-        sm->offline->flush = (struct deferred){ .run = flush, .arg = sm->offline };
+        sm->offline->flush = (struct live_hook){ .run = flush, .arg = sm->offline };
+        live_before_commit(sm->live, &sm->offline->flush);
     }
     r = xcalloc(1, sizeof(*r) + owner.len);
     r->id = f->trace;
@@ -277,7 +281,7 @@ void offline_received(struct sm *sm, const struct frame *f)
     memcpy(r->owner, owner.p, owner.len);
     *sm->offline->end = r;
     sm->offline->end = &r->next;
-    loop_defer(sm->loop, &sm->offline->flush);
+    live_dirty(sm->live);
 }
 
 void offline_confirmed(struct sm *sm, const struct kept *k)
@@ -292,7 +296,7 @@ void offline_free(struct sm *sm)
 {
     if (!sm->offline)
         return;
-    loop_undefer(&sm->offline->flush);
+    list_remove(&sm->offline->flush.link);
     for (struct received *r = sm->offline->first, *next; r; r = next) {
         next = r->next;
         free(r);

@@ -1,0 +1,316 @@
+/* Outcomes that wait for a commit, by owner and in order; each is a row of live memory meanwhile
+ * (outcome_live.h), of which the next process makes it again. */
+
+#include "outcome_inner.h"
+
+#include <stdlib.h>
+
+#include "cursor.h"
+#include "log.h"
+#include "mem.h"
+#include "outbox.h"
+#include "outcome_live.h"
+#include "stanza_error.h"
+#include "table.h"
+
+static void waiting_free(struct waiting *w)
+{
+    buf_free(&w->ahead);
+    buf_free(&w->after);
+    buf_free(&w->failure);
+    free(w->owner);
+    free(w);
+}
+
+/* What still waits at the end is in live memory: the next process ends it. */
+void lane_drop(struct lane *lane)
+{
+    LIST_EACH(&lane->waiting, node) {
+        struct waiting *w = LIST_OWNER(node, struct waiting, link);
+        outcome_thens_run(w->thens, w->err);
+        waiting_free(w);
+    }
+    free(lane);
+}
+
+struct lane *lane_of(const struct sm *sm, struct slice owner)
+{
+    return owner.len ? table_get(sm->ways->lanes, owner) : NULL;
+}
+
+bool outcome_waits(const struct sm *sm, struct slice owner)
+{
+    return lane_of(sm, owner) != NULL;
+}
+
+static struct waiting *lane_pop(struct sm *sm, struct slice owner)
+{
+    struct lane    *lane = lane_of(sm, owner);
+    struct waiting *w;
+
+    if (!lane || !sm->ways->ready)
+        return NULL;
+    w = LIST_OWNER(lane->waiting.next, struct waiting, link);
+    if (w->commits_left)
+        return NULL;
+    list_remove(&w->link);
+    lane->held -= w->holds;
+    sm->ways->waiting--;
+    if (list_empty(&lane->waiting)) {
+        table_remove(sm->ways->lanes, owner);
+        free(lane);
+    }
+    return w;
+}
+
+/* What the owner has handed in behind it was built on it, and fails as well, in this process or the next. */
+static void failed(struct waiting *w)
+{
+    struct slice owner = slice_of(w->owner, w->owner_len);
+    struct lane *lane = lane_of(w->sm, owner);
+
+    outcome_commits_failed++;
+    log_warn("commit_failed", "jid", log_slice(owner), "err", err_name(w->err), NULL);
+    if (!lane)
+        return;
+    LIST_EACH(&lane->waiting, node) {
+        const struct waiting *behind = LIST_OWNER(node, struct waiting, link);
+        if (behind->batches & w->batches)
+            waiting_row_doom(w->sm, behind->serial, behind->batches & w->batches);
+    }
+}
+
+static void waiting_release(struct waiting *w)
+{
+    struct sm *sm = w->sm;
+
+    waiting_row_delete(sm, w->serial);
+    if (w->err)
+        failed(w);
+    sm->ways->open++;
+    outcome_release_encoded(sm, &w->ahead);
+    outcome_release_encoded(sm, w->err ? &w->failure : &w->after);
+    sm->ways->open--;
+    outcome_drain(sm);
+    outcome_thens_run(w->thens, w->err);
+    resume_paid(sm, w->debt.session, w->debt.number);
+}
+
+static void lane_release(struct sm *sm, struct slice owner)
+{
+    for (struct waiting *w; (w = lane_pop(sm, owner));) {
+        waiting_release(w);
+        waiting_free(w);
+    }
+    arena_reset(sm->arena);
+}
+
+static void on_commit(void *arg, enum zerr err)
+{
+    struct waiting *w = arg;
+    struct sm      *sm = w->sm;
+
+    if (err && !w->err)
+        w->err = err;
+    if (--w->commits_left)
+        return;
+    char *owner = xstrndup(slice_of(w->owner, w->owner_len));
+    lane_release(sm, slice_of(owner, w->owner_len));
+    free(owner);
+}
+
+static void encode(struct buf *out, const struct frame *f)
+{
+    enum zerr err = frame_encode(out, f);
+
+    if (err)
+        log_warn("frame_too_long", "to", log_slice(f->stanza.to), "err", err_name(err), NULL);
+    outcome_frames_delayed++;
+}
+
+/* The reply for whoever asked, should the commit fail: written now, while the request is in hand. */
+static void encode_failure(struct outcome *o, struct buf *out)
+{
+    struct buf    bytes = { 0 };
+    struct stanza reply;
+    struct frame  f;
+    enum zerr     err;
+
+    if (o->request && stanza_error_reply(o->request, ZE_STORE, NULL, &bytes, &reply) &&
+        outcome_stanza_frame(o->sm, &reply, &f, &err)) {
+        f.trace = o->trace;
+        encode(out, &f);
+    }
+    buf_free(&bytes);
+}
+
+static struct lane *lane_enter(struct sm *sm, struct slice owner)
+{
+    struct lane *lane = lane_of(sm, owner);
+
+    if (lane)
+        return lane;
+    lane = xcalloc(1, sizeof(*lane));
+    list_init(&lane->waiting);
+    table_put(sm->ways->lanes, owner, lane);
+    return lane;
+}
+
+static struct waiting *waiting_new(struct sm *sm, struct slice owner)
+{
+    struct waiting *w = xcalloc(1, sizeof(*w));
+
+    w->sm = sm;
+    w->owner = xstrndup(owner);
+    w->owner_len = owner.len;
+    list_append(&lane_enter(sm, owner)->waiting, &w->link);
+    sm->ways->waiting++;
+    return w;
+}
+
+static struct slice bytes_of(const struct store_batch *b)
+{
+    return b ? store_batch_bytes(b) : slice_of(NULL, 0);
+}
+
+/* The row is written in the turn that hands the batches in: both are true, or neither. */
+static void hand_in(struct waiting *w, struct outcome *o)
+{
+    struct sm         *sm = w->sm;
+    struct buf         row = { 0 };
+    uint64_t           accounts = 0, archive = 0;
+    struct waiting_row what = {
+        .session = w->debt.session, .number = w->debt.number, .owner = o->owner,
+        .accounts_bytes = bytes_of(o->accounts), .archive_bytes = bytes_of(o->archive),
+        .ahead = buf_slice(&w->ahead), .after = buf_slice(&w->after), .failure = buf_slice(&w->failure),
+    };
+
+    waiting_row_begin(&row, &what);
+    if (o->accounts)
+        accounts = store_commit(sm->store.accounts, &o->accounts, on_commit, w);
+    if (o->archive)
+        archive = store_commit(sm->store.archive, &o->archive, on_commit, w);
+    w->serial = waiting_row_put(sm, &row, accounts, archive);
+    buf_free(&row);
+}
+
+/* Only behind frames that wait must later ones of the owner wait (RFC 6120 10.1): a message is delivered
+ * though the record of the one before is not on disk yet. */
+static void hold(struct waiting *w)
+{
+    w->holds = buf_len(&w->ahead) || buf_len(&w->after);
+    lane_of(w->sm, slice_of(w->owner, w->owner_len))->held += w->holds;
+}
+
+void outcome_wait(struct outcome *o, bool behind)
+{
+    struct waiting *w = waiting_new(o->sm, o->owner);
+
+    w->thens = o->thens;
+    w->debt = o->debt;
+    w->batches = (o->accounts ? DOOMED_ACCOUNTS : 0) | (o->archive ? DOOMED_ARCHIVE : 0);
+    for (struct item *i = o->items; i; i = i->next)
+        if (i->when == AFTER_COMMIT)
+            encode(&w->after, &i->frame);
+        else if (behind)
+            encode(&w->ahead, &i->frame);
+    hold(w);
+    if (o->accounts || o->archive)
+        encode_failure(o, &w->failure);
+    w->commits_left = (o->accounts != NULL) + (o->archive != NULL);
+    hand_in(w, o);
+}
+
+/* ---- after a restart ---- */
+
+/* Did an earlier one of its owner fail there? Then it was built on what is not true. */
+static bool lane_refused(const struct waiting *w, uint8_t environment)
+{
+    const struct lane *lane = lane_of(w->sm, slice_of(w->owner, w->owner_len));
+
+    LIST_EACH(&lane->waiting, node)
+        if (LIST_OWNER(node, struct waiting, link)->refused & environment)
+            return true;
+    return false;
+}
+
+static void decide(struct waiting *w, uint8_t environment, uint64_t number, struct slice bytes, uint8_t doomed)
+{
+    struct store *store = environment == DOOMED_ACCOUNTS ? w->sm->store.accounts : w->sm->store.archive;
+    enum store_fate fate = number ? store_fate(store, number) : STORE_COMMITTED;
+
+    w->batches |= number ? environment : 0;
+    if (fate == STORE_COMMITTED)
+        return;
+    struct store_batch *batch = NULL;
+    if (fate == STORE_UNDECIDED && !(doomed & environment) && !lane_refused(w, environment))
+        batch = store_batch_from(bytes);
+    if (batch) {
+        w->commits_left++;
+        store_commit_again(store, &batch, number, on_commit, w);
+        return;
+    }
+    w->refused |= environment;
+    w->err = ZE_CONFLICT;
+}
+
+static void note_tags(struct sm *sm, struct slice frames)
+{
+    struct frame f;
+    ssize_t      used;
+
+    for (; frames.len && (used = frame_decode(frames, &f)) > 0; frames = slice_cut(frames, (size_t)used, frames.len))
+        outbox_found(sm, f.number);
+}
+
+static void restore(struct sm *sm, uint64_t serial, const struct waiting_row *row)
+{
+    struct waiting *w = waiting_new(sm, row->owner);
+
+    w->serial = serial;
+    w->debt = (struct debt){ row->session, row->number };
+    buf_put_slice(&w->ahead, row->ahead);
+    buf_put_slice(&w->after, row->after);
+    buf_put_slice(&w->failure, row->failure);
+    hold(w);
+    note_tags(sm, row->ahead);
+    note_tags(sm, row->after);
+    if (row->session)
+        resume_owe_again(session_by_handle(sm->sessions, row->session), row->number);
+    decide(w, DOOMED_ACCOUNTS, row->accounts, row->accounts_bytes, row->doomed);
+    decide(w, DOOMED_ARCHIVE, row->archive, row->archive_bytes, row->doomed);
+}
+
+void ways_restore(struct sm *sm)
+{
+    waiting_rows_each(sm, restore);
+    if (sm->ways->waiting)
+        log_info("outcomes_found", "instance", sm->instance, "count", log_num((int64_t)sm->ways->waiting), NULL);
+}
+
+void ways_begin(struct sm *sm)
+{
+    struct buf owners = { 0 }, promised = { 0 };
+
+    if (sm->ways->ready)
+        return;
+    sm->ways->ready = true;
+    for (struct table_iter i = { 0 }; table_next(sm->ways->lanes, &i);)
+        buf_put_sized(&owners, i.key);
+    for (struct cursor c = { buf_slice(&owners), false }; c.rest.len;)
+        lane_release(sm, take_sized(&c));
+    promises_take(sm, &promised);
+    sm->ways->open++;
+    outcome_release_encoded(sm, &promised);
+    sm->ways->open--;
+    outcome_drain(sm);
+    outbox_begin(sm);
+    arena_reset(sm->arena);
+    buf_free(&owners);
+    buf_free(&promised);
+}
+
+void ways_end(struct sm *sm)
+{
+    sm->ways->ready = false;
+}
