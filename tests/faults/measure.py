@@ -35,9 +35,11 @@ class Watch:
         self.threads = [threading.Thread(target=run) for run in (self.weigh, self.ping)]
         for t in self.threads:
             t.start()
+        time.sleep(0.2)
         return self
 
     def __exit__(self, *_):
+        time.sleep(1)                 # what was begun has its effect after the last write as well
         self.going = False
         for t in self.threads:
             t.join(30)
