@@ -20,7 +20,6 @@ enum {
     DISK_EVERY_MS = 1000,
     FREE_AT_LEAST_MB = 16,     /* LMDB maps its lock file: no space for it is SIGBUS */
     META_TABLES = 1,
-    BOOT_ID_LEN = 36,
 };
 #define MAP_DEFAULT ((size_t)16 << 30)
 
@@ -56,65 +55,15 @@ static int open_in(const struct store *store, const char *name, int flags)
 }
 
 /* Migration, rollback and restore take this lock for themselves alone (DESIGN.md 6). */
-static bool lock_owner(struct store *store, bool alone)
+static bool lock_owner(struct store *store)
 {
     if (store->lock_fd < 0)
         store->lock_fd = open_in(store, "owner.lock", O_RDWR | O_CREAT);
     if (store->lock_fd < 0)
         return complain(store, "store_lock_failed", strerror(errno));
-    if (flock(store->lock_fd, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0)
+    if (flock(store->lock_fd, LOCK_SH | LOCK_NB) == 0)
         return true;
-    return complain(store, "store_locked",
-                    alone ? "in use by another process" : "being migrated or restored");
-}
-
-/* ---- the boot stamp of an unsynced environment ---- */
-
-static bool read_stamp(int fd, char out[BOOT_ID_LEN + 1])
-{
-    ssize_t got = fd < 0 ? -1 : read(fd, out, BOOT_ID_LEN);
-
-    if (fd >= 0)
-        close(fd);
-    out[got == BOOT_ID_LEN ? BOOT_ID_LEN : 0] = '\0';
-    return got == BOOT_ID_LEN;
-}
-
-static bool remove_in(const struct store *store, const char *name)
-{
-    char *path = xprintf("%s/%s", store->path, name);
-    bool  gone = unlink(path) == 0 || errno == ENOENT;
-
-    free(path);
-    return gone;
-}
-
-static bool write_stamp(const struct store *store, const char *boot)
-{
-    int  fd = open_in(store, "boot_id", O_WRONLY | O_CREAT | O_TRUNC);
-    bool written = fd >= 0 && write(fd, boot, BOOT_ID_LEN) == BOOT_ID_LEN;
-
-    if (fd >= 0)
-        close(fd);
-    return written || complain(store, "store_stamp_failed", strerror(errno));
-}
-
-/* Without fsync the file is sound only as long as this kernel runs: what an earlier boot left is
- * discarded unread. */
-static bool discard_stale(struct store *store)
-{
-    char boot[BOOT_ID_LEN + 1], stamp[BOOT_ID_LEN + 1];
-
-    if (!read_stamp(open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC), boot))
-        return complain(store, "store_stamp_failed", "no boot id");
-    if (read_stamp(open_in(store, "boot_id", O_RDONLY), stamp) && strcmp(boot, stamp) == 0)
-        return true;
-    if (!lock_owner(store, true))
-        return false;
-    if (!remove_in(store, "data.mdb") || !remove_in(store, "lock.mdb"))
-        return complain(store, "store_stamp_failed", strerror(errno));
-    log_info("live_store_discarded", "peer", store->path, "why", "another boot", NULL);
-    return write_stamp(store, boot);
+    return complain(store, "store_locked", "being migrated or restored");
 }
 
 /* ---- tables and schema ---- */
@@ -204,15 +153,14 @@ static int open_tables(struct store *store, const struct store_spec *spec)
 
 static bool open_environment(struct store *store, const struct store_spec *spec)
 {
-    unsigned flags = MDB_NOTLS | (spec->synced ? 0 : MDB_NOSYNC);
-    int      rc = mdb_env_create(&store->env);
+    int rc = mdb_env_create(&store->env);
 
     if (rc == 0)
         rc = mdb_env_set_maxdbs(store->env, (MDB_dbi)store->table_count + META_TABLES);
     if (rc == 0)
         rc = mdb_env_set_mapsize(store->env, spec->map_bytes ? spec->map_bytes : MAP_DEFAULT);
     if (rc == 0)
-        rc = mdb_env_open(store->env, store->path, flags, 0600);
+        rc = mdb_env_open(store->env, store->path, MDB_NOTLS, 0600);
     while (rc == 0 && (rc = open_tables(store, spec)) == MDB_MAP_RESIZED)
         rc = mdb_env_set_mapsize(store->env, 0);
     return rc == 0 || complain(store, "store_open_failed", mdb_strerror(rc));
@@ -307,9 +255,7 @@ static bool open_checked(struct store *store, const struct store_spec *spec)
         return false;
     if (free_mb(store) < FREE_AT_LEAST_MB)
         return complain(store, "store_disk_full", "less than 16 MB free");
-    if (!spec->synced && !discard_stale(store))
-        return false;
-    if (!lock_owner(store, false) || !open_environment(store, spec))
+    if (!lock_owner(store) || !open_environment(store, spec))
         return false;
     return writer_start(store) || complain(store, "store_open_failed", "no thread");
 }

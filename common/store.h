@@ -22,7 +22,6 @@ struct store_spec {
     const char *path;              /* directory */
     const char *const *tables;     /* NULL-ended; a table's number is its place here */
     uint32_t schema;               /* version of the layout; newer on disk: refused */
-    bool     synced;               /* false: MDB_NOSYNC live environment, stamped with the boot id */
     size_t   map_bytes;            /* 0: 16 GiB */
     /* Name of the instance that writes ("sm-1"): the number of its last batch is kept in the environment,
      * by the transaction of that batch. NULL: numbers are good within this process only. */

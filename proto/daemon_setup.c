@@ -185,7 +185,7 @@ struct store *daemon_open_store(struct daemon *d, const char *name, const char *
     char             *path = xprintf("%s/%s", d->settings->dir.data, name);
     char             *record = xprintf("%s/records/%s", d->settings->dir.data, name);
     struct store_spec spec = {
-        .path = path, .tables = tables, .schema = schema, .synced = true, .writer = d->instance,
+        .path = path, .tables = tables, .schema = schema, .writer = d->instance,
         .owner_of = routes_owner_key, .instance = instance_key(d->instance), .live = d->live, .record = record,
         .disk_floor_mb = d->settings->limits.disk_floor_mb,
     };

@@ -152,7 +152,7 @@ static void make_messages(void)
 static struct store *open_store(const char *name, const char *const *tables, uint32_t schema)
 {
     char  path[4096];
-    struct store_spec spec = { .path = path, .tables = tables, .schema = schema, .synced = true };
+    struct store_spec spec = { .path = path, .tables = tables, .schema = schema };
 
     snprintf(path, sizeof(path), "%s/%s", fill.data, name);
     struct store *store = store_open(fill.loop, &spec);

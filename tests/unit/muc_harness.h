@@ -121,7 +121,7 @@ static void open_muc(void)
 {
     struct outlet     outlet = { NULL, take_frame, take_routes, take_congested };
     char              path[96];
-    struct store_spec spec = { .path = path, .tables = room_tables, .schema = ROOMS_SCHEMA, .synced = true,
+    struct store_spec spec = { .path = path, .tables = room_tables, .schema = ROOMS_SCHEMA,
                                .map_bytes = 64 << 20, .writer = "muc-1" };
 
     snprintf(path, sizeof(path), "%s/rooms", t.dir);

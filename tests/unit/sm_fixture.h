@@ -46,7 +46,7 @@ static inline struct store *sm_fixture_environment(struct sm_fixture *f, const c
 {
     char *path = xprintf("%s/%s", f->path, name);
 
-    struct store_spec spec = { .path = path, .tables = tables, .schema = 1, .synced = true };
+    struct store_spec spec = { .path = path, .tables = tables, .schema = 1 };
     struct store     *store = store_open(f->loop, &spec);
     assert_non_null(store);
     free(path);

@@ -173,7 +173,7 @@ static void rig_bounce(void *arg, const struct frame *f, enum zerr why)
 static struct store *rig_store(const char *name, const char *const *tables)
 {
     char              path[128];
-    struct store_spec spec = { .path = path, .tables = tables, .schema = 1, .synced = true, .map_bytes = 64 << 20,
+    struct store_spec spec = { .path = path, .tables = tables, .schema = 1, .map_bytes = 64 << 20,
                                .writer = "sm-1", .live = rig.live };
 
     snprintf(path, sizeof(path), "%s/%s", rig_dir, name);

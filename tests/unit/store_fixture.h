@@ -58,7 +58,7 @@ static inline void fixture_start(struct fixture *f)
     snprintf(f->path, sizeof(f->path), "/tmp/zubr-store-XXXXXX");
     assert_non_null(mkdtemp(f->path));
     f->loop = loop_new();
-    f->spec = (struct store_spec){ .path = f->path, .tables = fixture_tables, .schema = 1, .synced = true };
+    f->spec = (struct store_spec){ .path = f->path, .tables = fixture_tables, .schema = 1 };
 }
 
 static inline void fixture_unlink(const char *dir, const char *name)

@@ -1,5 +1,5 @@
 /* common/store: preconditions, failures of an owner, order of callbacks, and what survives: reopening,
- * kill -9, a full map, a newer schema, another boot, a full disk. */
+ * kill -9, a full map, a newer schema, a full disk. */
 
 #include <fcntl.h>
 #include <signal.h>
@@ -427,28 +427,6 @@ static void a_newer_schema_is_refused(void **state)
     expect(f, "key", "value");
 }
 
-static void a_live_environment_survives_reopening_but_not_another_boot(void **state)
-{
-    struct fixture *f = *state;
-    char            path[128];
-    int             fd;
-
-    store_close(&f->store);
-    f->spec.synced = false;
-    fixture_open(f);
-    put_now(f, "key", "value");
-    store_close(&f->store);
-    fixture_open(f);
-    expect(f, "key", "value");
-    store_close(&f->store);
-    snprintf(path, sizeof path, "%s/boot_id", f->path);
-    fd = open(path, O_WRONLY | O_TRUNC);
-    assert_int_equal(write(fd, "00000000-0000-0000-0000-000000000000", 36), 36);
-    close(fd);
-    fixture_open(f);
-    expect(f, "key", NULL);
-}
-
 static void an_environment_locked_for_migration_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -515,7 +493,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_map_grows, start, end),
         cmocka_unit_test_setup_teardown(a_map_grown_by_another_process_is_followed, start, end),
         cmocka_unit_test_setup_teardown(a_newer_schema_is_refused, start, end),
-        cmocka_unit_test_setup_teardown(a_live_environment_survives_reopening_but_not_another_boot, start, end),
         cmocka_unit_test_setup_teardown(an_environment_locked_for_migration_is_refused, start, end),
         cmocka_unit_test_setup_teardown(a_full_disk_is_refused_and_a_low_one_is_told, start, end),
     };

@@ -224,7 +224,7 @@ int main(int argc, char **argv)
 
     if (argc < 3)
         return 2;
-    struct store_spec spec = { .path = argv[2], .tables = tables, .schema = 1, .synced = true };
+    struct store_spec spec = { .path = argv[2], .tables = tables, .schema = 1 };
     read_corpus(argv[1]);
     mkdir(argv[2], 0700);
     b.loop = loop_new();
