@@ -6,6 +6,7 @@ import time
 import pytest
 
 from harness import NS, Server, wait_for
+from test_resume import managed, resume
 
 USERS = 24
 
@@ -152,6 +153,34 @@ def test_a_room_moves_with_its_occupants(suite):
     clients[0].expect("presence", lambda p: p.get("from") == f"{rooms[0]}/n3" and p.get("type") == "unavailable")
     for c in clients:
         c.write("</stream:stream>")
+
+
+def test_a_resumable_session_moves_with_its_queue(suite):
+    pairs = [(managed(suite, f"keeper{i}"), suite.client(f"writer{i}")) for i in range(8)]
+    for a, b in pairs:
+        b.message(a.bare, "seen")
+        a.expect_body("seen")
+        a.ack()
+        b.message(a.bare, "unseen")        # it arrives, and is not acknowledged
+        a.expect("message")
+        a.message(b.bare, "mine")
+        b.expect_body("mine")
+        a.ask_until(1)
+    for verb, instance in (("leave", "sm-1"), ("join", "sm-1"), ("leave", "sm-3"), ("join", "sm-3")):
+        change(suite, verb, instance)
+    for a, b in pairs:
+        a.handled -= 1
+        a.sock.close()
+        b.message(a.bare, "late")
+    for i, (a, b) in enumerate(pairs):
+        c = resume(suite, a, f"keeper{i}")
+        assert c.resumed_h == 1
+        c.expect_body("unseen")
+        c.expect_body("late")
+        c.ack()
+        assert not [e for e in c.settle(0.1) if e.tag.endswith("}message")]
+        c.write("</stream:stream>")
+        b.write("</stream:stream>")
 
 
 def evicted(suite, instance):
