@@ -78,7 +78,7 @@ class Server:
         self.dir = Path(keep_dir or tempfile.mkdtemp(prefix="zubr-e2e-"))
         os.chmod(self.dir, 0o755)
         self.c2s, self.c2s_tls, self.s2s, self.component = (free_port() for _ in range(4))
-        self.args = list(args) + os.environ.get("ZUBR_E2E_ARGS", "").split()   # "--instances sm=2,c2sd=2"
+        self.args = os.environ.get("ZUBR_E2E_ARGS", "").split() + list(args)   # "--instances sm=2,c2sd=2"; a test may insist
         self.env = env or {}
         self.build = build or BUILD
         self.lines = []

@@ -2,7 +2,7 @@
 
 from harness import Client, wait_for
 
-OPTIONS = ["--set", "limits.logins_max=10"]
+OPTIONS = ["--instances", "c2sd=1", "--set", "limits.logins_max=10"]     # the limit of one instance
 
 
 def test_who_takes_long_to_log_in_makes_room_for_who_waits(server):

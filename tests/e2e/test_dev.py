@@ -76,7 +76,7 @@ def daemons_of(place):
 
 
 def test_killed_it_leaves_no_daemon_behind():
-    with Server() as server:
+    with Server("--instances", "sm=1") as server:
         wait_for(lambda: len(daemons_of(server.dir)) == 5, "five daemons")
         server.process.kill()
         server.process.wait()

@@ -63,7 +63,8 @@ def mute():
 
 @pytest.fixture(scope="module")
 def suite(peers, mute):
-    server = Server("--resolver", "127.0.53.3:53", "--set", "limits.s2s_idle_seconds=1", domains=(OURS,))
+    server = Server("--instances", "s2sd=1", "--resolver", "127.0.53.3:53", "--set", "limits.s2s_idle_seconds=1",
+                    domains=(OURS,))
     hosts = {f"{name}.example": "127.0.0.1" for name in [*peers, "zubr"]}
     services = {f"{name}.example": (f"{name}.example", p.port) for name, p in peers.items()}
     dns = Dns(hosts, services, address="127.0.53.3", extra=[f"--server=/mute.example/127.0.0.1#{mute}"])
