@@ -55,12 +55,12 @@ void failing_told(struct store *store, const struct store_batch *b)
     pthread_mutex_unlock(&w->mutex);
 }
 
-bool owner_failed(struct store *store, const struct store_batch *group, const struct store_batch *b)
+bool owner_failed(struct store *store, const struct store_batch *failed_here, const struct store_batch *b)
 {
     struct writer *w = &store->writer;
 
-    for (const struct store_batch *earlier = group; earlier != b; earlier = earlier->next)
-        if (earlier->err != ZE_OK && slice_eq(earlier->owner, b->owner))
+    for (const struct store_batch *earlier = failed_here; earlier; earlier = earlier->failed_before)
+        if (slice_eq(earlier->owner, b->owner))
             return true;
     pthread_mutex_lock(&w->mutex);
     const struct failed_owner *f = failing_find(w, b->owner);

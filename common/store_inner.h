@@ -66,6 +66,7 @@ struct store_batch {
     void               (*done)(void *arg, enum zerr err);
     void                *arg;
     struct store_batch  *next;
+    struct store_batch  *failed_before;   /* in its group, while the transaction is open */
 };
 
 /* Decodes the ops for overlay and writer. */
@@ -155,8 +156,8 @@ void failing_add(struct writer *w, struct slice owner);
 void failing_purge(struct writer *w);
 /* The owner is about to hear of it. */
 void failing_told(struct store *store, const struct store_batch *b);
-/* Has he failed before b, in this group or earlier? */
-bool owner_failed(struct store *store, const struct store_batch *group, const struct store_batch *b);
+/* Has he failed before b: among those of this group (a chain by failed_before), or earlier? */
+bool owner_failed(struct store *store, const struct store_batch *failed_here, const struct store_batch *b);
 
 bool writer_start(struct store *store);
 /* Writes what was handed in, ends the thread, runs the callbacks. */

@@ -98,6 +98,7 @@ static int put_numbers(struct store *store, MDB_txn *txn, const struct store_bat
 
 static int transact(struct store *store, struct store_batch *group)
 {
+    struct store_batch *failed = NULL;
     struct store_members claim;
     MDB_txn *txn;
     int      rc = mdb_txn_begin(store->env, NULL, 0, &txn);
@@ -106,10 +107,14 @@ static int transact(struct store *store, struct store_batch *group)
         return rc;
     rc = claim_check(store, txn, &claim);
     for (struct store_batch *b = group; b && rc == 0; b = b->next) {
-        b->err = b->bad ? ZE_STORE : owner_failed(store, group, b) ? ZE_CONFLICT
+        b->err = b->bad ? ZE_STORE : owner_failed(store, failed, b) ? ZE_CONFLICT
                  : claim_allows(store, &claim, b) ? ZE_OK : ZE_STALE;
         if (b->err == ZE_OK)
             rc = apply(store, txn, b);
+        if (b->err != ZE_OK) {
+            b->failed_before = failed;
+            failed = b;
+        }
     }
     if (rc == 0)
         rc = put_numbers(store, txn, group);
