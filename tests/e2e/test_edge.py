@@ -57,6 +57,14 @@ def announced(got):
     return got.body[0], got.body[1], found
 
 
+def announced_after_return(sm):
+    """What it was told at its first coming lies in the same channel, and before whatever came since."""
+    before = len(sm.of(ANNOUNCE))
+    sm.leave()
+    sm.connect()
+    return announced(sm.expect(ANNOUNCE, before + 1)[-1])
+
+
 def test_connections_are_announced_to_an_sm_that_comes_back(server, sms):
     clients = [login(server) for _ in range(3)]
     sm = owner_of(sms)
@@ -64,14 +72,10 @@ def test_connections_are_announced_to_an_sm_that_comes_back(server, sms):
     conns = {f.sender: handle for handle, f in sm.sessions.items() if f in sm.of(BIND)}
     clients[2].drop()
     gone = sm.expect(SESSION_END)[0].sender
-    sm.leave()
-    sm.connect()
-    first, last, found = announced(sm.expect(ANNOUNCE)[-1])
+    first, last, found = announced_after_return(sm)
     assert (first, last) == (1, 1)
     assert found == {conn: (handle, SECRET) for conn, handle in conns.items() if conn != gone}
-    other.leave()
-    other.connect()
-    assert announced(other.expect(ANNOUNCE)[-1]) == (1, 1, {})
+    assert announced_after_return(other) == (1, 1, {})
     for c in clients[:2]:                       # and they have noticed nothing
         c.message("x@elsewhere.example", "still here")
     assert len(sm.expect(STANZA, 2)) == 2
@@ -90,9 +94,7 @@ def test_a_stream_that_waits_for_its_session_is_announced_without_one(server, sm
     wait_for(lambda: owner_of(sms).of(BIND), "BIND")
     sm = owner_of(sms)
     asked = sm.of(BIND)[0]
-    sm.leave()
-    sm.connect()
-    assert announced(sm.expect(ANNOUNCE)[-1])[2] == {asked.sender: (0, b"")}
+    assert announced_after_return(sm)[2] == {asked.sender: (0, b"")}
     sm.bound(asked)
     assert c.expect("iq").get("type") == "result"
     c.drop()
