@@ -41,6 +41,7 @@ static struct {
     long            begun, done, in_flight, left_of_owner, written;
     char            owner[256];
     uint64_t        time_us, seed;
+    struct buf      text;
 } fill = { .domain = "bench.example", .password = "secret", .first = 1, .seed = 1 };
 
 static void die(const char *what)
@@ -90,21 +91,22 @@ static void make_accounts(void)
 static void one_record(struct ledger *l, struct store_batch *batch)
 {
     static const struct ledger_limits unlimited = { 1 << 30, 1L << 40 };
-    char                              peer[300], text[512] = "<body>";
+    char                              peer[300];
+    struct buf                       *text = &fill.text;
     bool                              in = pick(2);
 
-    for (int i = 0; i < WORDS; i++) {
-        size_t at = strlen(text);
-        snprintf(text + at, sizeof(text) - at, "%s ", words[pick(COUNT_OF(words))]);
-    }
-    strcat(text, "</body>");
+    buf_reset(text, SIZE_MAX);
+    buf_put_str(text, "<body>");
+    for (int i = 0; i < WORDS; i++)
+        buf_printf(text, "%s ", words[pick(COUNT_OF(words))]);
+    buf_put_str(text, "</body>");
     snprintf(peer, sizeof(peer), "contact%u@elsewhere.example/phone", pick(CONTACTS));
     struct ledger_record r = {
         .views = LEDGER_ARCHIVE,
         .direction = in ? LEDGER_IN : LEDGER_OUT,
         .stanza = { .name = STANZA_MESSAGE, .type = TYPE_CHAT, .flags = STANZA_HAS_BODY, .id = SLICE("0b2c4e6a"),
                     .from = in ? slice_str(peer) : l->owner, .to = in ? l->owner : slice_str(peer),
-                    .content = slice_str(text) },
+                    .content = buf_slice(text) },
     };
     fill.time_us += 1000 + pick(1000);
     r.id = ledger_next_id(l, fill.time_us);

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "remove_tree.h"
 #include "fanout.h"
 #include "jid.h"
 #include "keep.h"
@@ -217,8 +218,6 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    char command[128];
-
     (void)state;
     pump();
     close_muc();
@@ -227,8 +226,7 @@ static int tear_down(void **state)
     loop_free(&t.loop);
     settings_free(&t.settings);
     forget_lines();
-    snprintf(command, sizeof(command), "rm -rf %s", t.dir);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(remove_tree(t.dir), 0);
     xml_pool_free();
     return 0;
 }

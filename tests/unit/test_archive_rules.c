@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -57,11 +58,10 @@ static void each_row(void **state)
         struct stanza          s = { .name = STANZA_MESSAGE, .type = rows[i].type, .flags = rows[i].flags };
         struct archive_verdict account = archive_verdict(ARCHIVE_OF_ACCOUNT, &s);
         struct archive_verdict room = archive_verdict(ARCHIVE_OF_ROOM, &s);
-        char                   got[4] = "";
+        char                   got[4];
 
-        strcat(got, account.archive ? "A" : "");
-        strcat(got, account.offline ? "O" : "");
-        strcat(got, room.archive ? "R" : "");
+        snprintf(got, sizeof(got), "%s%s%s", account.archive ? "A" : "", account.offline ? "O" : "",
+                 room.archive ? "R" : "");
         if (strcmp(got, rows[i].stored) != 0)
             fail_msg("%s: stored as '%s', not '%s'", rows[i].what, got, rows[i].stored);
         assert_false(room.offline);

@@ -141,7 +141,7 @@ static void fake_deliver(void *arg, const struct frame *f)
     assert_int_equal(f->origin.role, ROLE_SM);
     assert_int_equal(f->origin.instance, ends[e == &ends[0]].key);
     assert_true(e->seen_count < SEEN);
-    e->seen[e->seen_count++] = (unsigned)atoi((const char *)f->body.p);
+    e->seen[e->seen_count++] = (unsigned)strtoul((const char *)f->body.p, NULL, 10);
 }
 
 static void make(struct end *e)

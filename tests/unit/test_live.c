@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "buf.h"
 #include "live.h"
 
 enum { FIRST, SECOND };
@@ -392,27 +393,26 @@ static void a_turn_sees_what_it_put(void **state)
 
 static int note_key(void *arg, struct slice key, struct slice value)
 {
-    char *text = arg;
-
-    sprintf(text + strlen(text), "%llu=%.*s ", (unsigned long long)live_key_u64(key), SLICE_FMT(value));
+    buf_printf(arg, "%llu=%.*s ", (unsigned long long)live_key_u64(key), SLICE_FMT(value));
     return slice_is(value, "stop") ? 7 : 0;
 }
 
 static void keys_are_in_order_of_their_numbers(void **state)
 {
     static const uint64_t keys[] = { 256, 1, 65536, 255, 1ull << 40, 2 };
-    char                  text[256] = "";
+    struct buf            text = { 0 };
     struct place          p = enter();
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(keys); i++)
         live_put_u64(p.live, FIRST, keys[i], SLICE("x"));
-    assert_int_equal(live_each(p.live, FIRST, note_key, text), 0);
-    assert_string_equal(text, "1=x 2=x 255=x 256=x 65536=x 1099511627776=x ");
+    assert_int_equal(live_each(p.live, FIRST, note_key, &text), 0);
+    assert_true(slice_is(buf_slice(&text), "1=x 2=x 255=x 256=x 65536=x 1099511627776=x "));
     live_put_u64(p.live, FIRST, 255, SLICE("stop"));
-    text[0] = 0;
-    assert_int_equal(live_each(p.live, FIRST, note_key, text), 7);
-    assert_string_equal(text, "1=x 2=x 255=stop ");
+    buf_reset(&text, SIZE_MAX);
+    assert_int_equal(live_each(p.live, FIRST, note_key, &text), 7);
+    assert_true(slice_is(buf_slice(&text), "1=x 2=x 255=stop "));
+    buf_free(&text);
     leave(&p);
 }
 

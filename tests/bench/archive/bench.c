@@ -220,7 +220,7 @@ int main(int argc, char **argv)
 #define X(name) #name,
     static const char *const tables[] = { ARCHIVE_TABLES(X) NULL };
 #undef X
-    unsigned large = argc > 3 ? (unsigned)atoi(argv[3]) : 1000000;
+    unsigned large = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 1000000;
 
     if (argc < 3)
         return 2;
