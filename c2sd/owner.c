@@ -13,11 +13,6 @@
 
 enum { ANNOUNCED_MAX = 1000 };      /* connections a frame */
 
-static bool same_life(const struct address *a, const struct address *b)
-{
-    return a->role == b->role && a->instance == b->instance && a->incarnation == b->incarnation;
-}
-
 /* ---- sessions on the move (proto/slots.h): what the client says waits until MOVED comes ---- */
 
 static uint32_t owner_by_table(const struct conn *c)

@@ -52,6 +52,33 @@ struct slice take_sized(struct cursor *c)
     return take_bytes(c, take_u32(c));
 }
 
+struct slice take_limited(struct cursor *c, size_t max)
+{
+    struct slice s = take_sized(c);
+
+    if (s.len > max)
+        c->bad = true;
+    return s;
+}
+
+bool take_bool(struct cursor *c)
+{
+    uint8_t value = take_u8(c);
+
+    if (value > 1)
+        c->bad = true;
+    return value == 1;
+}
+
+enum zerr take_err(struct cursor *c)
+{
+    int32_t err = (int32_t)take_u32(c);
+
+    if (err > 0 || err <= ZE_LAST)
+        c->bad = true;
+    return (enum zerr)err;
+}
+
 bool cursor_done(const struct cursor *c)
 {
     return !c->bad && c->rest.len == 0;

@@ -4,6 +4,7 @@
  * After the first short read `bad` stays set and everything taken is zero or empty.
  * Slices taken borrow from the input. */
 
+#include "err.h"
 #include "slice.h"
 
 struct cursor {
@@ -18,5 +19,11 @@ uint64_t     take_u64(struct cursor *c);
 struct slice take_bytes(struct cursor *c, size_t bytes);
 /* u32 length, then that many bytes (written by buf_put_sized). */
 struct slice take_sized(struct cursor *c);
+/* The same, at most so many bytes. */
+struct slice take_limited(struct cursor *c, size_t max);
+/* u8 0 or 1. */
+bool take_bool(struct cursor *c);
+/* i32: ZE_OK or an error of the list. */
+enum zerr take_err(struct cursor *c);
 /* True when nothing failed and nothing is left over. */
 bool cursor_done(const struct cursor *c);

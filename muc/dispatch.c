@@ -303,17 +303,11 @@ void muc_on_bounce(struct muc *m, const struct frame *original, enum zerr why, u
         lose(m, s->from, entry.jid, original->trace);
 }
 
-static bool lives_there(const struct session *session, const struct address *life)
-{
-    return session->home.role == life->role && session->home.instance == life->instance &&
-           session->home.incarnation == life->incarnation;
-}
-
 /* One session of that life, NULL: none left in the room. */
 static struct session *session_of_life(const struct room *room, const struct address *life)
 {
     for (struct table_iter i = { 0 }; table_next(room->sessions, &i);)
-        if (lives_there(i.value, life))
+        if (same_life(&((const struct session *)i.value)->home, life))
             return i.value;
     return NULL;
 }

@@ -45,6 +45,11 @@ struct address {
     uint64_t incarnation;
 };
 
+static inline bool same_life(const struct address *a, const struct address *b)
+{
+    return a->role == b->role && a->instance == b->instance && a->incarnation == b->incarnation;
+}
+
 struct frame {
     enum frame_kind kind;
     uint16_t        flags;

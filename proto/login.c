@@ -18,24 +18,6 @@ static void put_bool(struct buf *out, bool value)
     buf_put_u8(out, value ? 1 : 0);
 }
 
-static bool take_bool(struct cursor *c)
-{
-    uint8_t value = take_u8(c);
-
-    if (value > 1)
-        c->bad = true;
-    return value == 1;
-}
-
-static struct slice take_limited(struct cursor *c, size_t max)
-{
-    struct slice s = take_sized(c);
-
-    if (s.len > max)
-        c->bad = true;
-    return s;
-}
-
 static enum zerr taken(const struct cursor *c)
 {
     return cursor_done(c) ? ZE_OK : ZE_PROTOCOL;
@@ -126,12 +108,11 @@ void bound_put(struct buf *out, const struct bound *b)
 enum zerr bound_take(struct slice body, struct bound *b)
 {
     struct cursor c = { body, false };
-    int32_t err = (int32_t)take_u32(&c);
 
-    b->err = (enum zerr)err;
+    b->err = take_err(&c);
     b->jid = take_limited(&c, JID_MAX);
     b->secret = take_sized(&c);
-    if (err > 0 || err <= ZE_LAST || (err == 0 && (!b->jid.len || b->secret.len != SECRET_SIZE)))
+    if (!b->err && (!b->jid.len || b->secret.len != SECRET_SIZE))
         return ZE_PROTOCOL;
     return taken(&c);
 }

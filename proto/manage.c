@@ -6,33 +6,6 @@
 
 enum { LOCATION_MAX = 255, ADDRESS_SIZE_MAX = 255, TICKET_SIZE_MAX = 4096 + JID_MAX };
 
-static bool take_bool(struct cursor *c)
-{
-    uint8_t value = take_u8(c);
-
-    if (value > 1)
-        c->bad = true;
-    return value == 1;
-}
-
-static struct slice take_limited(struct cursor *c, size_t max)
-{
-    struct slice s = take_sized(c);
-
-    if (s.len > max)
-        c->bad = true;
-    return s;
-}
-
-static enum zerr take_err(struct cursor *c)
-{
-    int32_t err = (int32_t)take_u32(c);
-
-    if (err > 0 || err <= ZE_LAST)
-        c->bad = true;
-    return (enum zerr)err;
-}
-
 static enum zerr taken(const struct cursor *c)
 {
     return cursor_done(c) ? ZE_OK : ZE_PROTOCOL;

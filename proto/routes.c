@@ -101,11 +101,6 @@ static uint16_t best_owner(const struct routes *r, unsigned role, unsigned slot,
     return owner;
 }
 
-static bool owns_slots(unsigned role)
-{
-    return role == ROLE_SM || role == ROLE_MUC;
-}
-
 static void note_unsettled(struct routes *r)
 {
     r->unsettled = false;
@@ -118,7 +113,7 @@ static void deal_slots(struct routes *r, unsigned role)
 {
     bool muc = role == ROLE_MUC;
 
-    if (!owns_slots(role))
+    if (!role_owns_slots(role))
         return;
     note_unsettled(r);
     for (unsigned slot = 0; slot < SLOTS; slot++)
@@ -133,7 +128,7 @@ static void deal_slots(struct routes *r, unsigned role)
 void routes_set_member(struct routes *r, uint32_t key, unsigned bits)
 {
     for (size_t i = 0; i < r->instance_count; i++)
-        if (r->instances[i].key == key && owns_slots(r->instances[i].role)) {
+        if (r->instances[i].key == key && role_owns_slots(r->instances[i].role)) {
             r->instances[i].member = (uint8_t)bits;
             deal_slots(r, ROLE_SM);
             deal_slots(r, ROLE_MUC);
@@ -401,7 +396,7 @@ const struct route_instance *routes_slot_owner(const struct routes *r, unsigned 
 
 const struct route_instance *routes_slot_owner_before(const struct routes *r, unsigned role, unsigned slot)
 {
-    if (!owns_slots(role) || slot >= SLOTS)
+    if (!role_owns_slots(role) || slot >= SLOTS)
         return NULL;
     uint16_t owner = r->before[role == ROLE_MUC][slot];
     return owner == NOBODY ? NULL : &r->instances[owner];
@@ -464,7 +459,7 @@ bool routes_moving(const struct routes *r, struct slice jid)
         return false;
     role = routes_domain_role(r, jid_domain(jid));
     slot = slot_of(jid_bare(jid));
-    return owns_slots(role) && routes_slot_owner(r, role, slot) != routes_slot_owner_before(r, role, slot);
+    return role_owns_slots(role) && routes_slot_owner(r, role, slot) != routes_slot_owner_before(r, role, slot);
 }
 
 unsigned routes_domain_role(const struct routes *r, struct slice domain)

@@ -34,6 +34,12 @@ struct routes;
  * is: FNV-1a 64 of the canonical bare JID, folded: (h ^ h >> 32) % 4096. Test vectors in docs/design.md. */
 unsigned slot_of(struct slice bare_jid);
 
+/* sm and muc: their members own slots. */
+static inline bool role_owns_slots(unsigned role)
+{
+    return role == ROLE_SM || role == ROLE_MUC;
+}
+
 struct routes *routes_new(void);
 void           routes_free(struct routes **r);
 /* routerd builds: */

@@ -52,16 +52,11 @@ static struct other *other_of(struct slots *s, uint32_t instance)
     return o;
 }
 
-static bool owns_slots(unsigned role)
-{
-    return role == ROLE_SM || role == ROLE_MUC;
-}
-
 static unsigned own_bits(const struct slots *s)
 {
     const struct route_instance *it = s->routes ? routes_instance(s->routes, s->self.instance) : NULL;
 
-    return it && owns_slots(it->role) ? it->member : 0;
+    return it && role_owns_slots(it->role) ? it->member : 0;
 }
 
 static bool is_self(const struct slots *s, const struct route_instance *it)
@@ -270,15 +265,11 @@ static void begin(struct slots *s)
 void slots_on_routes(struct slots *s, const struct routes *routes)
 {
     const struct route_instance *it;
-    bool was_settled = !s->routes || s->settled;
 
     s->routes = routes;
     s->settled = routes_settled(routes);
-    if (s->settled) {
-        if (!was_settled && s->spec.settled)
-            s->spec.settled(s->spec.daemon);
+    if (s->settled)
         return;
-    }
     begin(s);
     for (size_t i = 0; (it = routes_at(routes, i)); i++)
         fence(s, it);
@@ -311,7 +302,7 @@ void slots_on_frame(struct slots *s, const struct frame *f)
     struct cursor c = { f->body, false };
     uint32_t      generation = take_u32(&c);
 
-    if (c.bad || !owns_slots(s->self.role) || !s->spec.take) {
+    if (c.bad || !role_owns_slots(s->self.role) || !s->spec.take) {
         log_warn("frame_refused", "kind", frame_kinds[f->kind].name, "peer", log_hex(f->origin.instance), NULL);
         return;
     }

@@ -40,8 +40,6 @@ struct slots_spec {
     void (*hand_over)(void *daemon, struct slots *s);
     /* One item that another member gave. ZE_PROTOCOL: cannot be read. */
     enum zerr (*take)(void *daemon, struct slice item);
-    /* May be NULL: the table is settled; what should have come and did not will not. */
-    void (*settled)(void *daemon);
     struct live *live;             /* may be NULL (tests) */
     unsigned     live_table;
 };

@@ -80,22 +80,17 @@ struct routes *members_recorded(const struct router *r)
 
 /* ---- the table under construction ---- */
 
-static bool owns_slots(const struct route_instance *it)
-{
-    return it->role == ROLE_SM || it->role == ROLE_MUC;
-}
-
 void members_carry_over(struct routes *fresh, const struct routes *from)
 {
     const struct route_instance *it, *old;
 
     for (size_t i = 0; (it = routes_at(fresh, i)); i++)
-        if (owns_slots(it)) {
+        if (role_owns_slots(it->role)) {
             old = routes_instance(from, it->key);
             routes_set_member(fresh, it->key, old ? old->member : 0);
         }
     for (size_t i = 0; (it = routes_at(from, i)); i++) {
-        if (!owns_slots(it) || !it->member || routes_instance(fresh, it->key))
+        if (!role_owns_slots(it->role) || !it->member || routes_instance(fresh, it->key))
             continue;
         log_warn("member_still_needed", "peer", it->name, "why",
                  "gone from the configuration, but it owns slots: leave or evict it", NULL);
@@ -145,7 +140,7 @@ static void settle(struct router *r)
     if (routes_settled(r->routes) || !all_ready(r))
         return;
     for (size_t i = 0; (it = routes_at(r->routes, i)); i++)
-        if (owns_slots(it))
+        if (role_owns_slots(it->role))
             routes_set_member(r->routes, it->key, it->member & MEMBER_NOW ? MEMBER_NOW | MEMBER_BEFORE : 0);
     log_info("members_settled", "generation", log_num(routes_generation(r->routes)), NULL);
     changed(r);
@@ -180,7 +175,7 @@ static const struct route_instance *find(const struct router *r, const char *nam
 {
     const struct route_instance *it = routes_instance(r->routes, instance_key(name));
 
-    if (it && strcmp(it->name, name) == 0 && owns_slots(it))
+    if (it && strcmp(it->name, name) == 0 && role_owns_slots(it->role))
         return it;
     ctl_reason(reply, "no sm or muc instance %s in the configuration", name);
     return NULL;

@@ -3,33 +3,19 @@
  * that begin meanwhile count as named. */
 
 #include "dispatch.h"
+#include "encode.h"
 #include "log.h"
 #include "logins.h"
 #include "manage.h"
 #include "resume.h"
 #include "table.h"
 
-static bool of_life(const struct session *s, const struct address *life)
-{
-    return s->c2sd.role == life->role && s->c2sd.instance == life->instance &&
-           s->c2sd.incarnation == life->incarnation;
-}
-
-static bool same_secret(const struct session *s, struct slice secret)
-{
-    uint8_t differs = secret.len != sizeof(s->secret);
-
-    for (size_t i = 0; !differs && i < sizeof(s->secret); i++)
-        differs |= s->secret[i] ^ secret.p[i];
-    return !differs;
-}
-
 static void forget_names(struct sm *sm, const struct address *life)
 {
     size_t place = 0;
 
     for (struct session *s; (s = sessions_next(sm->sessions, &place));)
-        if (of_life(s, life))
+        if (same_life(&s->c2sd, life))
             s->named = false;
 }
 
@@ -50,7 +36,7 @@ static void name_pending(struct sm *sm, const struct frame *f, const struct tabl
     size_t place = 0;
 
     for (struct session *s; table_count(pending) && (s = sessions_next(sm->sessions, &place));)
-        if (of_life(s, &f->origin) && table_get(pending, slice_of(&s->conn, sizeof(s->conn))))
+        if (same_life(&s->c2sd, &f->origin) && table_get(pending, slice_of(&s->conn, sizeof(s->conn))))
             s->named = true;
 }
 
@@ -58,7 +44,7 @@ static void name(struct sm *sm, const struct frame *f, const struct announced *a
 {
     struct session *s = session_by_handle(sm->sessions, a->session);
 
-    if (s && session_bound_by(s, &f->origin, a->conn) && same_secret(s, a->secret))
+    if (s && session_bound_by(s, &f->origin, a->conn) && same_secret(slice_of(s->secret, sizeof(s->secret)), a->secret))
         s->named = true;
     else
         reset_connection(sm, f, a->conn);
@@ -70,7 +56,7 @@ static void lose_unnamed(struct sm *sm, const struct frame *f)
     size_t place = 0;
 
     for (struct session *s; (s = sessions_next(sm->sessions, &place));)
-        if (of_life(s, &f->origin) && !s->named && !resume_hibernates(s)) {
+        if (same_life(&s->c2sd, &f->origin) && !s->named && !resume_hibernates(s)) {
             log_info("session_unannounced", "jid", log_slice(session_jid(s)), "conn", log_hex(s->conn), NULL);
             if (!resume_lost_socket(sm, s))
                 dispatch_end_session(sm, &s, NULL, NULL, f->trace);

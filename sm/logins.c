@@ -74,11 +74,6 @@ size_t logins_count(const struct logins *l)
     return handles_count(l->exchanges);
 }
 
-static bool same_life(const struct address *a, const struct address *b)
-{
-    return a->role == b->role && a->instance == b->instance && a->incarnation == b->incarnation;
-}
-
 static void answer_frame(struct sm *sm, const struct login *login, enum frame_kind kind, struct slice body)
 {
     struct outcome *o = outcome_new(sm, slice_of(NULL, 0), login->trace);

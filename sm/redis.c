@@ -353,11 +353,12 @@ static void connect_endpoint(struct connection *c, const char *where)
     const char             *colon = strrchr(where, ':');
     bool                    bracketed = where[0] == '[';
     struct sockaddr_storage address;
+    unsigned long           port = strtoul(colon + 1, NULL, 10);
     char                    host[256];
 
     snprintf(host, sizeof(host), "%.*s", (int)(colon - where) - 2 * bracketed, where + bracketed);
-    if (uv_ip4_addr(host, atoi(colon + 1), (struct sockaddr_in *)&address) == 0 ||
-        uv_ip6_addr(host, atoi(colon + 1), (struct sockaddr_in6 *)&address) == 0)
+    if (uv_ip4_addr(host, (int)port, (struct sockaddr_in *)&address) == 0 ||
+        uv_ip6_addr(host, (int)port, (struct sockaddr_in6 *)&address) == 0)
         connect_address(c, (const struct sockaddr *)&address);
     else
         connect_name(c, host, colon + 1);

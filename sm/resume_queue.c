@@ -210,11 +210,6 @@ static bool release_one(struct sm *sm, const struct frame *f)
     return true;
 }
 
-static bool same_life(const struct address *a, const struct address *b)
-{
-    return a->instance == b->instance && a->incarnation == b->incarnation;
-}
-
 /* Reached with the others: its connection is where the frame goes. */
 static bool goes_along(const struct session *s, const struct frame *f)
 {

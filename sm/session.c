@@ -178,8 +178,7 @@ struct online *session_online(const struct sessions *ss, struct slice bare)
 
 bool session_bound_by(const struct session *s, const struct address *life, uint64_t conn)
 {
-    return s->c2sd.role == life->role && s->c2sd.instance == life->instance &&
-           s->c2sd.incarnation == life->incarnation && s->conn == conn;
+    return same_life(&s->c2sd, life) && s->conn == conn;
 }
 
 size_t sessions_count(const struct sessions *ss)
