@@ -25,26 +25,10 @@
 #include "verbs.h"
 #include "xml_stream.h"
 
-enum { ACCOUNTS_SCHEMA = 1, ARCHIVE_SCHEMA = 1 };
-
 struct self {
     struct sm      sm;              /* first: frame handlers and verbs take it as their daemon */
     struct daemon *daemon;
     struct timer   drain_check;
-};
-
-static const char *const account_tables[] = {
-#define X(name) #name,
-    ACCOUNT_TABLES(X)
-#undef X
-    NULL,
-};
-
-static const char *const archive_tables[] = {
-#define X(name) #name,
-    ARCHIVE_TABLES(X)
-#undef X
-    NULL,
 };
 
 /* ---- the way out: the only use of the link in sm ---- */
@@ -94,8 +78,8 @@ static bool open_stores(struct self *self)
 {
     struct sm_store *s = &self->sm.store;
 
-    s->accounts = daemon_open_store(self->daemon, "accounts", account_tables, ACCOUNTS_SCHEMA);
-    s->archive = s->accounts ? daemon_open_store(self->daemon, "archive", archive_tables, ARCHIVE_SCHEMA) : NULL;
+    s->accounts = daemon_open_store(self->daemon, "accounts", sm_account_tables, ACCOUNTS_SCHEMA);
+    s->archive = s->accounts ? daemon_open_store(self->daemon, "archive", sm_archive_tables, ARCHIVE_SCHEMA) : NULL;
     if (s->archive)
         return true;
     if (s->accounts)

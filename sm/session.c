@@ -126,6 +126,7 @@ void session_remove(struct sessions *ss, struct session **sp)
     handles_remove(ss->handles, s->handle);
     list_remove(&s->link);
     session_absent(s);
+    blob_unref(&s->client);
     session_undirect_all(s);
     list_remove(&s->changed);
     if (ss->live)
@@ -212,6 +213,25 @@ void session_absent(struct session *s)
     blob_unref(&s->lang);
     s->priority = 0;
     s->available = false;
+    session_changed(s);
+}
+
+void session_set_carbons(struct session *s, bool on)
+{
+    s->carbons = on;
+    session_changed(s);
+}
+
+void session_set_inactive(struct session *s, bool inactive)
+{
+    s->inactive = inactive;
+    session_changed(s);
+}
+
+void session_set_client(struct session *s, struct slice client)
+{
+    blob_unref(&s->client);
+    s->client = client.len ? blob_copy(client) : NULL;
     session_changed(s);
 }
 

@@ -49,6 +49,9 @@ struct session {
     bool             secure;
     bool             named;            /* in the announcement of its c2sd under way, or bound since (announce.c) */
     bool             asked_archive;    /* has queried the archive (XEP-0313): needs no offline messages */
+    bool             carbons;          /* wants copies of its account's other sessions (XEP-0280) */
+    bool             inactive;         /* its client is not looked at (XEP-0352) */
+    struct blob     *client;           /* what its client calls itself for good (XEP-0388 user-agent id), or NULL */
     bool             searching;        /* a query of it takes several loop turns (mam.c) */
     uint64_t         given;            /* the last waiting message it got (ledger_id_pack); 0: none */
     uint16_t         jid_len, bare_len, address_len;
@@ -115,6 +118,9 @@ struct slice session_address(const struct session *s);
 /* Keeps content and language of an available presence; an empty lang is none. */
 void session_present(struct session *s, struct slice content, struct slice lang, int priority);
 void session_absent(struct session *s);
+void session_set_carbons(struct session *s, bool on);
+void session_set_inactive(struct session *s, bool inactive);
+void session_set_client(struct session *s, struct slice client);      /* an empty one is none */
 /* False: the list is full (DIRECTED_MAX). Adding twice is fine. */
 bool session_direct(struct session *s, struct slice jid);
 void session_undirect(struct session *s, struct slice jid);

@@ -14,8 +14,9 @@
 #include "resume.h"
 #include "sm_live.h"
 
-enum { FORMAT = 1, GENERATIONS_AHEAD = 4096 };
-enum { HAS_PRESENCE = 1, HAS_LANG = 2, INTERESTED = 4, SECURE = 8, ASKED_ARCHIVE = 16, AVAILABLE = 32 };
+enum { FORMAT = 2, GENERATIONS_AHEAD = 4096 };
+enum { HAS_PRESENCE = 1, HAS_LANG = 2, INTERESTED = 4, SECURE = 8, ASKED_ARCHIVE = 16, AVAILABLE = 32,
+       CARBONS = 64, INACTIVE = 128 };
 
 struct sessions_live {
     struct live_hook hook;
@@ -29,7 +30,8 @@ static uint8_t flags_of(const struct session *s)
 {
     return (uint8_t)((s->presence ? HAS_PRESENCE : 0) | (s->lang ? HAS_LANG : 0) |
                      (s->interested ? INTERESTED : 0) | (s->secure ? SECURE : 0) |
-                     (s->asked_archive ? ASKED_ARCHIVE : 0) | (s->available ? AVAILABLE : 0));
+                     (s->asked_archive ? ASKED_ARCHIVE : 0) | (s->available ? AVAILABLE : 0) |
+                     (s->carbons ? CARBONS : 0) | (s->inactive ? INACTIVE : 0));
 }
 
 static struct slice blob_or_none(const struct blob *b)
@@ -51,6 +53,7 @@ void session_row_put(struct buf *row, const struct session *s)
     buf_put_sized(row, session_address(s));
     buf_put_sized(row, blob_or_none(s->presence));
     buf_put_sized(row, blob_or_none(s->lang));
+    buf_put_sized(row, blob_or_none(s->client));
     buf_put_u32(row, s->directed_count);
     for (const struct directed *d = s->directed; d; d = d->next)
         buf_put_sized(row, slice_of(d->jid, d->len));
@@ -104,7 +107,10 @@ static void take_presence(struct cursor *c, struct session *s, unsigned flags, i
 
     s->presence = flags & HAS_PRESENCE ? blob_copy(presence) : NULL;
     s->lang = flags & HAS_LANG ? blob_copy(lang) : NULL;
+    session_set_client(s, take_sized(c));
     s->interested = flags & INTERESTED;
+    s->carbons = flags & CARBONS;
+    s->inactive = flags & INACTIVE;
     s->asked_archive = flags & ASKED_ARCHIVE;
     s->available = flags & AVAILABLE;
     s->priority = priority;

@@ -15,7 +15,18 @@
     X(PENDING)       /* sm/subscription.c: owner NUL contact -> waiting subscribe */ \
     X(VCARD)         /* sm/vcard.c: owner -> XML */                              \
     X(PRIVATE)       /* sm/private.c: owner NUL ns NUL name -> XML */            \
-    X(ACCOUNT_META)  /* whole-environment facts */
+    X(ACCOUNT_META)  /* whole-environment facts */                               \
+    X(NODE)          /* sm/pep_store.c: owner NUL node -> configuration, counts */ \
+    X(ITEM)          /* sm/pep_store.c: owner NUL node NUL order -> item */        \
+    X(ITEM_ID)       /* sm/pep_store.c: owner NUL node NUL id -> order */          \
+    X(NODE_SUB)      /* sm/pep_store.c: owner NUL node NUL subscriber -> state */  \
+    X(CAPS)          /* sm/caps.c: verification string -> features with +notify */ \
+    X(BLOCK)         /* sm/blocking.c: owner NUL jid -> when */                    \
+    X(TOKEN)         /* sm/tokens.c: owner NUL client -> FAST tokens */            \
+    X(CLIENT)        /* sm/clients.c: owner NUL client -> what was seen of it */   \
+    X(PUSH)          /* sm/push.c: owner NUL service NUL node -> registration */   \
+    X(LAST)          /* sm/last.c: owner -> end of the last session */             \
+    X(PREFERENCE)    /* sm/preferences.c: owner -> what is archived, how long */
 
 /* Archive environment, <data>/archive. */
 #define ARCHIVE_TABLES(X)                                                        \
@@ -27,6 +38,11 @@
     X(ARCHIVE_META)  /* whole-environment facts */                               \
     X(CONTACT)       /* the ledger's: owner, contact, time */                     \
     X(OWNER)         /* the ledger's: owner -> delivered up to */
+
+/* Names, in order, ended by NULL; what is recorded in the environments as their format. */
+extern const char *const sm_account_tables[];
+extern const char *const sm_archive_tables[];
+enum { ACCOUNTS_SCHEMA = 1, ARCHIVE_SCHEMA = 1 };
 
 enum account_table {
 #define X(name) T_##name,

@@ -14,20 +14,8 @@
 #include "ledger.h"
 #include "log.h"
 
-enum { ACCOUNTS_SCHEMA = 1, ARCHIVE_SCHEMA = 1, IN_FLIGHT = 48, CONTACTS = 20, WORDS = 22, BATCH_MOST = 500 };
+enum { IN_FLIGHT = 48, CONTACTS = 20, WORDS = 22, BATCH_MOST = 500 };
 
-static const char *const account_tables[] = {
-#define X(name) #name,
-    ACCOUNT_TABLES(X)
-#undef X
-    NULL,
-};
-static const char *const archive_tables[] = {
-#define X(name) #name,
-    ARCHIVE_TABLES(X)
-#undef X
-    NULL,
-};
 static const char *const words[] = { "and", "the", "you", "for", "not", "that", "with", "room", "have", "this", "will",
                                      "your", "from", "they", "know", "want", "been", "good", "much", "some", "time",
                                      "very", "when", "come", "here", "just", "like", "long", "make", "many", "more",
@@ -201,8 +189,8 @@ int main(int argc, char **argv)
     log_set_level(LOG_LEVEL_WARN);
     fill.loop = loop_new();
     mkdir(fill.data, 0700);
-    fill.store.accounts = open_store("accounts", account_tables, ACCOUNTS_SCHEMA);
-    fill.store.archive = open_store("archive", archive_tables, ARCHIVE_SCHEMA);
+    fill.store.accounts = open_store("accounts", sm_account_tables, ACCOUNTS_SCHEMA);
+    fill.store.archive = open_store("archive", sm_archive_tables, ARCHIVE_SCHEMA);
     make_accounts();
     make_messages();
     store_close(&fill.store.archive);

@@ -55,18 +55,14 @@ static inline struct store *sm_fixture_environment(struct sm_fixture *f, const c
 
 static inline int sm_start(void **state)
 {
-#define X(name) #name,
-    static const char *const account_tables[] = { ACCOUNT_TABLES(X) NULL };
-    static const char *const archive_tables[] = { ARCHIVE_TABLES(X) NULL };
-#undef X
     static struct sm_fixture f;
 
     memset(&f, 0, sizeof f);
     snprintf(f.path, sizeof(f.path), "/tmp/zubr-sm-XXXXXX");
     assert_non_null(mkdtemp(f.path));
     f.loop = loop_new();
-    f.store.accounts = sm_fixture_environment(&f, "accounts", account_tables);
-    f.store.archive = sm_fixture_environment(&f, "archive", archive_tables);
+    f.store.accounts = sm_fixture_environment(&f, "accounts", sm_account_tables);
+    f.store.archive = sm_fixture_environment(&f, "archive", sm_archive_tables);
     *state = &f;
     return 0;
 }

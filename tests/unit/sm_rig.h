@@ -50,18 +50,6 @@ static uint64_t               rig_tag;          /* of the last frame sent with o
 static struct frame           rig_tagged;       /* what it was, without its bytes */
 static struct link           *rig_link;         /* reaches nobody; keeps frames */
 
-static const char *const rig_account_tables[] = {
-#define X(name) #name,
-    ACCOUNT_TABLES(X)
-#undef X
-    NULL,
-};
-static const char *const rig_archive_tables[] = {
-#define X(name) #name,
-    ARCHIVE_TABLES(X)
-#undef X
-    NULL,
-};
 
 static void rig_say(const char *text, size_t len)
 {
@@ -241,8 +229,8 @@ RIG void rig_open(void)
     rig.live = rig_live();
     assert_non_null(rig.live);
     rig.outbox = outbox_new(&rig, !sm_live_check(rig.live, rig.self.incarnation));
-    rig.store.accounts = rig_store("accounts", rig_account_tables);
-    rig.store.archive = rig_store("archive", rig_archive_tables);
+    rig.store.accounts = rig_store("accounts", sm_account_tables);
+    rig.store.archive = rig_store("archive", sm_archive_tables);
     assert_non_null(rig.store.accounts);
     assert_non_null(rig.store.archive);
     snprintf(nowhere, sizeof(nowhere), "%s/nowhere", rig_dir);

@@ -217,14 +217,11 @@ static void interleaved(void)
 
 int main(int argc, char **argv)
 {
-#define X(name) #name,
-    static const char *const tables[] = { ARCHIVE_TABLES(X) NULL };
-#undef X
     unsigned large = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 1000000;
 
     if (argc < 3)
         return 2;
-    struct store_spec spec = { .path = argv[2], .tables = tables, .schema = 1 };
+    struct store_spec spec = { .path = argv[2], .tables = sm_archive_tables, .schema = ARCHIVE_SCHEMA };
     read_corpus(argv[1]);
     mkdir(argv[2], 0700);
     b.loop = loop_new();
