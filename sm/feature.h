@@ -47,6 +47,23 @@ struct iq_row {
     int       (*handle)(struct iq *iq);
 };
 
+/* Nodes of service discovery (XEP-0030 3): what `node` of a disco#info or disco#items asks for. Both functions
+ * write into the open <query/>; NULL: it exists and has nothing of that kind. Who is not among `targets` gets
+ * item-not-found, a stranger at an account `forbidden`, whether the account exists or not. */
+struct disco_node {
+    unsigned    targets;                 /* enum target; 0 ends the rows */
+    const char *name;                    /* NULL: those that `is` knows */
+    bool      (*is)(struct iq *iq, struct slice node);
+    int       (*info)(struct iq *iq, struct slice node);
+    int       (*items)(struct iq *iq, struct slice node);
+};
+
+/* What it calls itself besides what disco.c says. */
+struct disco_identity {
+    unsigned    targets;                 /* 0 ends the rows */
+    const char *category, *type, *name;
+};
+
 /* What a hook answers: GO_ON; TAKEN, it went elsewhere or was dropped on purpose; or a negative enum
  * zerr, and the dispatcher returns the stanza with that error. */
 enum { GO_ON, TAKEN };
@@ -56,6 +73,10 @@ struct sm_feature {
     const char          *spec;           /* document and section */
     const char *const   *disco_server;   /* features of the server, NULL-ended; NULL: none */
     const char *const   *disco_account;  /* features of each account */
+    const struct disco_node *disco_nodes;
+    const struct disco_identity *disco_identities;
+    /* Adds forms (XEP-0128) to disco#info without a node. */
+    void               (*disco_forms)(struct iq *iq);
     const struct iq_row *iqs;            /* ended by types == 0 */
     /* False: a setting turned it off, it is neither announced nor are its IQs answered. NULL: always on. */
     bool               (*on)(const struct sm *sm);
