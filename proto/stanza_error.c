@@ -9,6 +9,11 @@ enum { PAYLOAD_MAX = 4096 };
 
 void stanza_error_write(struct buf *out, enum zerr err, const char *text, struct slice by)
 {
+    stanza_error_detailed(out, err, &(struct error_detail){ .text = text }, by);
+}
+
+void stanza_error_detailed(struct buf *out, enum zerr err, const struct error_detail *detail, struct slice by)
+{
     struct xml_writer w;
 
     xml_begin(&w, out, NS_CLIENT);
@@ -17,10 +22,16 @@ void stanza_error_write(struct buf *out, enum zerr err, const char *text, struct
     xml_attr(&w, "type", err_type(err));
     xml_open(&w, err_condition(err), NS_STANZAS);
     xml_close(&w);
-    if (text) {
+    if (detail->text) {
         xml_open(&w, "text", NS_STANZAS);
         xml_attr(&w, "xml:lang", "en");
-        xml_text_str(&w, text);
+        xml_text_str(&w, detail->text);
+        xml_close(&w);
+    }
+    if (detail->condition) {
+        xml_open(&w, detail->condition, detail->ns);
+        if (detail->attr)
+            xml_attr(&w, detail->attr, detail->value);
         xml_close(&w);
     }
     xml_close(&w);
@@ -42,13 +53,19 @@ static bool may_be_answered(const struct stanza *s, enum zerr err)
 bool stanza_error_reply(const struct stanza *s, enum zerr err, const char *text, struct buf *buf,
                         struct stanza *reply)
 {
+    return stanza_error_reply_detailed(s, err, &(struct error_detail){ .text = text }, buf, reply);
+}
+
+bool stanza_error_reply_detailed(const struct stanza *s, enum zerr err, const struct error_detail *detail,
+                                 struct buf *buf, struct stanza *reply)
+{
     size_t before = buf_len(buf);
 
     if (!may_be_answered(s, err))
         return false;
     if (s->content.len <= PAYLOAD_MAX)
         buf_put_slice(buf, s->content);
-    stanza_error_write(buf, err, text, (struct slice){ 0 });
+    stanza_error_detailed(buf, err, detail, (struct slice){ 0 });
 
     struct stanza out = *s;
     out.type = TYPE_ERROR;

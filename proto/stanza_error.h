@@ -7,9 +7,18 @@
 #include "err.h"
 #include "stanza.h"
 
+/* What an extension adds to a condition (RFC 6120 8.3.2, 8.3.4): a text for people, and its own condition, with
+ * at most one attribute. Each may be NULL. */
+struct error_detail {
+    const char *text;
+    const char *ns, *condition;
+    const char *attr, *value;
+};
+
 /* Appends `<error type='...'><condition xmlns='...'/>[<text/>]</error>`; text may be NULL. `by` is the
  * JID of who made it (RFC 6120 8.3.1), empty: none. */
 void stanza_error_write(struct buf *out, enum zerr err, const char *text, struct slice by);
+void stanza_error_detailed(struct buf *out, enum zerr err, const struct error_detail *detail, struct slice by);
 /* Turns s into its error reply: from and to swapped, type error, content = original payload + error,
  * appended to `buf`, which reply->content borrows (a payload over 4 KiB is left out, RFC 6120 8.3.1
  * allows it); the other slices are those of s. False, and nothing written: it may not be answered: an
@@ -17,5 +26,7 @@ void stanza_error_write(struct buf *out, enum zerr err, const char *text, struct
  * is there (BAD_JID, NO_ROUTE, REMOTE, TIMEOUT). */
 bool stanza_error_reply(const struct stanza *s, enum zerr err, const char *text, struct buf *buf,
                         struct stanza *reply);
+bool stanza_error_reply_detailed(const struct stanza *s, enum zerr err, const struct error_detail *detail,
+                                 struct buf *buf, struct stanza *reply);
 /* The condition inside an <error/> of a received error stanza, as enum zerr; ZE_UNDEFINED. */
 enum zerr stanza_error_parse(const struct element *content);

@@ -8,6 +8,7 @@
 #include "session.h"
 #include "sm.h"
 #include "stanza.h"
+#include "stanza_error.h"
 #include "stats.h"
 #include "xml_write.h"
 
@@ -122,6 +123,10 @@ struct iq_later *iq_defer(const struct iq *iq);
 size_t           iq_deferred(void);        /* not yet answered */
 /* err != 0: the error. content: of the result, may be empty. Frees it. */
 void iq_answer(struct iq_later **later, enum zerr err, struct slice content);
+/* The error, with what an extension adds to it. Frees it. */
+void iq_answer_error(struct iq_later **later, enum zerr err, const struct error_detail *detail);
+/* The error that a handler returns, with the extension's own condition: return iq_error(iq, ZE_CONFLICT, NS_X, "y"). */
+int  iq_error(const struct iq *iq, enum zerr err, const char *ns, const char *condition);
 
 /* The parsed content of p->stanza (root without a name), in the arena; NULL: not well-formed. */
 const struct element *passage_content(const struct passage *p);

@@ -131,7 +131,13 @@ struct iq_later *iq_defer(const struct iq *iq)
     return later;
 }
 
-void iq_answer(struct iq_later **lp, enum zerr err, struct slice content)
+int iq_error(const struct iq *iq, enum zerr err, const char *ns, const char *condition)
+{
+    outcome_detail(iq->p->out, &(struct error_detail){ .ns = ns, .condition = condition });
+    return err;
+}
+
+static void answer(struct iq_later **lp, enum zerr err, const struct error_detail *detail, struct slice content)
 {
     struct iq_later *l = *lp;
     struct outcome  *o = outcome_new(l->sm, slice_str(l->owner), l->trace);
@@ -143,6 +149,7 @@ void iq_answer(struct iq_later **lp, enum zerr err, struct slice content)
         .name = STANZA_IQ, .type = TYPE_SET, .id = s.id, .from = s.to, .to = s.from,
     };
 
+    outcome_detail(o, detail);
     if (err)
         outcome_refuse(o, AFTER_COMMIT, &asked, err, NULL);
     else
@@ -156,4 +163,14 @@ void iq_answer(struct iq_later **lp, enum zerr err, struct slice content)
     free(l->id);
     free(l);
     *lp = NULL;
+}
+
+void iq_answer(struct iq_later **later, enum zerr err, struct slice content)
+{
+    answer(later, err, &(struct error_detail){ 0 }, content);
+}
+
+void iq_answer_error(struct iq_later **later, enum zerr err, const struct error_detail *detail)
+{
+    answer(later, err, detail, slice_of("", 0));
 }

@@ -167,10 +167,18 @@ void outcome_refuse(struct outcome *o, enum when when, const struct stanza *s, e
     struct stanza reply;
     struct frame  f;
     enum zerr     no_way;
+    struct error_detail detail = o->detail;
 
-    if (stanza_error_reply(s, err, text, &bytes, &reply) && outcome_stanza_frame(o->sm, &reply, &f, &no_way))
+    if (text)
+        detail.text = text;
+    if (stanza_error_reply_detailed(s, err, &detail, &bytes, &reply) && outcome_stanza_frame(o->sm, &reply, &f, &no_way))
         outcome_frame(o, when, &f);
     outcome_keep(o, &bytes);
+}
+
+void outcome_detail(struct outcome *o, const struct error_detail *detail)
+{
+    o->detail = *detail;
 }
 
 void outcome_route(struct outcome *o, enum when when, const struct stanza *stanza)

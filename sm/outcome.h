@@ -19,6 +19,7 @@
 
 enum when { AHEAD, AFTER_COMMIT };
 
+struct error_detail;
 struct kept;
 
 /* The way out (proto/link.h); in tests a fake one. */
@@ -80,6 +81,9 @@ void outcome_bounce(struct sm *sm, const struct frame *f, enum zerr why);
 /* The error reply of `s`, if it may be answered. text may be NULL. */
 void outcome_refuse(struct outcome *o, enum when when, const struct stanza *s, enum zerr err,
                     const char *text);
+/* What else an error reply of this outcome says (proto/stanza_error.h): an extension's own condition, a text.
+ * Its strings live until the end of the dispatch. */
+void outcome_detail(struct outcome *o, const struct error_detail *detail);
 /* Bytes made by a handler: the buffer is emptied, its bytes live until the end of the dispatch. */
 struct slice outcome_keep(struct outcome *o, struct buf *bytes);
 /* Runs after the frames left (ZE_OK) or the commit failed. May make and settle an outcome of its own. */

@@ -6,6 +6,7 @@
 #include "list.h"
 #include "outcome.h"
 #include "resume.h"
+#include "stanza_error.h"
 
 struct then {
     struct then *next;
@@ -34,6 +35,7 @@ struct outcome {
     struct store_batch  *accounts, *archive;
     struct item         *items, **items_end;
     struct then         *thens, **thens_end;
+    struct error_detail  detail;          /* outcome_detail */
 };
 
 /* All outcomes of one owner that wait, oldest first. */

@@ -57,6 +57,17 @@ static void a_stanza_error_is_written(void **state)
                        "</error>");
 }
 
+static void an_extension_adds_its_own_condition(void **state)
+{
+    struct error_detail detail = { .text = "no", .ns = "urn:e", .condition = "unsupported", .attr = "feature", .value = "f" };
+    struct buf          b = { 0 };
+
+    stanza_error_detailed(&b, ZE_FEATURE, &detail, (struct slice){ 0 });
+    assert_written(&b, "<error type='cancel'><feature-not-implemented xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
+                       "<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>no</text>"
+                       "<unsupported xmlns='urn:e' feature='f'/></error>");
+}
+
 static const struct stanza iq = {
     .name = STANZA_IQ, .type = TYPE_GET, .from = SLICE_INIT("a@b/c"), .to = SLICE_INIT("d"),
     .id = SLICE_INIT("7"),
@@ -157,6 +168,7 @@ int main(void)
         cmocka_unit_test(stream_errors_have_names),
         cmocka_unit_test(a_stream_error_closes_the_stream),
         cmocka_unit_test(a_stanza_error_is_written),
+        cmocka_unit_test(an_extension_adds_its_own_condition),
         cmocka_unit_test(the_reply_goes_back),
         cmocka_unit_test(a_long_payload_is_left_out),
         cmocka_unit_test(errors_and_results_are_never_answered),
