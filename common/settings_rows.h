@@ -60,6 +60,8 @@
     X(INT, idle_ping,              300,    10,   86400, "seconds", "of silence until a client is pinged; cut after as much again") \
     X(INT, sessions_per_account,    20,     1,    1000, "sessions", "of one account")               \
     X(INT, roster_items_max,      2000,     1,  100000, "items",   "of one roster")                 \
+    X(INT, blocklist_max,         1000,     1,  100000, "JIDs",    "blocked by one account (XEP-0191)") \
+    X(INT, reports_per_hour,        20,     0,   10000, "reports", "of abuse from one account that admins hear of (XEP-0377); 0 = no limit") \
     X(INT, offline_messages_max,  1000,     0, 1000000, "messages", "waiting for one account")      \
     X(INT, offline_bytes_max,  4194304,     0, 1073741824, "bytes", "waiting for one account")      \
     X(INT, archive_page_max,        50,     1,     250, "messages", "of one page of an archive (XEP-0313)") \
@@ -95,6 +97,7 @@
     X(BOOL, s2s_require_tls, true,  0, 0, "",     "no federation in clear")                         \
     X(STR,  redis,           "off", 0, 0, "unix:PATH, HOST:PORT or off", "presence bus between instances") \
     X(STR,  resolver,        "",    0, 0, "ADDR:PORT", "DNS server that s2sd asks; empty = the system's") \
+    X(BOOL, reports,         true,  0, 0, "",     "reports of abuse (XEP-0377) go to the admins of the reporter's domain") \
     X(STR,  log,             "info", 0, 0, "level", "error, warn, info, debug")                     \
     X(BOOL, archive,         true,  0, 0, "",     "keep an archive of messages")                    \
     X(INT,  archive_days,    0, 0, 36500, "days", "messages stay in the archive; 0 = for ever")     \

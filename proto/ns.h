@@ -33,6 +33,8 @@
 #define NS_OFFLINE_F    "msgoffline"                                /* XEP-0160 */
 #define NS_RECEIPTS     "urn:xmpp:receipts"                         /* XEP-0184 */
 #define NS_SM           "urn:xmpp:sm:3"                             /* XEP-0198 */
+#define NS_BLOCKING     "urn:xmpp:blocking"                         /* XEP-0191 */
+#define NS_BLOCKING_E   "urn:xmpp:blocking:errors"                  /* XEP-0191 3.3 */
 #define NS_PING         "urn:xmpp:ping"                             /* XEP-0199 */
 #define NS_TIME         "urn:xmpp:time"                             /* XEP-0202 */
 #define NS_DELAY        "urn:xmpp:delay"                            /* XEP-0203 */
@@ -44,6 +46,7 @@
 #define NS_MARKERS      "urn:xmpp:chat-markers:0"                   /* XEP-0333 */
 #define NS_HINTS        "urn:xmpp:hints"                            /* XEP-0334 */
 #define NS_SID          "urn:xmpp:sid:0"                            /* XEP-0359 */
+#define NS_REPORTING    "urn:xmpp:reporting:1"                      /* XEP-0377 */
 #define NS_EME          "urn:xmpp:eme:0"                            /* XEP-0380 */
 #define NS_SASL_CB      "urn:xmpp:sasl-cb:0"                        /* XEP-0440 */
 #define NS_OMEMO        "eu.siacs.conversations.axolotl"            /* XEP-0384 0.3 */

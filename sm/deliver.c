@@ -5,6 +5,7 @@
 
 #include "deliver.h"
 
+#include "blocked.h"
 #include "jid.h"
 #include "offline.h"
 #include "stanza_error.h"
@@ -186,7 +187,8 @@ bool deliver_spread(struct spread *spread, const struct stanza *s, struct slice 
 {
     const struct session *match;
 
-    if (s->name == STANZA_IQ || (s->name == STANZA_PRESENCE && s->type >= TYPE_SUBSCRIBE))
+    if (s->name == STANZA_IQ || (s->name == STANZA_PRESENCE && s->type >= TYPE_SUBSCRIBE) ||
+        blocked(spread->sm, jid_bare(jid), s->from))
         return false;
     if (jid_is_bare(jid)) {
         if (s->name == STANZA_PRESENCE && s->type != TYPE_ERROR)

@@ -86,6 +86,17 @@ static void refuse_own_presence(struct passage *p, enum zerr err)
     outcome_session(p->out, AHEAD, p->session, &error);
 }
 
+/* The error comes from whom the stanza was for, and is not taken for something that he sent: he may be blocked. */
+static void refuse_blocked(struct passage *p)
+{
+    struct stanza error;
+    struct buf    bytes = { 0 };
+
+    if (stanza_error_reply(p->stanza, ZE_BLOCKED, NULL, &bytes, &error))
+        outcome_session(p->out, AHEAD, p->session, &error);
+    outcome_keep(p->out, &bytes);
+}
+
 static void finish(struct passage *p, const char *pass, int err)
 {
     if (err < 0) {
@@ -93,6 +104,8 @@ static void finish(struct passage *p, const char *pass, int err)
         outcome_abandon(p->out);
         if (p->session && p->stanza->name == STANZA_PRESENCE && p->stanza->type != TYPE_ERROR)
             refuse_own_presence(p, (enum zerr)err);
+        else if (err == ZE_BLOCKED)
+            refuse_blocked(p);
         else
             outcome_refuse(p->out, AHEAD, p->stanza, (enum zerr)err, NULL);
     }

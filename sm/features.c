@@ -1,5 +1,5 @@
 /* What this server does for an account.
- * THE ORDER IS THE ORDER IN WHICH A STANZA PASSES. Subscription sees its four presence types before
+ * THE ORDER IS THE ORDER IN WHICH A STANZA PASSES. What is blocked goes no further (XEP-0191 3.3). Subscription sees its four presence types before
  * presence sees the rest; both come before delivery. Archive sees what nobody took or refused. At login, waiting subscription requests (RFC 6121
  * 3.1.3) come before waiting messages (XEP-0160). At the end of an account the contacts are told first
  * (register -> roster), then the rows go. */
@@ -7,6 +7,8 @@
 #include "feature.h"
 
 #define FEATURES(X)                        \
+    X(blocking)      /* XEP-0191 */         \
+    X(reports)       /* XEP-0377 */         \
     X(roster)        /* RFC 6121 2 */       \
     X(subscription)  /* RFC 6121 3 */       \
     X(presence)      /* RFC 6121 4 */       \

@@ -147,6 +147,7 @@ static void *start(struct daemon *d)
     sm->logins = logins_new();
     sm->sasl = sasl_new(&sm->store, d->loop);
     sm->registrations = throttle_new();
+    sm->reporters = throttle_new();
     sm->bus = presence_bus_new(sm, d->link);
     apply_settings(self);
     sm->retention = retention_new(sm);
@@ -250,6 +251,7 @@ static void stop(void *arg)
     resumes_free(&sm->resumes);
     sessions_free(&sm->sessions);
     throttle_free(&sm->registrations);
+    throttle_free(&sm->reporters);
     ways_free(&sm->ways);
     xml_pool_free();
     free(self);

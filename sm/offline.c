@@ -6,6 +6,7 @@
 
 #include "archive.h"
 #include "archive_rules.h"
+#include "blocked.h"
 #include "delay.h"
 #include "jid.h"
 #include "live.h"
@@ -140,7 +141,8 @@ static int give(void *arg, struct ledger_record *record)
     struct given *g = arg;
 
     g->last = record->id;
-    if (g->session->asked_archive && record->views & LEDGER_ARCHIVE) {
+    if ((g->session->asked_archive && record->views & LEDGER_ARCHIVE) ||
+        blocked(g->p->sm, g->p->owner, record->stanza.from)) {
         ledger_offline_take(g->ledger, outcome_archive(g->p->out), record->id);
         return 0;
     }

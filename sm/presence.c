@@ -4,6 +4,7 @@
 
 #include "presence.h"
 
+#include "blocked.h"
 #include "jid.h"
 #include "ns.h"
 #include "presence_bus.h"
@@ -75,7 +76,7 @@ void presence_show(struct passage *p, struct slice to, bool available)
 {
     const struct online *account = session_online(p->sm->sessions, p->owner);
 
-    if (!account)
+    if (!account || blocked(p->sm, p->owner, to))
         return;
     ONLINE_EACH(account, node, s)
         if (s->available) {
@@ -85,12 +86,36 @@ void presence_show(struct passage *p, struct slice to, bool available)
         }
 }
 
+void presence_leave(struct passage *p, const struct session *s, struct slice to)
+{
+    struct stanza *gone = unavailable_of(p, s);
+
+    gone->to = to;
+    outcome_route(p->out, AFTER_COMMIT, gone);
+}
+
+void presence_ask(struct passage *p, struct slice to)
+{
+    const struct online *account = session_online(p->sm->sessions, p->owner);
+    struct stanza        probe = { .name = STANZA_PRESENCE, .type = TYPE_PROBE, .from = p->owner, .to = to };
+
+    if (account && online_available(account))
+        outcome_route(p->out, AFTER_COMMIT, &probe);
+}
+
 /* ---- broadcast ---- */
+
+struct audience {
+    struct spread *spread;
+    struct slice   owner;
+};
 
 static int spread_contact(void *arg, const struct roster_item *item)
 {
-    if (item->flags & ROSTER_FROM)
-        spread_jid(arg, item->contact);
+    struct audience *a = arg;
+
+    if (item->flags & ROSTER_FROM && !blocked(a->spread->sm, a->owner, item->contact))
+        spread_jid(a->spread, item->contact);
     return 0;
 }
 
@@ -100,9 +125,10 @@ static void broadcast(struct passage *p, struct session *session, const struct s
 {
     struct store_view *view = store_view(p->sm->store.accounts);
     struct spread      spread;
+    struct audience    contacts = { &spread, p->owner };
 
     spread_begin(&spread, p->sm, p->out, AHEAD, s);
-    roster_each(p->sm, view, p->owner, spread_contact, &spread);
+    roster_each(p->sm, view, p->owner, spread_contact, &contacts);
     ONLINE_EACH(session->account, node, other)
         if (other->available || (other == session && p->session == session))
             spread_session(&spread, other);
@@ -133,7 +159,8 @@ static void probe_here(struct probing *pr, struct slice contact)
     const struct online *account = session_online(p->sm->sessions, contact);
     struct roster_item   item;
 
-    if (!account || !roster_find(p->sm, pr->view, contact, p->owner, &item) || !(item.flags & ROSTER_FROM))
+    if (!account || !roster_find(p->sm, pr->view, contact, p->owner, &item) || !(item.flags & ROSTER_FROM) ||
+        blocked(p->sm, contact, p->stanza->from))
         return;
     ONLINE_EACH(account, node, s)
         if (s->available)
@@ -145,7 +172,7 @@ static int probe_contact(void *arg, const struct roster_item *item)
     struct probing *pr = arg;
     struct sm      *sm = pr->p->sm;
 
-    if (!(item->flags & ROSTER_TO))
+    if (!(item->flags & ROSTER_TO) || blocked(sm, pr->p->owner, item->contact))
         return 0;
     if (sm_serves(sm, jid_domain(item->contact)) && sm_owns(sm, item->contact))
         probe_here(pr, arena_copy(sm->arena, item->contact));
@@ -231,9 +258,10 @@ void presence_gone(struct sm *sm, struct slice full)
     struct outcome    *out = outcome_new(sm, owner, 0);
     struct store_view *view = store_view(sm->store.accounts);
     struct spread      spread;
+    struct audience    contacts = { &spread, owner };
 
     spread_begin(&spread, sm, out, AHEAD, &stanza);
-    roster_each(sm, view, owner, spread_contact, &spread);
+    roster_each(sm, view, owner, spread_contact, &contacts);
     spread_jid(&spread, owner);
     spread_end(&spread);
     store_view_end(&view);

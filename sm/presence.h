@@ -8,6 +8,11 @@
  * subscription that begins or ends brings (3.1.5, 3.2.2). After the commit. */
 void presence_show(struct passage *p, struct slice to, bool available);
 
+/* One session goes unavailable for `to`. After the commit. */
+void presence_leave(struct passage *p, const struct session *s, struct slice to);
+/* Asks whether `to` is there (4.3), for all of the owner's available resources; nothing when there is none. After the commit. */
+void presence_ask(struct passage *p, struct slice to);
+
 /* RFC 6121 4.7.2.3: the priority in a presence's content: -128..127, 0 when there is none.
  * ZE_BAD_REQUEST. `root` as from xml_parse_content. */
 enum zerr presence_priority(struct arena *arena, const struct element *root, int *priority);

@@ -133,6 +133,7 @@ void session_remove(struct sessions *ss, struct session **sp)
         live_delete_u64(ss->live, L_SESSION, s->handle);
     if (--account->count == 0) {
         table_remove(ss->accounts, slice_of(account->jid, account->jid_len));
+        table_free(&account->blocked);
         free(account);
     }
     free(s);

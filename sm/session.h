@@ -9,6 +9,8 @@
 #include "live.h"
 #include "slice.h"
 
+struct table;
+
 enum { SESSION_SECRET = 16, DIRECTED_MAX = 500 };
 
 /* An account with at least one session. */
@@ -16,7 +18,9 @@ struct online {
     struct list      sessions;
     struct sessions *all;
     uint64_t         marked_us;        /* when it was last written up to where all is delivered (archive.c) */
+    struct table    *blocked;          /* whom it blocks (blocked.c); NULL: nobody, or not read yet */
     unsigned         count;
+    bool             blocked_known;
     uint16_t         jid_len;
     char             jid[];
 };
@@ -52,6 +56,7 @@ struct session {
     bool             carbons;          /* wants copies of its account's other sessions (XEP-0280) */
     bool             inactive;         /* its client is not looked at (XEP-0352) */
     struct blob     *client;           /* what its client calls itself for good (XEP-0388 user-agent id), or NULL */
+    bool             blocklist;        /* has asked whom its account blocks (XEP-0191 3.2) */
     bool             searching;        /* a query of it takes several loop turns (mam.c) */
     uint64_t         given;            /* the last waiting message it got (ledger_id_pack); 0: none */
     uint16_t         jid_len, bare_len, address_len;

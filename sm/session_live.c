@@ -1,6 +1,6 @@
 /* Rows of sessions (session_live.h).
- * SESSION, by handle: u8 format 1, u32 and u64 instance and incarnation of c2sd, u64 conn, u64 since_us,
- * u8 flags, u8 priority, secret, sized JID, sized address, sized presence, sized language, u32 count and
+ * SESSION, by handle: u8 format 3, u32 and u64 instance and incarnation of c2sd, u64 conn, u64 since_us,
+ * u16 flags, u8 priority, secret, sized JID, sized address, sized presence, sized language, u32 count and
  * as many sized JIDs of directed presence, u64 given, then what resume.h adds.
  * INSTANCE "handles": u8 format 1, u32: no generation of a handle above it has been given out. */
 
@@ -14,9 +14,9 @@
 #include "resume.h"
 #include "sm_live.h"
 
-enum { FORMAT = 2, GENERATIONS_AHEAD = 4096 };
+enum { FORMAT = 3, GENERATIONS_AHEAD = 4096 };
 enum { HAS_PRESENCE = 1, HAS_LANG = 2, INTERESTED = 4, SECURE = 8, ASKED_ARCHIVE = 16, AVAILABLE = 32,
-       CARBONS = 64, INACTIVE = 128 };
+       CARBONS = 64, INACTIVE = 128, BLOCKLIST = 256 };
 
 struct sessions_live {
     struct live_hook hook;
@@ -26,12 +26,12 @@ struct sessions_live {
 
 /* ---- writing ---- */
 
-static uint8_t flags_of(const struct session *s)
+static uint16_t flags_of(const struct session *s)
 {
-    return (uint8_t)((s->presence ? HAS_PRESENCE : 0) | (s->lang ? HAS_LANG : 0) |
+    return (uint16_t)((s->presence ? HAS_PRESENCE : 0) | (s->lang ? HAS_LANG : 0) |
                      (s->interested ? INTERESTED : 0) | (s->secure ? SECURE : 0) |
                      (s->asked_archive ? ASKED_ARCHIVE : 0) | (s->available ? AVAILABLE : 0) |
-                     (s->carbons ? CARBONS : 0) | (s->inactive ? INACTIVE : 0));
+                     (s->carbons ? CARBONS : 0) | (s->inactive ? INACTIVE : 0) | (s->blocklist ? BLOCKLIST : 0));
 }
 
 static struct slice blob_or_none(const struct blob *b)
@@ -46,7 +46,7 @@ void session_row_put(struct buf *row, const struct session *s)
     buf_put_u64(row, s->c2sd.incarnation);
     buf_put_u64(row, s->conn);
     buf_put_u64(row, s->since_us);
-    buf_put_u8(row, flags_of(s));
+    buf_put_u16(row, flags_of(s));
     buf_put_u8(row, (uint8_t)s->priority);
     buf_put(row, s->secret, sizeof(s->secret));
     buf_put_sized(row, session_jid(s));
@@ -111,6 +111,7 @@ static void take_presence(struct cursor *c, struct session *s, unsigned flags, i
     s->interested = flags & INTERESTED;
     s->carbons = flags & CARBONS;
     s->inactive = flags & INACTIVE;
+    s->blocklist = flags & BLOCKLIST;
     s->asked_archive = flags & ASKED_ARCHIVE;
     s->available = flags & AVAILABLE;
     s->priority = priority;
@@ -126,7 +127,7 @@ struct session *session_row_take(struct sm *sm, uint64_t handle, struct cursor *
     spec.c2sd.incarnation = take_u64(c);
     spec.conn = take_u64(c);
     spec.now_us = take_u64(c);
-    uint8_t      flags = take_u8(c);
+    uint16_t     flags = take_u16(c);
     int8_t       priority = (int8_t)take_u8(c);
     struct slice secret = take_bytes(c, SESSION_SECRET);
     spec.secure = flags & SECURE;

@@ -45,6 +45,7 @@ struct sm {
     struct retention      *retention;
     struct offline        *offline;       /* offline.c: what was received in this turn */
     struct throttle       *registrations; /* register.c: by client address */
+    struct throttle       *reporters;     /* reports.c: by account */
     struct presence_bus   *bus;           /* presence to other instances (presence_bus.h); NULL: by routerd */
     struct resumes        *resumes;       /* resume.h */
     uint32_t               epoch;         /* counts the sessions that became receptive, over all lives */

@@ -2,6 +2,7 @@
 
 #include "spread.h"
 
+#include "blocked.h"
 #include "fanout.h"
 #include "jid.h"
 
@@ -60,7 +61,7 @@ static void spread_here(struct spread *sp, struct slice bare)
 {
     struct online *account = session_online(sp->sm->sessions, bare);
 
-    if (!account)
+    if (!account || blocked(sp->sm, bare, sp->stanza->from))
         return;
     ONLINE_EACH(account, node, s)
         if (s->available)
@@ -81,7 +82,7 @@ void spread_jid(struct spread *sp, struct slice jid)
             spread_here(sp, jid);
         else {
             struct session *s = session_by_jid(sm->sessions, jid);
-            if (s)
+            if (s && !blocked(sm, jid_bare(jid), sp->stanza->from))
                 spread_session(sp, s);
         }
         return;

@@ -3,6 +3,7 @@
 
 #include "subscription.h"
 
+#include "blocked.h"
 #include "cursor.h"
 #include "jid.h"
 #include "log.h"
@@ -404,7 +405,7 @@ static int replay_row(void *arg, struct slice key, struct slice value)
     s.lang = arena_copy(arena, take_sized(&c));
     s.content = arena_copy(arena, c.rest);
     s.from = arena_copy(arena, sm_key_rest(key, r->prefix));
-    if (!c.bad)
+    if (!c.bad && !blocked(r->p->sm, r->p->owner, s.from))
         outcome_session(r->p->out, AHEAD, r->session, &s);
     return 0;
 }

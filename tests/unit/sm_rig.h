@@ -196,6 +196,9 @@ static void rig_limits(void)
     rig_settings.limits.private_max = 10000;
     rig_settings.limits.private_items_max = 5;
     rig_settings.limits.registrations_per_hour = 3;
+    rig_settings.limits.blocklist_max = 5;
+    rig_settings.limits.reports_per_hour = 2;
+    rig_settings.server.reports = true;
     rig_settings.server.scram_iterations = 4096;
 }
 
@@ -247,6 +250,7 @@ RIG void rig_open(void)
     link_restore(rig_link);
     rig.logins = logins_new();
     rig.registrations = throttle_new();
+    rig.reporters = throttle_new();
     rig_refuses = ZE_OK;
     ways_begin(&rig);
 }
@@ -265,6 +269,7 @@ RIG void rig_close(void)
     resumes_free(&rig.resumes);
     sessions_free(&rig.sessions);
     throttle_free(&rig.registrations);
+    throttle_free(&rig.reporters);
     ways_free(&rig.ways);
     link_free(&rig_link);
     live_close(&rig.live);
