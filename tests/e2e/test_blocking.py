@@ -98,6 +98,8 @@ def test_a_troll_in_a_room(server):
     for c, nick in ((a, "anna"), (troll, "troll")):
         c.write(f"<presence to='{room}/{nick}'><x xmlns='{NS['muc']}'/></presence>")
         c.expect("message", lambda m: m.find("client:subject", NS) is not None)
+        if c is a:                  # an instant room (XEP-0045 10.1.2)
+            a.iq("set", f"<query xmlns='{NS['muc_owner']}'><x xmlns='jabber:x:data' type='submit'/></query>", to=room)
     block(a, f"{room}/troll")
     troll.message(room, "boo", kind="groupchat")
     troll.expect_body("boo")
