@@ -34,10 +34,6 @@ void stanza_error_detailed(struct buf *out, enum zerr err, const struct error_de
             xml_attr(&w, detail->attr, detail->value);
         xml_close(&w);
     }
-    if (err == ZE_BLOCKED) {                     /* XEP-0191 3.3 */
-        xml_open(&w, "blocked", NS_BLOCKING_E);
-        xml_close(&w);
-    }
     xml_close(&w);
 }
 

@@ -71,6 +71,14 @@ static void log_fate(const struct passage *p, const char *pass, int err)
               "err", err < 0 ? err_name(err) : "ok", NULL);
 }
 
+/* XEP-0191 3.3: what tells the error of a blocked addressee from others. */
+static const struct error_detail *detail_of(enum zerr err)
+{
+    static const struct error_detail none, blocked = { .ns = NS_BLOCKING_E, .condition = "blocked" };
+
+    return err == ZE_BLOCKED ? &blocked : &none;
+}
+
 /* Presence of strangers is not answered with errors (RFC 6121 8.5.1), but our own client hears why its
  * presence went nowhere (4.7.2.3: a priority out of range). */
 static void refuse_own_presence(struct passage *p, enum zerr err)
@@ -81,7 +89,7 @@ static void refuse_own_presence(struct passage *p, enum zerr err)
         .name = STANZA_PRESENCE, .type = TYPE_ERROR, .id = s->id, .from = s->to.len ? s->to : p->owner,
     };
 
-    stanza_error_write(&content, err, NULL, slice_of(NULL, 0));
+    stanza_error_detailed(&content, err, detail_of(err), slice_of(NULL, 0));
     error.content = outcome_keep(p->out, &content);
     outcome_session(p->out, AHEAD, p->session, &error);
 }
@@ -92,7 +100,7 @@ static void refuse_blocked(struct passage *p)
     struct stanza error;
     struct buf    bytes = { 0 };
 
-    if (stanza_error_reply(p->stanza, ZE_BLOCKED, NULL, &bytes, &error))
+    if (stanza_error_reply_detailed(p->stanza, ZE_BLOCKED, detail_of(ZE_BLOCKED), &bytes, &error))
         outcome_session(p->out, AHEAD, p->session, &error);
     outcome_keep(p->out, &bytes);
 }
