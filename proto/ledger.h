@@ -194,6 +194,8 @@ int ledger_offline_each(struct ledger *l, struct ledger_id after,
 /* Takes the waiting messages up to and including `last` out of the offline view; records in no other
  * view are deleted. */
 enum zerr ledger_offline_clear(struct ledger *l, struct store_batch *batch, struct ledger_id last);
+/* True: it waits. */
+bool ledger_offline_waits(struct ledger *l, struct ledger_id id);
 /* The same for one; nothing when it does not wait. */
 enum zerr ledger_offline_take(struct ledger *l, struct store_batch *batch, struct ledger_id id);
 /* A record enters the offline view (again); nothing when it waits already. The limits do not count here: it

@@ -101,6 +101,13 @@ enum zerr ledger_offline_clear(struct ledger *l, struct store_batch *batch, stru
     return ZE_OK;
 }
 
+bool ledger_offline_waits(struct ledger *l, struct ledger_id id)
+{
+    struct ledger_key key = ledger_key_record(l, id);
+
+    return l->owner_id && store_get(l->view, l->place->tables->offline, ledger_key_slice(&key)).p;
+}
+
 enum zerr ledger_offline_take(struct ledger *l, struct store_batch *batch, struct ledger_id id)
 {
     struct walk       w = { .l = l, .batch = batch, .last = id };

@@ -21,6 +21,7 @@
 #define NS_MUC_ADMIN    "http://jabber.org/protocol/muc#admin"      /* XEP-0045 */
 #define NS_MUC_OWNER    "http://jabber.org/protocol/muc#owner"      /* XEP-0045 */
 #define NS_DATA         "jabber:x:data"                             /* XEP-0004 */
+#define NS_OFFLINE      "http://jabber.org/protocol/offline"        /* XEP-0013 */
 #define NS_PRIVATE      "jabber:iq:private"                         /* XEP-0049 */
 #define NS_VCARD        "vcard-temp"                                /* XEP-0054 */
 #define NS_RSM          "http://jabber.org/protocol/rsm"            /* XEP-0059 */

@@ -14,6 +14,7 @@
     X(presence)      /* RFC 6121 4 */       \
     X(archive)       /* XEP-0313, 0359 */   \
     X(offline)       /* XEP-0160 */         \
+    X(offline_retrieval) /* XEP-0013 */     \
     X(mam)           /* XEP-0313 */         \
     X(disco)         /* XEP-0030 */         \
     X(register)      /* XEP-0077 */         \

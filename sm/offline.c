@@ -97,22 +97,27 @@ struct given {
     struct passage     *p;
     struct session     *session;
     struct ledger      *ledger;
-    struct slice        domain;
     struct ledger_id    last;
     size_t              count;
 };
 
+void offline_content(struct buf *out, const struct ledger_record *r, struct slice owner)
+{
+    char id[LEDGER_ID_TEXT];
+
+    buf_put_slice(out, r->stanza.content);
+    delay_write(out, r->delay_from.len ? r->delay_from : jid_domain(owner), r->origin_us ? r->origin_us : r->id.time_us);
+    if (r->views & LEDGER_ARCHIVE) {
+        ledger_id_write(id, r->id);
+        stanza_id_write(out, owner, slice_str(id));
+    }
+}
+
 static struct slice copy_content(struct given *g, const struct ledger_record *r)
 {
     struct buf content = { 0 };
-    char       id[LEDGER_ID_TEXT];
 
-    buf_put_slice(&content, r->stanza.content);
-    delay_write(&content, r->delay_from.len ? r->delay_from : g->domain, r->origin_us ? r->origin_us : r->id.time_us);
-    if (r->views & LEDGER_ARCHIVE) {
-        ledger_id_write(id, r->id);
-        stanza_id_write(&content, g->p->owner, slice_str(id));
-    }
+    offline_content(&content, r, g->p->owner);
     return outcome_keep(g->p->out, &content);
 }
 
@@ -189,18 +194,41 @@ static void recall(struct passage *p)
         outcome_settle(&o);
 }
 
+enum zerr offline_open(struct passage *p, struct ledger *l, struct store_view **view)
+{
+    if (!p->session || !p->session->asked_archive)
+        recall(p);
+    *view = store_view(p->sm->store.archive);
+    return ledger_open(l, sm_ledger(&p->sm->store), *view, p->owner);
+}
+
+/* ---- by hand (0013 2.2) ---- */
+
+static const uint64_t by_hand = UINT64_MAX;            /* as the last one that was given: nothing is behind it */
+
+void offline_by_hand(struct session *s)
+{
+    s->given = by_hand;
+    session_changed(s);
+}
+
+static bool is_read_by_hand(const struct online *account)
+{
+    ONLINE_EACH(account, node, s)
+        if (s->given == by_hand)
+            return true;
+    return false;
+}
+
 static void offline_receptive(struct passage *p, struct session *session)
 {
     struct store_view *view;
     struct ledger      ledger;
-    struct given       g = {
-        .p = p, .session = session, .ledger = &ledger, .domain = arena_copy(p->sm->arena, jid_domain(p->owner)),
-    };
+    struct given       g = { .p = p, .session = session, .ledger = &ledger };
 
-    if (!session->asked_archive)
-        recall(p);
-    view = store_view(p->sm->store.archive);
-    if (!ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner) && ledger.offline_count)
+    if (is_read_by_hand(session->account))
+        return;
+    if (!offline_open(p, &ledger, &view) && ledger.offline_count)
         ledger_offline_each(&ledger, ledger_id_unpack(session->given), give, &g);
     store_view_end(&view);
     if (g.last.time_us) {

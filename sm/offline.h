@@ -9,12 +9,20 @@
  * rest waits no longer: it had its chance where it will stay. */
 
 #include "feature.h"
+#include "ledger.h"
 #include "link.h"
 
 /* A message that cannot be delivered now: kept, dropped or refused by its type and hints. TAKEN, or
  * ZE_NO_SUCH when it is not of the kind that is kept, or nothing more fits (XEP-0160 3, example 3).
  * For an account that does not exist: the answer an existing one would give. */
 int offline_store(struct passage *p);
+
+/* For XEP-0013 (offline_retrieval.c): the offline view of p->owner; `view` is to be ended whatever comes. */
+enum zerr offline_open(struct passage *p, struct ledger *l, struct store_view **view);
+/* Content of a waiting message as it is handed out: with delay and stanza-id. The record is unpacked. */
+void      offline_content(struct buf *out, const struct ledger_record *r, struct slice owner);
+/* This session reads what waits by itself: neither it nor those that come while it lives are given it (0013 2.2). */
+void      offline_by_hand(struct session *s);
 
 /* A frame that went to a session has been received: by the client's acknowledgement (XEP-0198) or, without
  * stream management, by c2sd's confirm. Of copies of waiting messages (STANZA_WAITS) the record waits no
