@@ -73,6 +73,8 @@
     X(INT, private_max,         131072,  1000, 1048576, "bytes",   "of one private XML element")    \
     X(INT, private_items_max,       50,     1,   10000, "items",   "private XML elements of one account") \
     X(INT, registrations_per_hour,  10,     0, 1000000, "accounts", "from one address in-band; 0 = no limit") \
+    X(INT, s2s_byte_rate,       524288,     0, 1000000000, "bytes a second", "read from one stream of another server, burst ten times that; 0 = no limit") \
+    X(INT, component_byte_rate, 4194304,    0, 1000000000, "bytes a second", "read from one external component, burst ten times that; 0 = no limit") \
     X(INT, s2s_queue_bytes,    1048576,  1000, 1073741824, "bytes", "waiting for one remote domain") \
     X(INT, s2s_queue_seconds,       60,     5,    3600, "seconds", "a stanza waits for a remote domain before it is returned") \
     X(INT, s2s_idle_seconds,       600,     1,   86400, "seconds", "until a stream of another server, or to one, that carries nothing is closed") \

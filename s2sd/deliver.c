@@ -12,6 +12,8 @@
 #include "pair.h"
 #include "stanza_error.h"
 
+enum { CONGESTED_MS = 100 };           /* a peer is not read while other daemons cannot keep up */
+
 /* ---- errors ---- */
 
 /* Tags of frames: the handle of the stream a stanza came from, or the address of one of these. */
@@ -132,7 +134,7 @@ void deliver_inward(struct stream *st, const struct stanza *stanza)
     if (err)
         deliver_return(s, &(struct returned){ stanza, stanza->to, f.trace, NULL }, err);
     else if (link_congested(s->daemon->link, f.dest.instance))
-        stream_slow(st);
+        stream_slow(st, CONGESTED_MS);
 }
 
 /* ---- from other daemons ---- */

@@ -11,7 +11,7 @@
 #include "ns.h"
 #include "xml_write.h"
 
-enum { LINGER_MS = 2000, SLOW_MS = 100, KEEPALIVE_S = 120 };
+enum { LINGER_MS = 2000, KEEPALIVE_S = 120 };
 
 static const unsigned edges[STREAM_STATES] = {
     [STREAM_OPENING] = S(STREAM_FEATURES) | S(STREAM_READY) | S(STREAM_CLOSING) | S(STREAM_CLOSED),
@@ -338,8 +338,13 @@ static void on_bytes(struct transport *t, struct slice *in)
 
 static void on_charged(struct transport *t, size_t bytes)
 {
-    (void)t;
-    (void)bytes;
+    struct stream         *st = LIST_OWNER(t, struct stream, transport);
+    const struct settings *set = s2sd_settings(st->s2sd);
+    double                 rate = (double)(st->kind->stays ? set->limits.component_byte_rate : set->limits.s2s_byte_rate);
+    uint64_t               ms = bucket_charge(&st->bytes, s2sd_now(st->s2sd), (double)bytes, rate, rate * 10);
+
+    if (ms)
+        stream_slow(st, ms);
 }
 
 static void on_secured(struct transport *t)
@@ -411,10 +416,11 @@ static void resume(void *arg)
     transport_resume(&st->transport, PAUSE_RATE);
 }
 
-void stream_slow(struct stream *st)
+void stream_slow(struct stream *st, uint64_t ms)
 {
     transport_pause(&st->transport, PAUSE_RATE);
-    timer_arm(st->s2sd->daemon->loop, &st->slow, SLOW_MS);
+    st->slowed++;
+    timer_arm(st->s2sd->daemon->loop, &st->slow, ms);
 }
 
 void stream_passed(struct stream *st, size_t bytes)

@@ -4,6 +4,7 @@
  * ours to another server. States, patience and the end are the same for all; what is said differs and
  * is in incoming.c, outgoing.c and component.c. */
 
+#include "bucket.h"
 #include "queue.h"
 #include "s2sd.h"
 #include "stanza.h"
@@ -65,6 +66,8 @@ struct stream {
     uint64_t                  since_us;     /* wall clock */
     uint64_t                  heard_ms;     /* last stanza or dialback, either way */
     uint64_t                  stanzas_in, stanzas_out;
+    struct bucket             bytes;        /* limits.s2s_byte_rate, component_byte_rate */
+    uint32_t                  slowed;       /* how often it was not read for a while */
     uint64_t                  written;      /* bytes of stanzas, of all the time */
     struct queue              flying;       /* struct queued: written and not taken by the kernel (flight.h) */
     uint32_t                  unconfirmed;  /* bytes of stanzas from the peer that nobody has confirmed */
@@ -106,8 +109,8 @@ void stream_used(struct stream *st);
 void stream_send_header(struct stream *st);
 /* Limits for what the peer sends from now on: small until `trusted`. */
 void stream_limit(struct stream *st, bool trusted);
-/* Stops reading for a moment: other daemons cannot keep up. */
-void stream_slow(struct stream *st);
+/* Stops reading for so long: the peer is over its rate, or other daemons cannot keep up. */
+void stream_slow(struct stream *st, uint64_t ms);
 /* So many bytes of its stanzas went to other daemons, or were confirmed: it is not read while
  * limits.unconfirmed_max of them are not. */
 void stream_passed(struct stream *st, size_t bytes);

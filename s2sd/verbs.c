@@ -61,6 +61,7 @@ static void put_stream(struct ctl_reply *r, const struct stream *st)
     put_time(r, "since", st->since_us);
     ctl_int(r, "in", (int64_t)st->stanzas_in);
     ctl_int(r, "out", (int64_t)st->stanzas_out);
+    ctl_int(r, "slowed", st->slowed);
     ctl_int(r, "queued",
             (int64_t)(transport_waiting(&st->transport) + (st->remote ? st->remote->queued : 0)));
 }

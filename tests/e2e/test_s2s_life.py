@@ -184,6 +184,18 @@ def test_a_server_that_sends_faster_than_we_store_is_slowed(server, peers):
     assert got == wanted
 
 
+def test_a_server_over_its_rate_is_slowed(server, peers):
+    """limits.s2s_byte_rate: ten times that at once, then no faster; nothing of it is lost."""
+    a = server.client("alice")
+    c = verified(server)
+    total = 1500                    # 6 MB; 5 MB are taken at once
+    c.write("".join(f"<message from='x@good.example' to='{a.jid}' type='headline'><body>{i} {'f' * 4000}</body></message>"
+                    for i in range(total)))
+    got = [int(a.expect("message").findtext("client:body", None, NS).split()[0]) for _ in range(total)]
+    assert got == list(range(total))
+    assert sum(row["slowed"] for row in server.ctl_json("streams", "good.example")) > 0
+
+
 # ---- planned ends: these come last, as ./dev run does not start again what was ended so
 
 def test_a_planned_restart_gives_nothing_back(server, peers):
