@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,18 @@ def test_killed_it_leaves_no_daemon_behind():
         server.process.wait()
         server.stopped = True
         wait_for(lambda: not daemons_of(server.dir), "the daemons to end")
+
+
+def test_daemons_that_die_close_together_all_come_back():
+    with Server("--instances", "sm=1") as server:
+        wait_for(lambda: len(daemons_of(server.dir)) == 5, "five daemons")
+        for round_ in range(6):
+            dead = daemons_of(server.dir)
+            for n, pid in enumerate(dead):
+                os.kill(pid, signal.SIGKILL)
+                time.sleep(0.001 * n * round_)
+            wait_for(lambda: len(set(daemons_of(server.dir)) - set(dead)) == 5, f"all five again, round {round_}")
+        server.announced += ["daemon_restarted", "link_lost", "peer_lost", "link_refused"]
 
 
 def test_foreign_files_stay_as_they_are(place):
