@@ -23,6 +23,7 @@
 #define NS_DATA         "jabber:x:data"                             /* XEP-0004 */
 #define NS_OFFLINE      "http://jabber.org/protocol/offline"        /* XEP-0013 */
 #define NS_PRIVATE      "jabber:iq:private"                         /* XEP-0049 */
+#define NS_CONFERENCE   "jabber:x:conference"                       /* XEP-0249 */
 #define NS_VCARD        "vcard-temp"                                /* XEP-0054 */
 #define NS_RSM          "http://jabber.org/protocol/rsm"            /* XEP-0059 */
 #define NS_REGISTER     "jabber:iq:register"                        /* XEP-0077 */

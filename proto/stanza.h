@@ -57,6 +57,8 @@ enum stanza_flag {
     /* Not of the content: sm to c2sd, a copy of a record that waits in the ledger (sm/offline.h) until the
      * client has acknowledged it. Nothing is lost when the copy is; the frame's trace names the record. */
     STANZA_WAITS         = 1 << 17,
+    /* Likewise: a carbon (XEP-0280); who the message is for has it in another way. */
+    STANZA_COPY          = 1 << 18,
 };
 
 struct stanza {

@@ -63,6 +63,14 @@ enum zerr archive_id_of(const struct stanza *s, struct slice owner, struct ledge
     return text.p ? ledger_id_parse(text, id) : ZE_NOT_FOUND;
 }
 
+static struct slice id_text(struct passage *p, struct ledger_id id)
+{
+    char *text = arena_alloc(p->sm->arena, LEDGER_ID_TEXT);
+
+    ledger_id_write(text, id);
+    return slice_str(text);
+}
+
 /* ---- what the sender keeps ---- */
 
 static enum zerr keep_sent(struct passage *p)
@@ -78,6 +86,7 @@ static enum zerr keep_sent(struct passage *p)
     if (!err) {
         record.id = ledger_next_id(&ledger, wall_us());
         err = ledger_append(&ledger, outcome_archive(p->out), &limits, &record);
+        p->sent_id = id_text(p, record.id);
     }
     store_view_end(&view);
     archived += !err;

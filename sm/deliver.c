@@ -6,6 +6,7 @@
 #include "deliver.h"
 
 #include "blocked.h"
+#include "carbons.h"
 #include "jid.h"
 #include "offline.h"
 #include "stanza_error.h"
@@ -106,6 +107,19 @@ static bool receives(const struct session *s, enum deliver_action action)
     return s->available && (action == ACT_AVAILABLE || s->priority >= 0);
 }
 
+bool deliver_reaches(const struct session *s, enum deliver_action action, const struct session *match)
+{
+    switch (action) {
+    case ACT_SESSION:
+        return s == match;
+    case ACT_RECEPTIVE:
+    case ACT_AVAILABLE:
+        return receives(s, action);
+    default:
+        return false;
+    }
+}
+
 static unsigned receivers(const struct online *account, enum deliver_action action,
                           const struct session **only)
 {
@@ -160,27 +174,31 @@ int deliver(struct passage *p)
     const struct session *match = bare ? NULL : session_by_jid(p->sm->sessions, s->to);
     enum deliver_target   target = bare ? TARGET_BARE : match ? TARGET_MATCH : TARGET_NO_MATCH;
     enum deliver_action   action = deliver_rule(deliver_kind_of(s), target, who_is_online(p, account));
+    int                   did = TAKEN;
 
     switch (action) {
     case ACT_REFUSE:
         return ZE_NO_SUCH;
     case ACT_STORE:
-        return offline_store(p);
+        did = offline_store(p);
+        break;
     case ACT_SESSION:
         outcome_session(p->out, AHEAD, match, s);
-        return TAKEN;
+        break;
     case ACT_RECEPTIVE:
     case ACT_AVAILABLE:
         to_many(p, account, action);
-        return TAKEN;
+        break;
     case ACT_ABSENT:
         tell_room(p);
         return TAKEN;
     case ACT_DROP:
     case ACT_IMPOSSIBLE:
-        break;
+        return TAKEN;
     }
-    return TAKEN;
+    if (did == TAKEN)
+        carbons_received(p, action, match);
+    return did;
 }
 
 bool deliver_spread(struct spread *spread, const struct stanza *s, struct slice jid)

@@ -34,6 +34,9 @@ enum deliver_action {
 enum deliver_action deliver_rule(enum deliver_kind kind, enum deliver_target target, enum deliver_who who);
 enum deliver_kind   deliver_kind_of(const struct stanza *s);
 
+/* With `match` the session of ACT_SESSION: is `s` among those that get it? */
+bool deliver_reaches(const struct session *s, enum deliver_action action, const struct session *match);
+
 /* p->stanza goes to where the rules say. TAKEN or a negative error. */
 int deliver(struct passage *p);
 

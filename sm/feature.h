@@ -21,6 +21,7 @@ struct passage {
     bool            exists;      /* incoming: such an account exists */
     uint64_t        again_us;    /* incoming: it was sent then to a session that ended meanwhile (resume.h)
                                     and passed the features before; 0: it comes for the first time */
+    struct slice    sent_id;     /* outgoing: the stanza-id of its record in the sender's archive; empty: none */
     struct archive_note *note;   /* incoming: how it is stored (archive.h); NULL: it is not */
     struct stanza  *stanza;      /* from and to are canonical; `to` may be empty in the outgoing pass */
 };

@@ -1,6 +1,8 @@
 /* What this server does for an account.
- * THE ORDER IS THE ORDER IN WHICH A STANZA PASSES. What is blocked goes no further (XEP-0191 3.3). Subscription sees its four presence types before
- * presence sees the rest; both come before delivery. Archive sees what nobody took or refused. At login, waiting subscription requests (RFC 6121
+ * THE ORDER IS THE ORDER IN WHICH A STANZA PASSES. What is blocked goes no further (XEP-0191 3.3).
+ * Subscription sees its four presence types before presence sees the rest; both come before delivery. Archive
+ * sees what nobody took or refused; carbons copy what was archived, with its id. At login, waiting subscription
+ * requests (RFC 6121
  * 3.1.3) come before waiting messages (XEP-0160). At the end of an account the contacts are told first
  * (register -> roster), then the rows go. */
 
@@ -13,6 +15,7 @@
     X(subscription)  /* RFC 6121 3 */       \
     X(presence)      /* RFC 6121 4 */       \
     X(archive)       /* XEP-0313, 0359 */   \
+    X(carbons)       /* XEP-0280 */         \
     X(offline)       /* XEP-0160 */         \
     X(offline_retrieval) /* XEP-0013 */     \
     X(mam)           /* XEP-0313 */         \

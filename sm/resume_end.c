@@ -4,6 +4,7 @@
 
 #include "resume_inner.h"
 
+#include "carbons.h"
 #include "delay.h"
 #include "deliver.h"
 #include "jid.h"
@@ -56,7 +57,8 @@ void resume_again(struct sm *sm, struct stanza *s, bool exists, uint32_t epoch, 
     };
     int did;
 
-    if (s->name == STANZA_MESSAGE && jid_is_bare(s->to) && others_have_it(sm, p.owner, epoch))
+    if (s->name == STANZA_MESSAGE && (s->flags & STANZA_COPY || (jid_is_bare(s->to) ? others_have_it(sm, p.owner, epoch)
+                                                                 : carbons_took(sm, s, epoch, sent_us))))
         return;
     p.out = outcome_new(sm, p.owner, trace);
     outcome_request(p.out, s);

@@ -139,9 +139,10 @@ bool resume_stanza(const struct queued *q, struct slice full, struct stanza *out
         return false;
     *out = f->stanza;
     out->content = f->body;
-    /* What is fanned out to sessions and no room's was for the account (RFC 6121 8.5.2). */
+    /* What is fanned out to sessions, and is no room's and no carbon, was for the account (RFC 6121 8.5.2). */
     if (!out->to.len)
-        out->to = out->name == STANZA_MESSAGE && out->type != TYPE_GROUPCHAT ? jid_bare(full) : full;
+        out->to = out->name == STANZA_MESSAGE && out->type != TYPE_GROUPCHAT && !(out->flags & STANZA_COPY)
+                      ? jid_bare(full) : full;
     return true;
 }
 

@@ -134,6 +134,7 @@ void session_remove(struct sessions *ss, struct session **sp)
     if (--account->count == 0) {
         table_remove(ss->accounts, slice_of(account->jid, account->jid_len));
         table_free(&account->blocked);
+        free(account->copied);
         free(account);
     }
     free(s);

@@ -19,6 +19,7 @@ struct online {
     struct sessions *all;
     uint64_t         marked_us;        /* when it was last written up to where all is delivered (archive.c) */
     struct table    *blocked;          /* whom it blocks (blocked.c); NULL: nobody, or not read yet */
+    struct copied   *copied;           /* carbons.c: one block of memory, freed with it; or NULL */
     unsigned         count;
     bool             blocked_known;
     uint16_t         jid_len;
@@ -46,6 +47,7 @@ struct session {
     struct directed *directed;
     unsigned         directed_count;
     uint32_t         receptive;        /* sm->epoch when its priority became non-negative */
+    uint32_t         copies_since;     /* sm->epoch when it asked for carbons */
     uint8_t          secret[SESSION_SECRET];
     int8_t           priority;
     bool             available;        /* has sent initial presence, RFC 6121 4.2 */
@@ -123,7 +125,7 @@ struct slice session_address(const struct session *s);
 /* Keeps content and language of an available presence; an empty lang is none. */
 void session_present(struct session *s, struct slice content, struct slice lang, int priority);
 void session_absent(struct session *s);
-void session_set_carbons(struct session *s, bool on);
+void session_set_carbons(struct session *s, bool on);                 /* for carbons_set() */
 void session_set_inactive(struct session *s, bool inactive);
 void session_set_client(struct session *s, struct slice client);      /* an empty one is none */
 /* False: the list is full (DIRECTED_MAX). Adding twice is fine. */

@@ -1,7 +1,7 @@
 /* Rows of sessions (session_live.h).
  * SESSION, by handle: u8 format 3, u32 and u64 instance and incarnation of c2sd, u64 conn, u64 since_us,
- * u16 flags, u8 priority, secret, sized JID, sized address, sized presence, sized language, u32 count and
- * as many sized JIDs of directed presence, u64 given, then what resume.h adds.
+ * u16 flags, u8 priority, secret, sized JID, sized address, sized presence, sized language, sized client, u32 count and
+ * as many sized JIDs of directed presence, u64 given, u32 copies_since, then what resume.h adds.
  * INSTANCE "handles": u8 format 1, u32: no generation of a handle above it has been given out. */
 
 #include "session_live.h"
@@ -58,6 +58,7 @@ void session_row_put(struct buf *row, const struct session *s)
     for (const struct directed *d = s->directed; d; d = d->next)
         buf_put_sized(row, slice_of(d->jid, d->len));
     buf_put_u64(row, s->given);
+    buf_put_u32(row, s->copies_since);
     resume_row_put(row, s);
 }
 
@@ -140,6 +141,9 @@ struct session *session_row_take(struct sm *sm, uint64_t handle, struct cursor *
     take_presence(c, s, flags, priority);
     take_directed(c, s);
     s->given = take_u64(c);
+    s->copies_since = take_u32(c);
+    if ((int32_t)(s->copies_since - sm->epoch) > 0)
+        sm->epoch = s->copies_since;
     if (c->bad || resume_row_take(sm, c, s))
         return NULL;
     return s;
