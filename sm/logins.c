@@ -113,9 +113,10 @@ static void succeed(struct login *login, const struct sasl_answer *a)
     buf_free(&ticket);
 }
 
-static void fail(struct login *login, const char *condition)
+static void fail(struct login *login, const char *condition, const char *text)
 {
-    struct auth_done done = { .condition = slice_str(condition ? condition : "not-authorized") };
+    struct auth_done done = { .condition = slice_str(condition ? condition : "not-authorized"),
+                              .text = slice_str(text) };
 
     logins_failed++;
     log_info("login_failed", "conn", log_hex(login->conn), "from", login->address, "why", condition, NULL);
@@ -135,7 +136,7 @@ static void on_answer(void *arg, const struct sasl_answer *a)
     if (a->outcome == SASL_OK)
         succeed(login, a);
     else
-        fail(login, a->condition);
+        fail(login, a->condition, a->text);
     if (!login->beginning)
         login_free(login);
 }
@@ -175,7 +176,7 @@ void on_auth_start(void *self, const struct frame *f)
         begin(login, &start);
         return;
     }
-    fail(login, sm->stopping ? "temporary-auth-failure" : "not-authorized");
+    fail(login, sm->stopping ? "temporary-auth-failure" : "not-authorized", NULL);
     login_free(login);
 }
 

@@ -97,6 +97,22 @@ static void bind_domains(struct self *self)
         link_bind_domain(self->daemon->link, slice_str(settings->domain[i].name));
 }
 
+/* An address may reach each of the instances, an account has one. */
+static void apply_login_rules(struct self *self)
+{
+    const struct settings *s = self->daemon->settings;
+    struct login_rules     rules = {
+        .pair_max = s->limits.login_failures_max,
+        .address_max = settings_share(s, self->daemon->instance, s->limits.login_failures_per_address),
+        .account_max = s->limits.login_failures_per_account,
+        .refuse_ms = (uint64_t)s->limits.login_refuse_seconds * 1000,
+        .refuse_max_ms = (uint64_t)s->limits.login_refuse_max * 1000,
+        .delay_max_ms = (uint64_t)s->limits.login_delay_max * 1000,
+    };
+
+    sasl_rules(self->sm.sasl, &rules);
+}
+
 /* What modules keep of the settings, at start and after each reload. */
 static void apply_settings(struct self *self)
 {
@@ -105,6 +121,7 @@ static void apply_settings(struct self *self)
     self->sm.settings = settings;
     credentials_usual_iterations(settings->server.scram_iterations);
     sasl_allow_clear(self->sm.sasl, !settings->server.require_tls);
+    apply_login_rules(self);
     for (size_t i = 0; i < settings->domain_count; i++)
         if (strcmp(settings->domain[i].registration, "invite") == 0 ||
             strcmp(settings->domain[i].registration, "review") == 0)

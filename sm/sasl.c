@@ -12,11 +12,11 @@
 
 /* Strongest first. GNU SASL's own list is never offered (it has DIGEST-MD5, CRAM-MD5, LOGIN...). */
 static const struct sasl_mechanism mechanisms[] = {
-    { "SCRAM-SHA-256-PLUS", true, false, SCRAM_SHA_256, scram_take },
-    { "SCRAM-SHA-1-PLUS", true, false, SCRAM_SHA_1, scram_take },
-    { "SCRAM-SHA-256", false, false, SCRAM_SHA_256, scram_take },
-    { "SCRAM-SHA-1", false, false, SCRAM_SHA_1, scram_take },
-    { "PLAIN", false, true, SCRAM_SHA_256, plain_take },
+    { "SCRAM-SHA-256-PLUS", true, false, true, SCRAM_SHA_256, scram_take },
+    { "SCRAM-SHA-1-PLUS", true, false, true, SCRAM_SHA_1, scram_take },
+    { "SCRAM-SHA-256", false, false, true, SCRAM_SHA_256, scram_take },
+    { "SCRAM-SHA-1", false, false, true, SCRAM_SHA_1, scram_take },
+    { "PLAIN", false, true, true, SCRAM_SHA_256, plain_take },
 };
 
 const char *const sasl_mechanisms[] = {
@@ -30,6 +30,7 @@ struct sasl *sasl_new(struct sm_store *s, struct loop *loop)
 
     sasl->store = s;
     sasl->loop = loop;
+    sasl->throttle = login_throttle_new();
     list_init(&sasl->exchanges);
     int rc = gsasl_init(&sasl->gsasl);
     if (rc != GSASL_OK)
@@ -46,6 +47,11 @@ struct sasl *sasl_new(struct sm_store *s, struct loop *loop)
 void sasl_allow_clear(struct sasl *sasl, bool allow)
 {
     sasl->allow_clear = allow;
+}
+
+void sasl_rules(struct sasl *sasl, const struct login_rules *rules)
+{
+    sasl->rules = *rules;
 }
 
 static const struct sasl_mechanism *mechanism_find(struct slice name)
@@ -78,25 +84,101 @@ static void exchange_free(struct sasl_exchange *x)
     buf_free(&x->binding_name);
     buf_free(&x->binding);
     buf_free(&x->header);
+    buf_free(&x->address);
+    buf_free(&x->held_bytes);
     wipe(&x->keys, sizeof x->keys);
     free(x);
 }
 
-static void exchange_end(struct sasl_exchange *x, const struct sasl_answer *answer)
+static void exchange_tell(struct sasl_exchange *x, const struct sasl_answer *answer)
 {
     exchange_close(x);
     x->answer(x->arg, answer);
     exchange_free(x);
 }
 
-void exchange_fail(struct sasl_exchange *x, const char *condition)
+static void held_over(void *arg)
 {
-    struct sasl_answer answer = { .outcome = SASL_FAILED, .condition = condition };
+    struct sasl_exchange *x = arg;
+
+    exchange_tell(x, &x->held);
+}
+
+static struct login_try try_of(const struct sasl_exchange *x)
+{
+    return (struct login_try){ buf_slice(&x->address), jid_slice(&x->jid) };
+}
+
+/* While an account is under attack, both outcomes come late to who is not known to be its owner. */
+static uint64_t delay_of(const struct sasl_exchange *x)
+{
+    struct login_try who = try_of(x);
+
+    return x->mechanism->guessable
+               ? login_delay(x->sasl->throttle, &who, &x->sasl->rules, loop_now_ms(x->sasl->loop)) : 0;
+}
+
+static void exchange_end(struct sasl_exchange *x, const struct sasl_answer *answer, uint64_t wait)
+{
+    if (!wait) {
+        exchange_tell(x, answer);
+        return;
+    }
+    x->held = *answer;
+    x->held.jid = jid_slice(&x->jid);
+    buf_put_slice(&x->held_bytes, answer->bytes);
+    x->held.bytes = buf_slice(&x->held_bytes);
+    timer_disarm(&x->patience);
+    x->patience.fire = held_over;
+    timer_arm(x->sasl->loop, &x->patience, wait);
+}
+
+/* Whether this address may learn the outcome of a guess at this account. */
+static bool may_guess(struct sasl_exchange *x)
+{
+    struct login_try who = try_of(x);
+
+    return !x->mechanism->guessable ||
+           login_allowed(x->sasl->throttle, &who, &x->sasl->rules, loop_now_ms(x->sasl->loop));
+}
+
+static void fail_with(struct sasl_exchange *x, const char *condition, const char *text)
+{
+    struct sasl_answer answer = { .outcome = SASL_FAILED, .condition = condition, .text = text };
 
     log_info("login_refused", "jid", log_slice(jid_slice(&x->jid)), "kind", x->mechanism->name, "why",
-             condition,
-             NULL);
-    exchange_end(x, &answer);
+             condition, NULL);
+    exchange_end(x, &answer, delay_of(x));
+}
+
+static void refuse_for_now(struct sasl_exchange *x)
+{
+    fail_with(x, "temporary-auth-failure", "Too many failed logins; try again later");
+}
+
+/* Only a wrong password is a guess. */
+void exchange_fail(struct sasl_exchange *x, const char *condition)
+{
+    struct login_try who = try_of(x);
+
+    if (!x->mechanism->guessable || strcmp(condition, "not-authorized") != 0) {
+        fail_with(x, condition, NULL);
+    } else if (!may_guess(x)) {
+        refuse_for_now(x);
+    } else {
+        login_failed(x->sasl->throttle, &who, &x->sasl->rules, loop_now_ms(x->sasl->loop));
+        fail_with(x, condition, NULL);
+    }
+}
+
+static void exchange_let_in(struct sasl_exchange *x, const struct sasl_answer *answer)
+{
+    struct login_try who = try_of(x);
+    uint64_t         wait = delay_of(x);
+
+    if (x->mechanism->guessable)
+        login_succeeded(x->sasl->throttle, &who, loop_now_ms(x->sasl->loop));
+    exchange_end(x, answer, wait);
 }
 
 void exchange_succeed(struct sasl_exchange *x, struct slice data)
@@ -109,10 +191,12 @@ void exchange_succeed(struct sasl_exchange *x, struct slice data)
     store_view_end(&view);
     if (!there)
         exchange_fail(x, "not-authorized");
+    else if (!may_guess(x))
+        refuse_for_now(x);
     else if (info.disabled)
         exchange_fail(x, "account-disabled");
     else
-        exchange_end(x, &answer);
+        exchange_let_in(x, &answer);
 }
 
 void exchange_continue(struct sasl_exchange *x, struct slice challenge)
@@ -176,6 +260,7 @@ static struct sasl_exchange *exchange_new(struct sasl *sasl, const struct auth_s
     buf_put_slice(&x->domain, start->domain);
     buf_put_slice(&x->binding_name, start->binding_name);
     buf_put_slice(&x->binding, start->binding_data);
+    buf_put_slice(&x->address, start->address);
     x->patience = (struct timer){ .fire = patience_over, .arg = x };
     timer_arm(sasl->loop, &x->patience, SASL_PATIENCE_MS);
     list_append(&sasl->exchanges, &x->link);
@@ -224,7 +309,7 @@ struct sasl_exchange *sasl_begin(struct sasl *sasl, const struct auth_start *sta
 
 void sasl_step(struct sasl_exchange *x, struct slice bytes)
 {
-    if (!x->over)
+    if (!x->over && x->held.outcome == SASL_CONTINUE)
         take(x, bytes);
 }
 
@@ -247,6 +332,7 @@ void sasl_free(struct sasl **sasl)
         struct sasl_exchange *x = LIST_OWNER(node, struct sasl_exchange, link);
         sasl_abort(&x);
     }
+    login_throttle_free(&(*sasl)->throttle);
     gsasl_done((*sasl)->gsasl);
     free(*sasl);
     *sasl = NULL;

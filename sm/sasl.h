@@ -5,6 +5,7 @@
 
 #include "account.h"
 #include "login.h"
+#include "login_throttle.h"
 
 struct sasl;             /* all exchanges of this sm */
 struct sasl_exchange;
@@ -15,6 +16,9 @@ void         sasl_free(struct sasl **sasl);
 /* PLAIN without TLS is refused (encryption-required) unless this was said (server.require_tls = false). */
 void         sasl_allow_clear(struct sasl *sasl, bool allow);
 
+/* How failed logins are counted (login_throttle.h); copied. Without it nothing is. */
+void         sasl_rules(struct sasl *sasl, const struct login_rules *rules);
+
 enum sasl_outcome { SASL_CONTINUE, SASL_OK, SASL_FAILED };
 
 struct sasl_answer {
@@ -22,6 +26,7 @@ struct sasl_answer {
     struct slice      bytes;          /* challenge, or additional data with success */
     struct slice      jid;            /* bare, on SASL_OK */
     const char       *condition;      /* RFC 6120 6.5, on SASL_FAILED */
+    const char       *text;           /* for people, on SASL_FAILED; or NULL */
 };
 
 /* May run before the call returns. After OK or FAILED the exchange is gone. Slices borrow until it returns. */

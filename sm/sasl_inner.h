@@ -18,11 +18,14 @@ struct sasl {
     struct list      exchanges;
     unsigned         count;
     bool             allow_clear;
+    struct login_throttle *throttle;
+    struct login_rules     rules;
 };
 
 struct sasl_mechanism {
     const char     *name;
     bool            plus, clear;         /* binds to the channel; carries the password itself */
+    bool            guessable;           /* what is proven is a password: failures are counted */
     enum scram_hash hash;
     /* Takes one message of the client. Answers by exchange_continue or exchange_end, or later. */
     void          (*take)(struct sasl_exchange *x, struct slice bytes);
@@ -39,6 +42,9 @@ struct sasl_exchange {
     bool                        *ended;        /* set when it ends inside sasl_begin */
     bool                         over, plus_offered;
     struct buf                   domain, binding_name, binding;
+    struct buf                   address;      /* of the client */
+    struct sasl_answer           held;         /* the outcome, when it is told later than it is known */
+    struct buf                   held_bytes;
     struct buf                   header;       /* the GS2 header of the first message (RFC 5802 7) */
     struct jid                   jid;          /* len 0: no name that could be an account's */
     bool                         known;        /* keys are an account's, not plausible ones */

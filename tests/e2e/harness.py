@@ -245,10 +245,10 @@ class Client:
 
     ids = itertools.count(1)
 
-    def __init__(self, server, domain, tls=False, address="127.0.0.1", port=None):
+    def __init__(self, server, domain, tls=False, address="127.0.0.1", port=None, source=None):
         self.server, self.domain = server, domain
         self.port = port or (server.c2s_tls if tls else server.c2s)
-        self.sock = socket.create_connection((address, self.port), PATIENCE)
+        self.sock = socket.create_connection((address, self.port), PATIENCE, (source, 0) if source else None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.parser, self.depth, self.queue = None, 0, []
         self.header = None

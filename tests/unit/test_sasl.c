@@ -365,6 +365,51 @@ static void an_unknown_user_looks_like_any_other(void **state)
     assert_int_equal(strcspn(first + 1, ","), strcspn(other + 1, ","));     /* salts as long */
 }
 
+/* ---- guessing (login_throttle.h) ---- */
+
+static void the_right_password_is_told_nothing_where_too_many_were_wrong(void **state)
+{
+    struct talk             *t = *state;
+    const struct login_rules rules = { .pair_max = 2, .refuse_ms = 60000, .refuse_max_ms = 60000 };
+    struct client            wrong = { .name = "juliet", .password = "guess", .initial = true };
+    struct client            right = { .name = "juliet", .password = "secret", .initial = true };
+    struct auth_start        here = hello("SCRAM-SHA-1"), elsewhere = here;
+
+    sasl_rules(t->sasl, &rules);
+    here.address = SLICE("192.0.2.1");
+    elsewhere.address = SLICE("192.0.2.2");
+    converse(t, here, &wrong);
+    converse(t, here, &wrong);
+    expect_refused(t, "not-authorized");
+    converse(t, here, &right);
+    expect_refused(t, "temporary-auth-failure");
+    assert_int_equal(buf_len(&t->bytes), 0);       /* no proof of the server's either */
+    converse(t, elsewhere, &right);
+    assert_int_equal(t->outcome, SASL_OK);
+}
+
+static void under_attack_both_outcomes_come_late(void **state)
+{
+    struct talk             *t = *state;
+    const struct login_rules rules = { .account_max = 1, .refuse_max_ms = 60000, .delay_max_ms = 50 };
+    struct client            wrong = { .name = "juliet", .password = "guess", .initial = true };
+    struct client            right = { .name = "juliet", .password = "secret", .initial = true };
+    struct auth_start        start = hello("SCRAM-SHA-1");
+
+    sasl_rules(t->sasl, &rules);
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t before = loop_now_ms(t->f->loop);
+
+        start.address = slice_str(i < 2 ? "192.0.2.1" : "192.0.2.2");
+        converse(t, start, i < 2 ? &wrong : &right);
+        assert_true(loop_now_ms(t->f->loop) >= before + 50);
+    }
+    assert_int_equal(t->outcome, SASL_OK);
+    begin_with(t, start, SLICE("n,,n=juliet,r=abcdefghijkl"));
+    sasl_step(t->exchange, SLICE("c=biws,r=wrong,p=AAAA"));     /* now known there: at once */
+    expect_refused(t, "not-authorized");
+}
+
 /* ---- malformed ---- */
 
 static void malformed_messages_are_refused(void **state)
@@ -469,6 +514,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(c_must_repeat_the_first_message, start, end),
         cmocka_unit_test_setup_teardown(only_oneself_may_be_the_authzid, start, end),
         cmocka_unit_test_setup_teardown(an_unknown_user_looks_like_any_other, start, end),
+        cmocka_unit_test_setup_teardown(the_right_password_is_told_nothing_where_too_many_were_wrong, start, end),
+        cmocka_unit_test_setup_teardown(under_attack_both_outcomes_come_late, start, end),
         cmocka_unit_test_setup_teardown(malformed_messages_are_refused, start, end),
         cmocka_unit_test_setup_teardown(plain_wants_tls, start, end),
         cmocka_unit_test_setup_teardown(an_abandoned_exchange_never_answers, start, end),
