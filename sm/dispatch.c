@@ -12,6 +12,7 @@
 #include "log.h"
 #include "logins.h"
 #include "ns.h"
+#include "outbox.h"
 #include "resume.h"
 #include "stanza_error.h"
 #include "stats.h"
@@ -335,6 +336,8 @@ void dispatch_local(struct sm *sm, const struct frame *f)
     outcome_request(o, &s);
     outcome_owes(o, debt.session, debt.number);
     dispatch_incoming(sm, o, &s);
+    if (outbox_is_tag(f->number))
+        outbox_taken(sm, outcome_accounts(o), f);
     outcome_settle(&o);
 }
 

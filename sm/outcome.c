@@ -296,7 +296,7 @@ static void release_away(struct sm *sm, const struct frame *f)
     enum zerr    err = ways_send(sm->ways, &copy, f->dest.role == ROLE_C2SD ? 0 : f->number, NULL);
 
     if (err) {
-        outbox_done(sm, f->number, f->stanza.from);
+        outbox_done(sm, f);
         outcome_undeliverable(sm, f, err);
     } else if (debt.session)
         resume_owe_again(session_by_handle(sm->sessions, debt.session), debt.number);
@@ -355,17 +355,28 @@ void outcome_drain(struct sm *sm)
     ways->made = NULL;
 }
 
+bool outcome_held(const struct outcome *o)
+{
+    const struct lane *lane = lane_of(o->sm, o->owner);
+
+    return lane && lane->held;
+}
+
 static void drop_empty_batch(struct store_batch **b)
 {
     if (*b && store_batch_empty(*b))
         store_batch_free(b);
 }
 
-/* What is stored and has still to be handed on by another daemon. */
+/* What is stored and has still to be handed on by another daemon, or stored by another account. */
 static void note_leaving(struct outcome *o)
 {
-    for (struct item *i = o->items; i; i = i->next)
-        outbox_put(o->sm, o->archive, &i->frame);
+    for (struct item *i = o->items; i; i = i->next) {
+        if (o->archive && outbox_put(o->sm, OUTBOX_ARCHIVE, o->archive, &i->frame))
+            continue;
+        if (o->accounts && i->when == AFTER_COMMIT)
+            outbox_put(o->sm, OUTBOX_ACCOUNTS, o->accounts, &i->frame);
+    }
 }
 
 void outcome_settle(struct outcome **op)
@@ -373,13 +384,12 @@ void outcome_settle(struct outcome **op)
     struct outcome *o = *op;
     struct sm      *sm = o->sm;
     struct lane    *lane = lane_of(sm, o->owner);
-    bool            behind = lane && lane->held, waits;
+    bool            behind = outcome_held(o), waits;
 
     *op = NULL;
     drop_empty_batch(&o->accounts);
     drop_empty_batch(&o->archive);
-    if (o->archive)
-        note_leaving(o);
+    note_leaving(o);
     waits = lane || o->accounts || o->archive;
     if (!behind)
         release_items(o, !waits);

@@ -26,7 +26,8 @@
     X(CLIENT)        /* sm/clients.c: owner NUL client -> what was seen of it */   \
     X(PUSH)          /* sm/push.c: owner NUL service NUL node -> registration */   \
     X(LAST)          /* sm/last.c: owner -> end of the last session */             \
-    X(PREFERENCE)    /* sm/preferences.c: owner -> what is archived, how long */
+    X(PREFERENCE)    /* sm/preferences.c: owner -> what is archived, how long */ \
+    X(HANDED)        /* sm/outbox.c: what was said and the other has yet to store */
 
 /* Archive environment, <data>/archive. */
 #define ARCHIVE_TABLES(X)                                                        \

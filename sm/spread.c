@@ -57,6 +57,22 @@ void spread_session(struct spread *sp, const struct session *s)
     group_add(group_of(sp, &s->c2sd, 0), s->conn, s->handle, slice_of(NULL, 0), full);
 }
 
+/* Presence must not overtake the subscription that brings it (RFC 6120 10.1): while that of the recipient
+ * waits for its commit, or will do so when this leaves, it takes the way of the other stanzas to him. */
+static bool comes_behind(const struct spread *sp, struct slice bare)
+{
+    return sp->stanza->name == STANZA_PRESENCE &&
+           (sp->when == AFTER_COMMIT || outcome_held(sp->out) || outcome_waits(sp->sm, bare));
+}
+
+static void spread_behind(struct spread *sp, struct slice jid)
+{
+    struct stanza one = *sp->stanza;
+
+    one.to = arena_copy(sp->sm->arena, jid);
+    outcome_route(sp->out, sp->when, &one);
+}
+
 static void spread_here(struct spread *sp, struct slice bare)
 {
     struct online *account = session_online(sp->sm->sessions, bare);
@@ -78,7 +94,9 @@ void spread_jid(struct spread *sp, struct slice jid)
     if (routes_find(sm->routes, jid, &dest, &generation))
         return;
     if (dest.role == sm->self.role && dest.instance == sm->self.instance && sm_owns(sm, jid_bare(jid))) {
-        if (jid_is_bare(jid))
+        if (comes_behind(sp, jid_bare(jid)))
+            spread_behind(sp, jid);
+        else if (jid_is_bare(jid))
             spread_here(sp, jid);
         else {
             struct session *s = session_by_jid(sm->sessions, jid);

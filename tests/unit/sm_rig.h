@@ -217,6 +217,16 @@ static void rig_make_routes(void)
     routes_set_generation(rig_routes, 1);
 }
 
+RIG void rig_killed_here(void);
+static bool rig_dies_between;      /* when one account of this instance would hear what another one said */
+
+static void rig_local(struct sm *sm, const struct frame *f)
+{
+    if (rig_dies_between)
+        rig_killed_here();
+    dispatch_local(sm, f);
+}
+
 /* A process of this instance begins, with what the one before left in rig_dir. */
 RIG void rig_open(void)
 {
@@ -242,7 +252,7 @@ RIG void rig_open(void)
         .on_kept = rig_on_kept,
     };
     rig_link = link_new(rig.loop, &nobody);
-    rig.ways = ways_new(&outlet, dispatch_local);
+    rig.ways = ways_new(&outlet, rig_local);
     rig.resumes = resumes_new(&rig);
     rig.sessions = sessions_new(rig.live);
     sessions_live_start(&rig);

@@ -295,6 +295,23 @@ static void two_local_users_subscribe(void **state)
     assert_says(out, "<item jid='ben@a.org' subscription='none'/>");
 }
 
+/* Nothing waits for a commit in between: the presence is said while both halves are on their way. */
+static void presence_does_not_overtake_the_subscription(void **state)
+{
+    const char *got, *granted, *shown;
+
+    (void)state;
+    rig_client(ben, "presence", "subscribe", "anna@a.org", "");
+    rig_forget();
+    rig_client(anna, "presence", "subscribed", "ben@a.org", "");
+    rig_client(anna, "presence", "", NULL, "<show>dnd</show>");
+    got = rig_took();
+    granted = strstr(got, "type='subscribed'");
+    shown = strstr(got, "c2 <presence from='anna@a.org/x' id='i1' to='ben@a.org'><show>dnd</show>");
+    if (!granted || !shown || shown < granted)
+        fail_msg("%s", got);
+}
+
 static void a_request_waits_for_the_login_and_until_it_is_answered(void **state)
 {
     (void)state;
@@ -574,6 +591,7 @@ int main(void)
         FLOW(versions_send_only_what_changed),
         FLOW(bad_roster_sets_are_refused),
         FLOW(two_local_users_subscribe),
+        FLOW(presence_does_not_overtake_the_subscription),
         FLOW(a_request_waits_for_the_login_and_until_it_is_answered),
         FLOW(removal_from_the_roster_ends_both_directions),
         FLOW(login_shows_and_asks),

@@ -3,6 +3,8 @@
 
 #include "sm_rig.h"
 
+#include "roster.h"
+
 #include <lmdb.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -393,7 +395,9 @@ static void after_a_power_cut_what_was_stored_and_not_handed_on_goes_again(void 
     assert_says(out, "<body>abroad</body>");
     assert_int_equal(outbox_rows_now(), 1);
     assert_true(outbox_is_tag(rig_tag));
-    outbox_done(&rig, rig_tag, SLICE("anna@a.org/x"));
+    rig_tagged.number = rig_tag;
+    rig_tagged.stanza.from = SLICE("anna@a.org/x");
+    outbox_done(&rig, &rig_tagged);
     outbox_free(&rig.outbox);
     rig.outbox = outbox_new(&rig, false);
     assert_int_equal(outbox_rows_now(), 0);
@@ -414,6 +418,89 @@ static void after_a_kill_what_was_confirmed_does_not_go_again(void **state)
     assert_int_equal(outbox_rows_now(), 0);
 }
 
+/* ---- the two halves of a subscription ---- */
+
+static const char *const halves[] = { "subscribe", "subscribed", "unsubscribe", "unsubscribed" };
+static unsigned          cut_at;
+
+/* Says the steps of a friendship and its end, and dies when the other half of step `cut_at` is to come. */
+static void dies_between_the_halves(void)
+{
+    struct session *anna, *bert;
+
+    rig_account("anna@a.org");
+    rig_account("bert@a.org");
+    anna = rig_bind("anna@a.org/x", 1);
+    bert = rig_bind("bert@a.org/y", 2);
+    for (unsigned i = 0; i <= cut_at; i++) {
+        bool of_anna = i % 2 == 0;
+        rig_dies_between = i == cut_at;
+        rig_client(of_anna ? anna : bert, "presence", halves[i], of_anna ? "bert@a.org" : "anna@a.org", "");
+        rig_wait();
+    }
+}
+
+static unsigned handed_rows(void)
+{
+    struct store_view *view = store_view(rig.store.accounts);
+    unsigned           rows = 0;
+
+    store_each(view, T_HANDED, slice_of(NULL, 0), slice_of(NULL, 0), false, count_row, &rows);
+    store_view_end(&view);
+    return rows;
+}
+
+static void expect_item(const char *owner, const char *contact, unsigned flags)
+{
+    struct store_view *view = store_view(rig.store.accounts);
+    struct roster_item item;
+
+    roster_find(&rig, view, slice_str(owner), slice_str(contact), &item);
+    store_view_end(&view);
+    if (item.flags != flags)
+        fail_msg("cut at %s: %s has %s as %u, not %u", halves[cut_at], owner, contact, item.flags, flags);
+}
+
+/* Whoever said something and was told so is believed by the other after a power cut, too. */
+static void after_a_power_cut_both_halves_are_there(void **state)
+{
+    static const struct { unsigned of_anna, of_bert; bool pending; } after[] = {
+        { ROSTER_ASK, 0, true }, { ROSTER_TO, ROSTER_FROM, false }, { 0, 0, false },
+    };
+
+    (void)state;
+    for (cut_at = 0; cut_at < COUNT_OF(after); cut_at++) {
+        if (cut_at) {
+            rig_teardown(NULL);
+            rig_prepare(NULL);
+        }
+        rig_live_and_die(dies_between_the_halves);
+        live_memory_is_void();
+        rig_open();
+        rig_wait();
+        expect_item("anna@a.org", "bert@a.org", after[cut_at].of_anna);
+        expect_item("bert@a.org", "anna@a.org", after[cut_at].of_bert);
+        struct store_view *view = store_view(rig.store.accounts);
+        bool pending = store_get(view, T_PENDING, sm_key(&rig, SLICE("bert@a.org"), SLICE("anna@a.org"))).p;
+        store_view_end(&view);
+        assert_int_equal(pending, after[cut_at].pending);
+        assert_int_equal(handed_rows(), 0);
+    }
+}
+
+/* The turn that the kill undid is done again from live memory, and leaves no row either. */
+static void after_a_kill_both_halves_are_there(void **state)
+{
+    (void)state;
+    cut_at = 1;
+    rig_live_and_die(dies_between_the_halves);
+    rig_open();
+    rig_wait();
+    expect_item("anna@a.org", "bert@a.org", ROSTER_TO);
+    expect_item("bert@a.org", "anna@a.org", ROSTER_FROM);
+    assert_int_equal(handed_rows(), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_prepare, rig_teardown)
@@ -428,6 +515,8 @@ int main(void)
         T(an_iq_under_way_gets_one_answer),
         T(an_iq_that_was_answered_gets_no_second_answer),
         T(after_a_power_cut_what_was_stored_and_not_handed_on_goes_again),
+        T(after_a_power_cut_both_halves_are_there),
+        T(after_a_kill_both_halves_are_there),
         T(after_a_kill_what_was_confirmed_does_not_go_again),
     };
 
