@@ -115,6 +115,25 @@ void sha256(struct slice in, uint8_t out[32])
     digest(GNUTLS_DIG_SHA256, in, out);
 }
 
+size_t digest_named(struct slice name, struct slice in, uint8_t out[DIGEST_MAX])
+{
+    static const struct {
+        const char               *name;
+        gnutls_digest_algorithm_t algorithm;
+    } rows[] = {
+        { "sha-1", GNUTLS_DIG_SHA1 },         { "sha-256", GNUTLS_DIG_SHA256 },
+        { "sha-512", GNUTLS_DIG_SHA512 },     { "sha3-256", GNUTLS_DIG_SHA3_256 },
+        { "sha3-512", GNUTLS_DIG_SHA3_512 },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (slice_is(name, rows[i].name)) {
+            digest(rows[i].algorithm, in, out);
+            return gnutls_hash_get_len(rows[i].algorithm);
+        }
+    return 0;
+}
+
 void hmac_sha256(struct slice key, struct slice in, uint8_t out[32])
 {
     must(gnutls_hmac_fast(GNUTLS_MAC_SHA256, datum(key).data, key.len, datum(in).data, in.len, out), "hmac");

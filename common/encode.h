@@ -18,6 +18,10 @@ void random_id(char out[RANDOM_ID]);
 
 void sha1(struct slice in, uint8_t out[20]);
 void sha256(struct slice in, uint8_t out[32]);
-void hmac_sha256(struct slice key, struct slice in, uint8_t out[32]);
+/* A hash by its textual name (XEP-0300 2): sha-1, sha-256, sha-512, sha3-256, sha3-512. Bytes written to
+ * `out`; 0: not one of these. */
+enum { DIGEST_MAX = 64 };
+size_t digest_named(struct slice name, struct slice in, uint8_t out[DIGEST_MAX]);
+void   hmac_sha256(struct slice key, struct slice in, uint8_t out[32]);
 /* Constant time. */
 bool same_secret(struct slice a, struct slice b);

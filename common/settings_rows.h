@@ -78,6 +78,11 @@
     X(INT, vcard_max,           131072,  1000, 1048576, "bytes",   "of one vCard")                  \
     X(INT, private_max,         131072,  1000, 1048576, "bytes",   "of one private XML element")    \
     X(INT, private_items_max,       50,     1,   10000, "items",   "private XML elements of one account") \
+    X(INT, caps_stored,          10000,   256, 1000000, "capabilities", "of clients, kept in the store for all (XEP-0115)") \
+    X(INT, caps_remembered,       1000,    10, 1000000, "capabilities", "of clients, kept in memory by one instance") \
+    X(INT, caps_waiting,         10000,     1, 1000000, "clients", "whose capabilities one instance is asking for") \
+    X(INT, caps_contacts,      1000000,   100, 100000000, "pairs",  "of an account and an available client of a contact elsewhere, whose wishes one instance remembers") \
+    X(INT, caps_contact_resources,  20,     1,    1000, "clients", "of one contact elsewhere, whose wishes are remembered") \
     X(INT, registrations_per_hour,  10,     0, 1000000, "accounts", "from one address in-band; 0 = no limit") \
     X(INT, s2s_byte_rate,       524288,     0, 1000000000, "bytes a second", "read from one stream of another server, burst ten times that; 0 = no limit") \
     X(INT, component_byte_rate, 4194304,    0, 1000000000, "bytes a second", "read from one external component, burst ten times that; 0 = no limit") \

@@ -50,5 +50,8 @@
 #define NS_SID          "urn:xmpp:sid:0"                            /* XEP-0359 */
 #define NS_REPORTING    "urn:xmpp:reporting:1"                      /* XEP-0377 */
 #define NS_EME          "urn:xmpp:eme:0"                            /* XEP-0380 */
+#define NS_CAPS_2       "urn:xmpp:caps"                             /* XEP-0390 */
+#define NS_HASHES       "urn:xmpp:hashes:2"                         /* XEP-0300 */
+#define NS_XML          "http://www.w3.org/XML/1998/namespace"      /* xml:lang */
 #define NS_SASL_CB      "urn:xmpp:sasl-cb:0"                        /* XEP-0440 */
 #define NS_OMEMO        "eu.siacs.conversations.axolotl"            /* XEP-0384 0.3 */

@@ -9,7 +9,6 @@
 #include "ns.h"
 #include "xml_write.h"
 
-#define NS_XML "http://www.w3.org/XML/1998/namespace"
 
 enum { EXTRA_MAX = 16, EXTRA_BYTES = 2048 };
 

@@ -8,7 +8,6 @@
 
 #include "ns.h"
 
-#define NS_XML "http://www.w3.org/XML/1998/namespace"
 
 enum { PLAIN, ESCAPE, BLANK, DROP, MULTIBYTE };
 /* A stanza around its addresses, id and content, with some escapes: most are written in one piece. */

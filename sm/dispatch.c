@@ -5,6 +5,7 @@
 
 #include "account.h"
 #include "archive.h"
+#include "caps.h"
 #include "deliver.h"
 #include "fanout.h"
 #include "jid.h"
@@ -352,14 +353,17 @@ static bool fanout_allowed(struct sm *sm, const struct frame *f)
 
 static void fanout_entries(struct sm *sm, const struct frame *f, struct stanza *s, struct spread *spread)
 {
+    struct caps_arrival arrival;
     struct cursor       c = { f->list, false };
     struct fanout_entry entry;
 
+    caps_arrival_begin(&arrival, sm, s);
     while (fanout_next(&c, &entry)) {
         if (!entry.jid.len || !canonical(entry.jid) || !sm_serves(sm, jid_domain(entry.jid)))
             continue;
         log_debug("stanza_fanned", "trace", log_hex(f->trace), "kind", stanza_name_text(s->name), "from",
                   log_slice(s->from), "to", log_slice(entry.jid), NULL);
+        caps_arrival_for(&arrival, entry.jid);
         /* Who waits for a commit (a subscription just granted) must not be overtaken. */
         if (!outcome_waits(sm, jid_bare(entry.jid)) && deliver_spread(spread, s, entry.jid))
             continue;

@@ -89,6 +89,10 @@ struct sm_feature {
     void (*online)(struct passage *p, struct session *s);
     /* The session can take messages from now on: its priority became non-negative. */
     void (*receptive)(struct passage *p, struct session *s);
+    /* `full`, a session of the account `owner` or of a contact of it, wants notifications of these nodes
+     * (caps_nodes_have), and did not before: it has just become available, or changed its mind. Comes
+     * outside of any outcome; the slices live until the end of the dispatch. */
+    void (*caps_known)(struct sm *sm, struct slice owner, struct slice full, struct slice nodes);
     /* The session ends; it is still in the tables. */
     void (*offline)(struct passage *p, struct session *s);
     /* The account is removed: adds the removal of what the feature keeps of p->owner to p->out. */
@@ -108,6 +112,7 @@ void features_register_stats(void);
 /* Calls the hook `online`, `receptive`, `offline` of every feature, in order. */
 void features_online(struct passage *p, struct session *s);
 void features_receptive(struct passage *p, struct session *s);
+void features_caps_known(struct sm *sm, struct slice owner, struct slice full, struct slice nodes);
 void features_offline(struct passage *p, struct session *s);
 void features_removed(struct passage *p);
 

@@ -14,6 +14,7 @@
     X(roster)        /* RFC 6121 2 */       \
     X(subscription)  /* RFC 6121 3 */       \
     X(presence)      /* RFC 6121 4 */       \
+    X(caps)          /* XEP-0115, 0390: takes the answers to its questions */ \
     X(archive)       /* XEP-0313, 0359 */   \
     X(carbons)       /* XEP-0280 */         \
     X(offline)       /* XEP-0160 */         \
@@ -58,6 +59,13 @@ void features_receptive(struct passage *p, struct session *s)
     for (size_t i = 0; i < sm_feature_count; i++)
         if (sm_features[i]->receptive)
             sm_features[i]->receptive(p, s);
+}
+
+void features_caps_known(struct sm *sm, struct slice owner, struct slice full, struct slice nodes)
+{
+    for (size_t i = 0; i < sm_feature_count; i++)
+        if (sm_features[i]->caps_known)
+            sm_features[i]->caps_known(sm, owner, full, nodes);
 }
 
 void features_offline(struct passage *p, struct session *s)

@@ -1,14 +1,13 @@
-/* Sessions to another sm and from it (handover.h). An item: u8 format, sized row (session_live.h), then what
- * resume_move_put adds: the queue. */
+/* What goes to another sm and comes from it (handover.h). An item: u8 enum handover_item; a session: sized
+ * row (session_live.h), then what resume_move_put adds: the queue; contacts: caps.h. */
 
 #include "handover.h"
 
+#include "caps.h"
 #include "feature.h"
 #include "log.h"
 #include "resume.h"
 #include "session_live.h"
-
-enum { ITEM_FORMAT = 1 };
 
 static bool leaves(const struct slots *slots, struct slice bare)
 {
@@ -36,7 +35,7 @@ static void give(struct sm *sm, struct slots *slots, struct session *s)
     struct buf item = { 0 }, row = { 0 };
 
     session_row_put(&row, s);
-    buf_put_u8(&item, ITEM_FORMAT);
+    buf_put_u8(&item, ITEM_SESSION);
     buf_put_sized(&item, buf_slice(&row));
     resume_move_put(&item, s);
     slots_give(slots, slot_of(session_bare(s)), buf_slice(&item));
@@ -51,6 +50,7 @@ void handover_give(struct sm *sm, struct slots *slots)
 {
     size_t place = 0;
 
+    caps_give(sm, slots);
     for (struct session *s; (s = sessions_next(sm->sessions, &place));)
         if (leaves(slots, session_bare(s)))
             give(sm, slots, s);
@@ -71,14 +71,12 @@ static void tell_c2sd(struct sm *sm, const struct session *s)
     outcome_settle(&o);
 }
 
-enum zerr handover_take(struct sm *sm, struct slice item)
+static enum zerr take_session(struct sm *sm, struct cursor *c)
 {
-    struct cursor   c = { item, false };
-    unsigned        format = take_u8(&c);
-    struct cursor   row = { take_sized(&c), false };
+    struct cursor   row = { take_sized(c), false };
     struct session *s;
 
-    if (c.bad || format != ITEM_FORMAT)
+    if (c->bad)
         return ZE_PROTOCOL;
     s = session_row_take(sm, 0, &row);
     if (!s)
@@ -86,5 +84,19 @@ enum zerr handover_take(struct sm *sm, struct slice item)
     log_info("session_taken", "jid", log_slice(session_jid(s)), "conn", log_hex(s->conn), NULL);
     if (!resume_hibernates(s))
         tell_c2sd(sm, s);
-    return resume_move_take(sm, s, &c);
+    return resume_move_take(sm, s, c);
+}
+
+enum zerr handover_take(struct sm *sm, struct slice item)
+{
+    struct cursor c = { item, false };
+
+    switch (take_u8(&c)) {
+    case ITEM_SESSION:
+        return take_session(sm, &c);
+    case ITEM_CONTACTS:
+        return caps_take(sm, &c);
+    default:
+        return ZE_PROTOCOL;
+    }
 }

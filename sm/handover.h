@@ -7,10 +7,12 @@
 #include "slots.h"
 #include "sm.h"
 
+enum handover_item { ITEM_SESSION = 1, ITEM_CONTACTS = 2 };
+
 /* Nothing of the slots that leave waits for a commit or an answer, and what was sent to their clients has
  * been confirmed: from now on another sm can speak to them. */
 bool handover_quiet(struct sm *sm, const struct link *link, const struct slots *slots);
 /* The sessions leave without a word to anybody. */
 void handover_give(struct sm *sm, struct slots *slots);
-/* One session from another sm. Its c2sd is told (MOVED). */
+/* One item from another sm. The c2sd of a session is told (MOVED). */
 enum zerr handover_take(struct sm *sm, struct slice item);

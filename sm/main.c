@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "archive.h"
+#include "caps.h"
 #include "daemon.h"
 #include "credentials.h"
 #include "dispatch.h"
@@ -160,6 +161,7 @@ static void *start(struct daemon *d)
     sm->resumes = resumes_new(sm);
     sm->sessions = sessions_new(d->live);
     sessions_live_start(sm);
+    caps_start(sm);
     ways_restore(sm);
     sm->logins = logins_new();
     sm->sasl = sasl_new(&sm->store, d->loop);
@@ -264,6 +266,7 @@ static void stop(void *arg)
     store_close(&sm->store.archive);
     store_close(&sm->store.accounts);
     retention_free(&sm->retention);
+    caps_free(sm);
     sessions_live_stop(sm);
     resumes_free(&sm->resumes);
     sessions_free(&sm->sessions);

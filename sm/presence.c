@@ -5,6 +5,7 @@
 #include "presence.h"
 
 #include "blocked.h"
+#include "caps.h"
 #include "jid.h"
 #include "ns.h"
 #include "presence_bus.h"
@@ -211,6 +212,7 @@ static int available(struct passage *p)
 
     if (!root || presence_priority(p->sm->arena, root, &priority))
         return ZE_BAD_REQUEST;
+    caps_shown(p, root);
     session_present(s, p->stanza->content, p->stanza->lang, priority);
     presence_bus_shown(p->sm->bus, s);
     broadcast(p, s, p->stanza, false);

@@ -211,6 +211,7 @@ void session_present(struct session *s, struct slice content, struct slice lang,
 
 void session_absent(struct session *s)
 {
+    blob_unref(&s->wants);
     blob_unref(&s->presence);
     blob_unref(&s->lang);
     s->priority = 0;

@@ -59,6 +59,8 @@ struct session {
     bool             inactive;         /* its client is not looked at (XEP-0352) */
     struct blob     *client;           /* what its client calls itself for good (XEP-0388 user-agent id), or NULL */
     bool             blocklist;        /* has asked whom its account blocks (XEP-0191 3.2) */
+    struct blob     *wants;            /* nodes it wants notifications of (caps.h); NULL: not known */
+    bool             wants_asked;      /* by this process */
     bool             searching;        /* a query of it takes several loop turns (mam.c) */
     uint64_t         given;            /* the last waiting message it got (ledger_id_pack); 0: none */
     uint16_t         jid_len, bare_len, address_len;

@@ -12,6 +12,7 @@
 #include "sm_store.h"
 #include "xml_stream.h"
 
+struct caps;
 struct live;
 struct logins;
 struct outbox;
@@ -48,6 +49,7 @@ struct sm {
     struct throttle       *reporters;     /* reports.c: by account */
     struct presence_bus   *bus;           /* presence to other instances (presence_bus.h); NULL: by routerd */
     struct resumes        *resumes;       /* resume.h */
+    struct caps           *caps;          /* caps.h */
     uint32_t               epoch;         /* counts the sessions that became receptive, over all lives */
     const struct slots    *slots;         /* which slots this instance handles at this moment; NULL: by `routes` */
     uint64_t               quiet_serial;  /* handover.c */

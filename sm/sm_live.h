@@ -13,6 +13,7 @@
     X(ENDED)       /* sm/resume_ended.c: in order -> a session that ended */     \
     X(PROMISE)     /* sm/outcome_live.c: serial -> the answer if this process dies */ \
     X(BUS)         /* sm/bus.c: the presence bus: numbers, unconfirmed packets */ \
+    X(CONTACT)     /* sm/caps_live.c: hash of a full JID -> what it wants */     \
     X(INSTANCE)    /* facts about this instance, by name */
 
 enum sm_live_table {

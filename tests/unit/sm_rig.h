@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "account.h"
+#include "caps.h"
 #include "dispatch.h"
 #include "fanout.h"
 #include "link.h"
@@ -199,6 +200,11 @@ static void rig_limits(void)
     rig_settings.limits.blocklist_max = 5;
     rig_settings.limits.reports_per_hour = 2;
     rig_settings.server.reports = true;
+    rig_settings.limits.caps_stored = 512;
+    rig_settings.limits.caps_remembered = 3;
+    rig_settings.limits.caps_waiting = 4;
+    rig_settings.limits.caps_contacts = 6;
+    rig_settings.limits.caps_contact_resources = 3;
     rig_settings.server.scram_iterations = 4096;
 }
 
@@ -256,6 +262,7 @@ RIG void rig_open(void)
     rig.resumes = resumes_new(&rig);
     rig.sessions = sessions_new(rig.live);
     sessions_live_start(&rig);
+    caps_start(&rig);
     ways_restore(&rig);
     link_restore(rig_link);
     rig.logins = logins_new();
@@ -277,6 +284,7 @@ RIG void rig_close(void)
     store_close(&rig.store.accounts);
     sessions_live_stop(&rig);
     resumes_free(&rig.resumes);
+    caps_free(&rig);
     sessions_free(&rig.sessions);
     throttle_free(&rig.registrations);
     throttle_free(&rig.reporters);
