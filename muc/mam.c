@@ -92,7 +92,7 @@ static void send_page(struct request *r, struct ledger *l, const struct mam_requ
     bool              jids = sees_jids(r);
 
     for (unsigned i = 0; i < page->count; i++)
-        send_result(r, m, &page->records[i], jids);
+        send_result(r, m, mam_nth(m, page, i), jids);
     xml_begin(&w, r->reply, NS_CLIENT);
     mam_fin_write(&w, l, m, q, page);
     r->muc->figures.archive_pages++;
@@ -244,7 +244,7 @@ static enum zerr serve(struct request *r, struct ledger *l, const struct mam_req
 {
     struct ledger_query q;
     struct ledger_page  page;
-    enum zerr           err = mam_query(l, m, r->muc->settings->limits.archive_page_max, &q);
+    enum zerr           err = mam_query(l, m, r->muc->settings->limits.archive_page_max, r->muc->arena, &q);
 
     if (!err)
         err = check_with(r, &q);
@@ -268,7 +268,7 @@ static enum zerr query(struct request *r, const struct element *payload)
     enum zerr          err = r->room ? may_read(r) : ZE_NOT_FOUND;
 
     if (!err)
-        err = mam_parse(r->muc->arena, payload, &m);
+        err = mam_parse(r->muc->arena, payload, ARCHIVE_OF_ROOM, &m);
     if (err)
         return err;
     view = store_view(r->muc->store);
@@ -288,15 +288,35 @@ static enum zerr form(struct request *r, const struct element *payload)
     if (err)
         return err;
     xml_begin(&w, r->reply, NS_CLIENT);
-    mam_form_write(&w);
+    mam_form_write(&w, ARCHIVE_OF_ROOM);
     return ZE_OK;
 }
 
-static const char *const room_disco[] = { NS_MAM, NS_SID, NULL };
+static enum zerr metadata(struct request *r, const struct element *payload)
+{
+    struct xml_writer  w;
+    struct store_view *view;
+    struct ledger      l;
+    enum zerr          err = r->room ? may_read(r) : ZE_NOT_FOUND;
+
+    (void)payload;
+    if (err)
+        return err;
+    xml_begin(&w, r->reply, NS_CLIENT);
+    view = store_view(r->muc->store);
+    err = archive_open(&l, r->room, view);
+    if (!err)
+        err = mam_metadata_write(&w, &l, r->muc->arena);
+    store_view_end(&view);
+    return err;
+}
+
+static const char *const room_disco[] = { NS_MAM, NS_MAM_EXTENDED, NS_SID, NULL };
 
 static const struct iq_row iqs[] = {
     { IQ_SET, NS_MAM, "query", TO_ROOM, AFF_OUTCAST, query },
     { IQ_GET, NS_MAM, "query", TO_ROOM, AFF_OUTCAST, form },
+    { IQ_GET, NS_MAM, "metadata", TO_ROOM, AFF_OUTCAST, metadata },
     { 0 },
 };
 

@@ -161,7 +161,10 @@ struct ledger_query {
     struct slice     with;             /* canonical JID; bare: all its resources; empty: everybody */
     bool             unindexed;        /* `with` is not who the record is filed under (an occupant's JID) */
     uint64_t         start_us, end_us; /* inclusive; 0: none */
-    struct ledger_id after, before;    /* exclusive */
+    struct ledger_id set_after, set_before;    /* exclusive: of the whole set */
+    struct ledger_id after, before;    /* exclusive: of the page */
+    const struct ledger_id *ids;       /* only these, oldest first, each once; NULL: any */
+    unsigned         ids_count;
     bool             backwards;        /* the last ones that match instead of the first ones */
     unsigned         max;              /* records of a page, at most LEDGER_PAGE_MOST */
     size_t           bytes_max;        /* of all of them unpacked; one record always fits */

@@ -36,6 +36,14 @@ static bool is_set(struct ledger_id id)
     return id.time_us || id.tie;
 }
 
+static void bound(struct reading *r, struct ledger_id after, struct ledger_id before)
+{
+    if (is_set(after) && ledger_id_cmp(id_after(after), r->low) > 0)
+        r->low = id_after(after);
+    if (is_set(before) && ledger_id_cmp(id_before(before), r->high) < 0)
+        r->high = id_before(before);
+}
+
 static struct reading reading_of(struct ledger *l, const struct ledger_query *q)
 {
     const struct ledger_tables *t = l->place->tables;
@@ -46,10 +54,8 @@ static struct reading reading_of(struct ledger *l, const struct ledger_query *q)
     r.prefix = r.by_contact ? ledger_key_contact(l, jid_bare(q->with)) : ledger_key_owner(l->slot, l->owner_id);
     if (q->end_us)
         r.high.time_us = q->end_us;
-    if (is_set(q->after) && ledger_id_cmp(id_after(q->after), r.low) > 0)
-        r.low = id_after(q->after);
-    if (is_set(q->before) && ledger_id_cmp(id_before(q->before), r.high) < 0)
-        r.high = id_before(q->before);
+    bound(&r, q->set_after, q->set_before);
+    bound(&r, q->after, q->before);
     return r;
 }
 
@@ -69,12 +75,29 @@ static bool past_the_end(const struct reading *r, struct ledger_id id)
     return r->q->backwards ? ledger_id_cmp(id, r->low) < 0 : ledger_id_cmp(id, r->high) > 0;
 }
 
+/* The records asked for by their ids, as the walk would meet them: without a value. */
+static int walk_ids(struct reading *r, int (*each)(void *arg, struct slice key, struct slice value))
+{
+    int rc = 0;
+
+    for (unsigned i = 0; i < r->q->ids_count && !rc; i++) {
+        struct ledger_id  id = r->q->ids[r->q->backwards ? r->q->ids_count - 1 - i : i];
+        struct ledger_key key = ledger_key_record(r->l, id);
+
+        if (ledger_id_cmp(id, r->low) >= 0 && ledger_id_cmp(id, r->high) <= 0)
+            rc = each(r, ledger_key_slice(&key), slice_of(NULL, 0));
+    }
+    return rc;
+}
+
 static int walk(struct reading *r, int (*each)(void *arg, struct slice key, struct slice value))
 {
     struct ledger_key from = start_of(r);
 
     if (!r->l->owner_id || ledger_id_cmp(r->low, r->high) > 0)
         return 0;
+    if (r->q->ids)
+        return walk_ids(r, each);
     return store_each(r->l->view, r->table, ledger_key_slice(&r->prefix), ledger_key_slice(&from), r->q->backwards,
                       each, r);
 }
@@ -102,9 +125,10 @@ static bool matches(struct reading *r, const struct ledger_record *row)
 
 static bool read_row(struct reading *r, struct ledger_id id, struct slice value, struct ledger_record *rec)
 {
-    enum zerr err = r->by_contact ? ledger_get(r->l, id, rec) : ledger_decode(value, id, r->l->owner, rec);
+    bool      here = !r->by_contact && !r->q->ids;
+    enum zerr err = here ? ledger_decode(value, id, r->l->owner, rec) : ledger_get(r->l, id, rec);
 
-    if (err == ZE_STORE && !r->by_contact)
+    if (err == ZE_STORE && here)
         ledger_unreadable(r->l, "record");
     return err == ZE_OK && rec->views & LEDGER_ARCHIVE && matches(r, rec);
 }

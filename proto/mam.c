@@ -1,110 +1,17 @@
-/* XEP-0313 (mam.h). */
+/* XEP-0313 (mam.h): what is asked of the ledger, and the answers. The form: mam_form.c. */
 
 #include "mam.h"
 
+#include <stdlib.h>
+
 #include "datetime.h"
-#include "jid.h"
 #include "ns.h"
 
 enum { PAGE_BYTES = 1 << 20 };         /* of contents: a page of the largest messages is a short one */
 
-/* ---- the form ---- */
-
-static enum zerr take_with(struct arena *arena, struct slice value, struct mam_request *m)
-{
-    struct jid jid;
-
-    if (jid_parse(value, &jid))
-        return ZE_BAD_JID;
-    m->with = arena_copy(arena, jid_slice(&jid));
-    return ZE_OK;
-}
-
-static enum zerr take_start(struct arena *arena, struct slice value, struct mam_request *m)
-{
-    (void)arena;
-    return datetime_parse(value, &m->start_us);
-}
-
-static enum zerr take_end(struct arena *arena, struct slice value, struct mam_request *m)
-{
-    (void)arena;
-    return datetime_parse(value, &m->end_us);
-}
-
-static enum zerr take_form_type(struct arena *arena, struct slice value, struct mam_request *m)
-{
-    (void)arena;
-    (void)m;
-    return slice_is(value, NS_MAM) ? ZE_OK : ZE_BAD_REQUEST;
-}
-
-static const struct {
-    const char *var, *type;
-    enum zerr (*take)(struct arena *arena, struct slice value, struct mam_request *m);
-} fields[] = {
-    { "FORM_TYPE", "hidden", take_form_type },
-    { "with", "jid-single", take_with },
-    { "start", "text-single", take_start },
-    { "end", "text-single", take_end },
-};
-
-static enum zerr take_field(struct arena *arena, const struct element *field, struct mam_request *m)
-{
-    const struct element *value = element_child(field, NULL, "value");
-    struct slice          text = element_text(arena, value);
-
-    for (size_t i = 0; i < COUNT_OF(fields); i++)
-        if (slice_is(element_attr(field, "var"), fields[i].var))
-            return text.len || i == 0 ? fields[i].take(arena, text, m) : ZE_OK;
-    return ZE_FEATURE;
-}
-
-static enum zerr take_form(struct arena *arena, const struct element *form, struct mam_request *m)
-{
-    bool      typed = false;
-    enum zerr err = slice_is(element_attr(form, "type"), "submit") ? ZE_OK : ZE_BAD_REQUEST;
-
-    for (const struct element *f = element_child(form, NULL, "field"); f && !err; f = element_next(f, NULL, "field")) {
-        typed |= slice_is(element_attr(f, "var"), "FORM_TYPE");
-        err = take_field(arena, f, m);
-    }
-    return err || typed ? err : ZE_BAD_REQUEST;
-}
-
-enum zerr mam_parse(struct arena *arena, const struct element *query, struct mam_request *out)
-{
-    const struct element *form = element_child(query, NS_DATA, "x");
-    enum zerr             err;
-
-    *out = (struct mam_request){ .queryid = element_attr(query, "queryid") };
-    if (element_attr(query, "node").p)
-        return ZE_NOT_FOUND;
-    if (element_child(query, NULL, "flip-page"))
-        return ZE_FEATURE;
-    err = form ? take_form(arena, form, out) : ZE_OK;
-    return err ? err : rsm_parse(arena, query, &out->rsm);
-}
-
-void mam_form_write(struct xml_writer *w)
-{
-    xml_open(w, "query", NS_MAM);
-    xml_open(w, "x", NS_DATA);
-    xml_attr(w, "type", "form");
-    for (size_t i = 0; i < COUNT_OF(fields); i++) {
-        xml_open(w, "field", NULL);
-        xml_attr(w, "type", fields[i].type);
-        xml_attr(w, "var", fields[i].var);
-        if (i == 0)
-            xml_simple(w, "value", NULL, SLICE(NS_MAM));
-        xml_close(w);
-    }
-    xml_close(w);
-    xml_close(w);
-}
-
 /* ---- asking the ledger ---- */
 
+/* An empty text names none. */
 static enum zerr known_id(struct ledger *l, struct slice text, struct ledger_id *id)
 {
     struct ledger_record record;
@@ -116,7 +23,32 @@ static enum zerr known_id(struct ledger *l, struct slice text, struct ledger_id 
     return err ? err : record.views & LEDGER_ARCHIVE ? ZE_OK : ZE_NOT_FOUND;
 }
 
-enum zerr mam_query(struct ledger *l, const struct mam_request *m, long page_max, struct ledger_query *q)
+static int by_time(const void *a, const void *b)
+{
+    return ledger_id_cmp(*(const struct ledger_id *)a, *(const struct ledger_id *)b);
+}
+
+static enum zerr known_ids(struct ledger *l, const struct mam_request *m, struct arena *arena, struct ledger_query *q)
+{
+    struct ledger_id *ids = arena_alloc(arena, (m->ids_count + 1) * sizeof(*ids));
+    enum zerr         err = ZE_OK;
+    unsigned          count = 0;
+
+    for (size_t i = 0; i < m->ids_count && !err; i++)
+        err = m->ids[i].len ? known_id(l, m->ids[i], &ids[i]) : ZE_NOT_FOUND;
+    if (err)
+        return err;
+    qsort(ids, m->ids_count, sizeof(*ids), by_time);
+    for (size_t i = 0; i < m->ids_count; i++)
+        if (!count || ledger_id_cmp(ids[count - 1], ids[i]))
+            ids[count++] = ids[i];
+    q->ids = ids;
+    q->ids_count = count;
+    return ZE_OK;
+}
+
+enum zerr mam_query(struct ledger *l, const struct mam_request *m, long page_max, struct arena *arena,
+                    struct ledger_query *q)
 {
     enum zerr err;
 
@@ -126,8 +58,14 @@ enum zerr mam_query(struct ledger *l, const struct mam_request *m, long page_max
     };
     if (m->rsm.has_max && m->rsm.max < (uint32_t)page_max)
         q->max = m->rsm.max;
-    err = known_id(l, m->rsm.before, &q->before);
-    return err ? err : known_id(l, m->rsm.after, &q->after);
+    err = known_id(l, m->after_id, &q->set_after);
+    if (!err)
+        err = known_id(l, m->before_id, &q->set_before);
+    if (!err)
+        err = known_id(l, m->rsm.before, &q->before);
+    if (!err)
+        err = known_id(l, m->rsm.after, &q->after);
+    return err || !m->ids ? err : known_ids(l, m, arena, q);
 }
 
 /* ---- answering ---- */
@@ -194,4 +132,52 @@ void mam_fin_write(struct xml_writer *w, struct ledger *l, const struct mam_requ
     xml_attr(w, "complete", page->complete ? "true" : NULL);
     rsm_write(w, &a);
     xml_close(w);
+}
+
+/* ---- metadata ---- */
+
+static void end_write(struct xml_writer *w, const char *name, struct ledger_id id)
+{
+    char text[LEDGER_ID_TEXT], stamp[DATETIME_MAX];
+
+    ledger_id_write(text, id);
+    datetime_write(stamp, id.time_us);
+    xml_open(w, name, NULL);
+    xml_attr(w, "id", text);
+    xml_attr(w, "timestamp", stamp);
+    xml_close(w);
+}
+
+/* What is not archived and only waits is passed: there are no more of those than the offline limit allows. */
+static enum zerr end_find(struct ledger *l, bool last, struct arena *arena, struct ledger_page *page)
+{
+    struct ledger_query q = { .max = 1, .bytes_max = SIZE_MAX, .backwards = last };
+    enum zerr           err;
+
+    do {
+        err = ledger_query(l, &q, arena, page);
+        if (last)
+            q.before = page->reached;
+        else
+            q.after = page->reached;
+    } while (!err && page->unfinished && !page->count);
+    return err;
+}
+
+enum zerr mam_metadata_write(struct xml_writer *w, struct ledger *l, struct arena *arena)
+{
+    struct ledger_page first, last;
+    enum zerr          err = end_find(l, false, arena, &first);
+
+    if (!err)
+        err = end_find(l, true, arena, &last);
+    if (err)
+        return err;
+    xml_open(w, "metadata", NS_MAM);
+    if (first.count && last.count) {
+        end_write(w, "start", first.records[0].id);
+        end_write(w, "end", last.records[0].id);
+    }
+    xml_close(w);
+    return ZE_OK;
 }

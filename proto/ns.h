@@ -30,6 +30,7 @@
 #define NS_REGISTER_F   "http://jabber.org/features/iq-register"    /* XEP-0077 8 */
 #define NS_CHATSTATES   "http://jabber.org/protocol/chatstates"     /* XEP-0085 */
 #define NS_VERSION      "jabber:iq:version"                         /* XEP-0092 */
+#define NS_VALIDATE     "http://jabber.org/protocol/xdata-validate" /* XEP-0122 */
 #define NS_COMPONENT    "jabber:component:accept"                   /* XEP-0114 */
 #define NS_CAPS         "http://jabber.org/protocol/caps"           /* XEP-0115 */
 #define NS_OFFLINE_F    "msgoffline"                                /* XEP-0160 */
@@ -45,6 +46,8 @@
 #define NS_CARBONS      "urn:xmpp:carbons:2"                        /* XEP-0280 */
 #define NS_FORWARD      "urn:xmpp:forward:0"                        /* XEP-0297 */
 #define NS_MAM          "urn:xmpp:mam:2"                            /* XEP-0313 */
+#define NS_MAM_EXTENDED "urn:xmpp:mam:2#extended"                   /* XEP-0313 */
+#define NS_MAM_GROUPS   "urn:xmpp:mam:2#groupchat-field"            /* XEP-0313 */
 #define NS_MARKERS      "urn:xmpp:chat-markers:0"                   /* XEP-0333 */
 #define NS_HINTS        "urn:xmpp:hints"                            /* XEP-0334 */
 #define NS_SID          "urn:xmpp:sid:0"                            /* XEP-0359 */

@@ -43,7 +43,7 @@ static void send_page(struct passage *p, struct xml_writer *reply, struct ledger
                       const struct ledger_query *q, struct ledger_page *page)
 {
     for (unsigned i = 0; i < page->count; i++)
-        send_result(p, m, &page->records[i]);
+        send_result(p, m, mam_nth(m, page, i));
     mam_fin_write(reply, l, m, q, page);
     pages++;
 }
@@ -118,6 +118,13 @@ static struct slice own_copy(struct search *s, struct slice text)
     return text.p ? arena_copy(s->arena, text) : text;
 }
 
+static const struct ledger_id *own_ids(struct search *s, const struct ledger_query *q)
+{
+    struct ledger_id *ids = q->ids ? arena_alloc(s->arena, (q->ids_count + 1) * sizeof(*ids)) : NULL;
+
+    return ids ? memcpy(ids, q->ids, q->ids_count * sizeof(*ids)) : NULL;
+}
+
 static int search_begin(struct iq *iq, const struct mam_request *m, const struct ledger_query *q)
 {
     struct passage *p = iq->p;
@@ -136,6 +143,7 @@ static int search_begin(struct iq *iq, const struct mam_request *m, const struct
     s->request.with = s->query.with = own_copy(s, m->with);
     s->request.rsm.before = own_copy(s, m->rsm.before);
     s->request.rsm.after = own_copy(s, m->rsm.after);
+    s->query.ids = own_ids(s, q);
     p->session->searching = true;
     loop_defer(p->sm->loop, &s->step);
     return LATER;
@@ -148,7 +156,7 @@ static int serve(struct iq *iq, struct ledger *l, const struct mam_request *m)
     struct sm          *sm = iq->p->sm;
     struct ledger_query q;
     struct ledger_page  page;
-    int                 err = mam_query(l, m, sm->settings->limits.archive_page_max, &q);
+    int                 err = mam_query(l, m, sm->settings->limits.archive_page_max, sm->arena, &q);
 
     if (!err)
         err = ledger_query(l, &q, sm->arena, &page);
@@ -170,7 +178,7 @@ static int query(struct iq *iq)
 
     if (iq->target != TO_OWN_ACCOUNT)
         return ZE_FORBIDDEN;                       /* 8.1 */
-    err = mam_parse(p->sm->arena, iq->payload, &m);
+    err = mam_parse(p->sm->arena, iq->payload, ARCHIVE_OF_ACCOUNT, &m);
     if (err)
         return err;
     view = store_view(p->sm->store.archive);
@@ -189,8 +197,25 @@ static int form(struct iq *iq)
 {
     if (iq->target != TO_OWN_ACCOUNT)
         return ZE_FORBIDDEN;
-    mam_form_write(iq->reply);
+    mam_form_write(iq->reply, ARCHIVE_OF_ACCOUNT);
     return ZE_OK;
+}
+
+static int metadata(struct iq *iq)
+{
+    struct sm         *sm = iq->p->sm;
+    struct store_view *view;
+    struct ledger      l;
+    enum zerr          err;
+
+    if (iq->target != TO_OWN_ACCOUNT)
+        return ZE_FORBIDDEN;
+    view = store_view(sm->store.archive);
+    err = ledger_open(&l, sm_ledger(&sm->store), view, iq->p->owner);
+    if (!err)
+        err = mam_metadata_write(iq->reply, &l, sm->arena);
+    store_view_end(&view);
+    return err;
 }
 
 static bool mam_on(const struct sm *sm)
@@ -198,11 +223,12 @@ static bool mam_on(const struct sm *sm)
     return sm->settings->server.archive;
 }
 
-static const char *const mam_disco[] = { NS_MAM, NULL };
+static const char *const mam_disco[] = { NS_MAM, NS_MAM_EXTENDED, NS_MAM_GROUPS, NULL };
 
 static const struct iq_row mam_iqs[] = {
     { IQ_SET, NS_MAM, "query", TO_OWN_ACCOUNT | TO_OTHER_ACCOUNT, query },
     { IQ_GET, NS_MAM, "query", TO_OWN_ACCOUNT | TO_OTHER_ACCOUNT, form },
+    { IQ_GET, NS_MAM, "metadata", TO_OWN_ACCOUNT | TO_OTHER_ACCOUNT, metadata },
     { 0 },
 };
 

@@ -89,10 +89,11 @@ def test_the_account_says_so_and_shows_its_form(server):
     a = server.client("form")
     info = a.iq("get", "<query xmlns='http://jabber.org/protocol/disco#info'/>", to=a.bare)
     features = {f.get("var") for f in info[0] if f.tag.endswith("feature")}
-    assert {MAM, SID} <= features and f"{MAM}#extended" not in features
+    assert {MAM, SID} <= features
     answer = a.iq("get", f"<query xmlns='{MAM}'/>")
     fields = {f.get("var"): f.get("type") for f in answer.iter(f"{{{DATA}}}field")}
-    assert fields == {"FORM_TYPE": "hidden", "with": "jid-single", "start": "text-single", "end": "text-single"}
+    mandatory = {"FORM_TYPE": "hidden", "with": "jid-single", "start": "text-single", "end": "text-single"}
+    assert mandatory.items() <= fields.items()
 
 
 def test_an_empty_archive_is_complete(server):
@@ -166,9 +167,8 @@ def test_bad_queries_are_told(server):
         assert Page(b, set=rsm(before=text)).error == "item-not-found"
     assert Page(b, set=rsm(extra="<index>3</index>")).error == "feature-not-implemented"
     assert Page(b, set=rsm(max="many")).error == "bad-request"
-    assert Page(b, set="<flip-page/>").error == "feature-not-implemented"
     assert Page(b, **{"{urn:x}search": "text"}).error == "feature-not-implemented"
-    assert Page(b, **{"before-id": gone}).error == "feature-not-implemented"
+    assert Page(b, **{"no-such-field": gone}).error == "feature-not-implemented"
     assert Page(b, start="yesterday").error == "bad-request"
     assert Page(b, with_="a@b@c").error == "jid-malformed"
     assert Page(b, set=f"<x xmlns='{DATA}' type='submit'/>").error == "bad-request"

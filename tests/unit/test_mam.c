@@ -1,31 +1,23 @@
 /* proto/mam, proto/rsm: queries in every form, and what is wrong with the others; results and ends. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "arena_fixture.h"
 
 #include "mam.h"
 #include "ns.h"
-#include "xml_stream.h"
 
 #define QUERY(in) "<query xmlns='" NS_MAM "' queryid='q&amp;1'>" in "</query>"
 #define FIELD(var, value) "<field var='" var "'><value>" value "</value></field>"
 #define FORM(fields) "<x xmlns='" NS_DATA "' type='submit'>" FIELD("FORM_TYPE", NS_MAM) fields "</x>"
 #define SET(in) "<set xmlns='" NS_RSM "'>" in "</set>"
 
-static const struct xml_limits limits = { 262144, 64, 128, 1024 };
-static struct arena           *arena;
+static enum archive_place place = ARCHIVE_OF_ACCOUNT;
 
 static enum zerr parse(const char *xml, struct mam_request *m)
 {
     const struct element *root = xml_parse_content(arena, slice_str(xml), NS_CLIENT, &limits);
 
     assert_non_null(root);
-    return mam_parse(arena, root->children, m);
+    return mam_parse(arena, root->children, place, m);
 }
 
 static void what_a_query_says(void **state)
@@ -48,20 +40,59 @@ static void what_a_query_says(void **state)
     assert_int_equal(parse(QUERY(FORM("<field var='with'/>")), &m), ZE_OK);
 }
 
+static void what_the_extended_part_says(void **state)
+{
+    struct mam_request m;
+
+    (void)state;
+    assert_int_equal(parse(QUERY(FORM(FIELD("before-id", "b") FIELD("after-id", "a")
+                                      "<field var='ids'><value>1</value><value>2</value></field>"
+                                      FIELD("include-groupchat", "true")) "<flip-page/>"), &m), ZE_OK);
+    assert_true(slice_is(m.before_id, "b") && slice_is(m.after_id, "a") && m.flip);
+    assert_int_equal(m.ids_count, 2);
+    assert_true(slice_is(m.ids[0], "1") && slice_is(m.ids[1], "2"));
+    assert_int_equal(parse(QUERY(FORM("<field var='ids'/><field var='before-id'/>")), &m), ZE_OK);
+    assert_true(!m.ids && !m.before_id.len && !m.flip);
+    assert_int_equal(parse(QUERY("<x xmlns='" NS_DATA "' type='cancel'/>"), &m), ZE_OK);      /* counts as none */
+    place = ARCHIVE_OF_ROOM;
+    assert_int_equal(parse(QUERY(FORM(FIELD("include-groupchat", "true"))), &m), ZE_FEATURE);
+    place = ARCHIVE_OF_ACCOUNT;
+}
+
+static void ids_have_a_limit(void **state)
+{
+    struct buf         b = { 0 };
+    struct mam_request m;
+
+    (void)state;
+    buf_put_str(&b, "<query xmlns='" NS_MAM "'><x xmlns='" NS_DATA "' type='submit'>" FIELD("FORM_TYPE", NS_MAM)
+                    "<field var='ids'>");
+    for (int i = 0; i < MAM_IDS_MOST; i++)
+        buf_put_str(&b, "<value>x</value>");
+    struct buf more = { 0 };
+    buf_put_slice(&more, buf_slice(&b));
+    buf_put_str(&b, "</field></x></query>");
+    buf_put_str(&more, "<value>x</value></field></x></query>");
+    assert_int_equal(parse(arena_str(arena, buf_slice(&b)), &m), ZE_OK);
+    assert_int_equal(m.ids_count, MAM_IDS_MOST);
+    assert_int_equal(parse(arena_str(arena, buf_slice(&more)), &m), ZE_FULL);
+    buf_free(&b);
+    buf_free(&more);
+}
+
 static void what_is_wrong_with_it(void **state)
 {
     static const struct { const char *xml; enum zerr err; } cases[] = {
         { QUERY(FORM(FIELD("with", "a@b@c"))), ZE_BAD_JID },
         { QUERY(FORM(FIELD("start", "now"))), ZE_BAD_REQUEST },
         { QUERY(FORM(FIELD("end", "2026-13-01T00:00:00Z"))), ZE_BAD_REQUEST },
-        { QUERY(FORM(FIELD("before-id", "x"))), ZE_FEATURE },
-        { QUERY(FORM(FIELD("include-groupchat", "true"))), ZE_FEATURE },
+        { QUERY(FORM(FIELD("include-groupchat", "perhaps"))), ZE_BAD_REQUEST },
+        { QUERY(FORM(FIELD("no-such-field", "x"))), ZE_FEATURE },
         { QUERY(FORM("<field/>")), ZE_FEATURE },
         { QUERY("<x xmlns='" NS_DATA "' type='submit'>" FIELD("with", "a@b") "</x>"), ZE_BAD_REQUEST },
         { QUERY("<x xmlns='" NS_DATA "' type='form'>" FIELD("FORM_TYPE", NS_MAM) "</x>"), ZE_BAD_REQUEST },
         { QUERY("<x xmlns='" NS_DATA "' type='submit'>" FIELD("FORM_TYPE", "urn:xmpp:mam:1") "</x>"), ZE_BAD_REQUEST },
         { QUERY("<x xmlns='" NS_DATA "' type='submit'><field var='FORM_TYPE'/></x>"), ZE_BAD_REQUEST },
-        { QUERY("<flip-page/>"), ZE_FEATURE },
         { QUERY(SET("<index>0</index>")), ZE_FEATURE },
         { QUERY(SET("<max>-1</max>")), ZE_BAD_REQUEST },
         { QUERY(SET("<max/>")), ZE_BAD_REQUEST },
@@ -156,31 +187,21 @@ static void the_form_has_our_fields(void **state)
 
     (void)state;
     xml_begin(&w, &b, NS_CLIENT);
-    mam_form_write(&w);
+    mam_form_write(&w, place);
     assert_string_equal(text_of(&b), "<query xmlns='urn:xmpp:mam:2'><x xmlns='jabber:x:data' type='form'>"
-        "<field type='hidden' var='FORM_TYPE'><value>urn:xmpp:mam:2</value></field><field type='jid-single' var='with'/>"
-        "<field type='text-single' var='start'/><field type='text-single' var='end'/></x></query>");
-}
-
-static int begin(void **state)
-{
-    (void)state;
-    arena = arena_new();
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_free(&arena);
-    xml_pool_free();
-    return 0;
+        "<field var='FORM_TYPE' type='hidden'><value>urn:xmpp:mam:2</value></field><field var='with' type='jid-single'/>"
+        "<field var='start' type='text-single'/><field var='end' type='text-single'/>"
+        "<field var='before-id' type='text-single'/><field var='after-id' type='text-single'/>"
+        "<field var='ids' type='list-multi'><validate xmlns='http://jabber.org/protocol/xdata-validate' "
+        "datatype='xs:string'><open/></validate></field><field var='include-groupchat' type='boolean'/></x></query>");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_query_says),
+        cmocka_unit_test(what_the_extended_part_says),
+        cmocka_unit_test(ids_have_a_limit),
         cmocka_unit_test(what_is_wrong_with_it),
         cmocka_unit_test(a_result_wraps_the_message_as_it_was),
         cmocka_unit_test(the_end_tells_what_is_known),

@@ -1,13 +1,6 @@
 /* proto/stanza_id, proto/xml_cut: ids added, found again, and forged ones taken out by their bytes. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "arena_fixture.h"
 
 #include "delay.h"
 #include "stanza_id.h"
@@ -15,9 +8,6 @@
 
 #define SID "urn:xmpp:sid:0"
 #define OURS "<stanza-id xmlns='" SID "' by='a@x.org' id='1'/>"
-
-static const struct xml_limits limits = { 262144, 64, 128, 1024 };
-static struct arena           *arena;
 
 static bool is_ours(void *arg, struct slice bare)
 {
@@ -103,21 +93,6 @@ static void our_own_is_found_at_the_end(void **state)
     assert_null(stanza_id_own(SLICE("<f>" OURS "<delay xmlns='urn:xmpp:delay'/></f>"), SLICE("a@x.org")).p);
     assert_null(stanza_id_own(SLICE(OURS "<delay xmlns='urn:xmpp:delay'>t</delay>"), SLICE("a@x.org")).p);
     assert_null(stanza_id_own(SLICE("'/>"), SLICE("a@x.org")).p);
-}
-
-static int begin(void **state)
-{
-    (void)state;
-    arena = arena_new();
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_free(&arena);
-    xml_pool_free();
-    return 0;
 }
 
 int main(void)
