@@ -83,6 +83,11 @@
     X(INT, caps_waiting,         10000,     1, 1000000, "clients", "whose capabilities one instance is asking for") \
     X(INT, caps_contacts,      1000000,   100, 100000000, "pairs",  "of an account and an available client of a contact elsewhere, whose wishes one instance remembers") \
     X(INT, caps_contact_resources,  20,     1,    1000, "clients", "of one contact elsewhere, whose wishes are remembered") \
+    X(INT, pep_item_max,        131072,  1000, 1048576, "bytes",   "of the payload of one item of a node (XEP-0060)") \
+    X(INT, pep_items_max,         1000,     1, 1000000, "items",   "kept by one node")             \
+    X(INT, pep_nodes_max,          250,     1,   10000, "nodes",   "of one account")               \
+    X(INT, pep_bytes_max,     16777216, 65536, 1073741824, "bytes", "of the items of one account")  \
+    X(INT, pep_subscriptions_max, 1000,     0,  100000, "subscriptions", "and affiliations of one node") \
     X(INT, registrations_per_hour,  10,     0, 1000000, "accounts", "from one address in-band; 0 = no limit") \
     X(INT, s2s_byte_rate,       524288,     0, 1000000000, "bytes a second", "read from one stream of another server, burst ten times that; 0 = no limit") \
     X(INT, component_byte_rate, 4194304,    0, 1000000000, "bytes a second", "read from one external component, burst ten times that; 0 = no limit") \

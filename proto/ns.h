@@ -26,6 +26,11 @@
 #define NS_CONFERENCE   "jabber:x:conference"                       /* XEP-0249 */
 #define NS_VCARD        "vcard-temp"                                /* XEP-0054 */
 #define NS_RSM          "http://jabber.org/protocol/rsm"            /* XEP-0059 */
+#define NS_ADDRESS      "http://jabber.org/protocol/address"        /* XEP-0033 */
+#define NS_PUBSUB       "http://jabber.org/protocol/pubsub"         /* XEP-0060 */
+#define NS_PUBSUB_ERRORS "http://jabber.org/protocol/pubsub#errors" /* XEP-0060 */
+#define NS_PUBSUB_EVENT "http://jabber.org/protocol/pubsub#event"   /* XEP-0060 */
+#define NS_PUBSUB_OWNER "http://jabber.org/protocol/pubsub#owner"   /* XEP-0060 */
 #define NS_REGISTER     "jabber:iq:register"                        /* XEP-0077 */
 #define NS_REGISTER_F   "http://jabber.org/features/iq-register"    /* XEP-0077 8 */
 #define NS_CHATSTATES   "http://jabber.org/protocol/chatstates"     /* XEP-0085 */

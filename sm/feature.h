@@ -122,6 +122,8 @@ int iq_serve(struct passage *p, unsigned target);
 
 /* Records the empty result now: for a handler that returns LATER because something must follow it. */
 void iq_reply_now(struct passage *p);
+/* The same, with this content. */
+void iq_reply_with(struct passage *p, struct slice content);
 
 /* An IQ whose answer comes after the dispatch. */
 struct iq_later;

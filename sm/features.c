@@ -15,6 +15,7 @@
     X(subscription)  /* RFC 6121 3 */       \
     X(presence)      /* RFC 6121 4 */       \
     X(caps)          /* XEP-0115, 0390: takes the answers to its questions */ \
+    X(pep)           /* XEP-0163, 0060: takes the owner's answers to requests before they are archived */ \
     X(archive)       /* XEP-0313, 0359 */   \
     X(carbons)       /* XEP-0280 */         \
     X(offline)       /* XEP-0160 */         \

@@ -49,6 +49,11 @@ void iq_reply_now(struct passage *p)
     result_send(p, slice_of("", 0));
 }
 
+void iq_reply_with(struct passage *p, struct slice content)
+{
+    result_send(p, content);
+}
+
 static int handle(struct passage *p, const struct iq_row *row, unsigned type, unsigned target)
 {
     const struct element *root = passage_content(p);

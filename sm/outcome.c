@@ -96,6 +96,11 @@ void outcome_owes(struct outcome *o, uint64_t session, uint32_t number)
     o->debt = (struct debt){ session, number };
 }
 
+void **outcome_nodes(struct outcome *o)
+{
+    return &o->nodes;
+}
+
 uint64_t outcome_trace(const struct outcome *o)
 {
     return o->trace;

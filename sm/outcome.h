@@ -69,6 +69,8 @@ struct store_batch *outcome_archive(struct outcome *o);
 uint64_t outcome_trace(const struct outcome *o);
 /* True: what is recorded here leaves later, behind something of its owner that waits for a commit. */
 bool outcome_held(const struct outcome *o);
+/* The nodes that were changed with this outcome (pep_change.c); NULL at first. */
+void **outcome_nodes(struct outcome *o);
 /* True: something of that owner waits for a commit, so that what comes later must wait behind it. */
 bool outcome_waits(const struct sm *sm, struct slice owner);
 

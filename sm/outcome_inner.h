@@ -33,6 +33,7 @@ struct outcome {
     const struct stanza *request;
     struct debt          debt;
     struct store_batch  *accounts, *archive;
+    void                *nodes;           /* outcome_nodes */
     struct item         *items, **items_end;
     struct then         *thens, **thens_end;
     struct error_detail  detail;          /* outcome_detail */

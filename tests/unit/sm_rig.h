@@ -196,6 +196,11 @@ static void rig_limits(void)
     rig_settings.limits.vcard_max = 10000;
     rig_settings.limits.private_max = 10000;
     rig_settings.limits.private_items_max = 5;
+    rig_settings.limits.pep_item_max = 2000;
+    rig_settings.limits.pep_items_max = 10;
+    rig_settings.limits.pep_nodes_max = 5;
+    rig_settings.limits.pep_bytes_max = 10000;
+    rig_settings.limits.pep_subscriptions_max = 3;
     rig_settings.limits.registrations_per_hour = 3;
     rig_settings.limits.blocklist_max = 5;
     rig_settings.limits.reports_per_hour = 2;
