@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "inline.h"
 #include "log.h"
 #include "login.h"
 #include "management.h"
@@ -46,21 +47,23 @@ static enum zerr take_resource(struct conn *c, const struct stanza *s, char *out
     return jid_prep_resource(raw, out, len) == ZE_OK ? ZE_OK : ZE_BAD_REQUEST;
 }
 
-static enum zerr send_bind(struct conn *c, struct slice resource)
+enum zerr bind_send(struct conn *c, struct bind_request *r)
 {
     const struct routes *routes = link_routes(c->c2sd->daemon->link);
     struct frame         f = frame_make(FRAME_BIND);
     struct buf           body = { 0 };
     char                 ip[ADDRESS_MAX];
-    struct bind_request  request = { buf_slice(&c->login->ticket), resource, slice_str(conn_address(c, ip)),
-                                     c->secure };
 
+    r->ticket = buf_slice(&c->login->ticket);
+    r->client = buf_slice(&c->login->client);
+    r->address = slice_str(conn_address(c, ip));
+    r->secure = c->secure;
     f.stanza.to = conn_jid(c);
     f.trace = c->login->trace = trace_new();
     enum zerr err = routes_find(routes, f.stanza.to, &f.dest, &f.generation);
     if (err)
         return err;
-    bind_request_put(&body, &request);
+    bind_request_put(&body, r);
     f.body = buf_slice(&body);
     err = conn_send_frame(c, &f);
     buf_free(&body);
@@ -79,7 +82,7 @@ void bind_request(struct conn *c, const struct heard *heard)
     if (!err)
         err = take_resource(c, s, resource, &len);
     if (!err)
-        err = send_bind(c, slice_of(resource, len));
+        err = bind_send(c, &(struct bind_request){ .resource = slice_of(resource, len) });
     if (err && management_answers(c, s, err))
         return;
     if (err) {
@@ -94,8 +97,13 @@ void bind_request(struct conn *c, const struct heard *heard)
 
 void bind_unanswered(struct conn *c, enum zerr why)
 {
-    refuse_iq(c, buf_slice(&c->login->iq_id), why);
     conn_answered(c);
+    if (inline_runs(c)) {
+        log_info("inline_bind_failed", "conn", log_hex(c->handle), "jid", c->jid, "err", err_name(why), NULL);
+        inline_not_bound(c);
+        return;
+    }
+    refuse_iq(c, buf_slice(&c->login->iq_id), why);
     conn_enter(c, CONN_FEATURES);
 }
 
@@ -112,28 +120,46 @@ static void reply_bound(struct conn *c)
     buf_free(&content);
 }
 
+/* managed->op 0: nothing was said of stream management. */
+static enum zerr check_bound(struct conn *c, const struct frame *f, struct bound *bound, struct manage *managed)
+{
+    enum zerr err = bound_take(f->body, bound);
+
+    if (err || bound->err)
+        return err ? ZE_INTERNAL : bound->err;
+    *managed = (struct manage){ 0 };
+    if (slice_eq(jid_bare(bound->jid), conn_jid(c)) && jid_resource(bound->jid).len &&
+        (!bound->managed.len || (manage_take(bound->managed, managed) == ZE_OK && inline_runs(c))))
+        return ZE_OK;
+    log_warn("frame_refused", "kind", "BOUND", "conn", log_hex(c->handle), "jid", log_slice(bound->jid), NULL);
+    return ZE_INTERNAL;
+}
+
 void bind_on_bound(struct conn *c, const struct frame *f)
 {
-    struct bound bound;
-    char         ip[ADDRESS_MAX];
+    struct bound  bound;
+    struct manage managed;
+    bool          in_success = inline_runs(c);
+    char          ip[ADDRESS_MAX];
+    enum zerr     err = check_bound(c, f, &bound, &managed);
 
-    if (bound_take(f->body, &bound) != ZE_OK || bound.err) {
-        bind_unanswered(c, bound.err ? bound.err : ZE_INTERNAL);
-        return;
-    }
-    if (!slice_eq(jid_bare(bound.jid), conn_jid(c)) || jid_resource(bound.jid).len == 0) {
-        log_warn("frame_refused", "kind", "BOUND", "conn", log_hex(c->handle), "jid",
-                 log_slice(bound.jid), NULL);
-        bind_unanswered(c, ZE_INTERNAL);
+    if (err) {
+        bind_unanswered(c, err);
         return;
     }
     free(c->jid);
     c->jid = xstrndup(bound.jid);
     owner_set(c, f, bound.secret);
-    reply_bound(c);
+    if (in_success)
+        inline_bound(c, &bound, &managed);
+    else
+        reply_bound(c);
+    c->managing = c->managed = managed.op == MANAGE_ENABLED;
     conn_login_done(c);
     conn_answered(c);
     conn_enter(c, CONN_ACTIVE);
+    if (in_success)
+        negotiate_features(c);
     log_info("session_opened", "conn", log_hex(c->handle), "peer", conn_address(c, ip), "jid", c->jid, "kind",
              c->secure ? tls_version(c->transport.tls) : "clear", NULL);
 }

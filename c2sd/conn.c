@@ -9,6 +9,7 @@
 
 #include "bind.h"
 #include "encode.h"
+#include "inline.h"
 #include "log.h"
 #include "login.h"
 #include "management.h"
@@ -26,9 +27,9 @@ static const unsigned conn_edges[CONN_STATES] = {
     [CONN_OPENING]  = S(CONN_FEATURES) | S(CONN_CLOSED),
     [CONN_FEATURES] = S(CONN_TLS) | S(CONN_SASL) | S(CONN_BINDING) | S(CONN_RESUMING) | S(CONN_CLOSED),
     [CONN_TLS]      = S(CONN_OPENING) | S(CONN_CLOSED),
-    [CONN_SASL]     = S(CONN_FEATURES) | S(CONN_OPENING) | S(CONN_CLOSED),
+    [CONN_SASL]     = S(CONN_FEATURES) | S(CONN_OPENING) | S(CONN_RESUMING) | S(CONN_BINDING) | S(CONN_CLOSED),
     [CONN_BINDING]  = S(CONN_ACTIVE) | S(CONN_FEATURES) | S(CONN_CLOSED),
-    [CONN_RESUMING] = S(CONN_ACTIVE) | S(CONN_FEATURES) | S(CONN_CLOSED),
+    [CONN_RESUMING] = S(CONN_ACTIVE) | S(CONN_FEATURES) | S(CONN_BINDING) | S(CONN_CLOSED),
     [CONN_ACTIVE]   = S(CONN_CLOSED),
 };
 
@@ -237,6 +238,8 @@ void conn_login_done(struct conn *c)
     if (buf_len(&c->login->ticket))
         wipe(c->login->ticket.bytes, c->login->ticket.room);
     buf_free(&c->login->ticket);
+    buf_free(&c->login->client);
+    inlines_free(&c->login->inlines);
     buf_free(&c->login->iq_id);
     free(c->login);
     c->login = NULL;

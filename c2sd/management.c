@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "inline.h"
 #include "log.h"
 #include "manage.h"
 #include "ns.h"
@@ -46,14 +47,17 @@ static bool take_boolean(struct slice text, bool *out)
 /* ---- to the client ---- */
 
 /* XEP-0198 6: the condition is one of the stanza errors. */
-static void write_failed(struct conn *c, enum zerr why, const uint32_t *h)
+void management_put_failed(struct buf *out, enum zerr why, const uint32_t *h)
 {
-    struct buf *out = conn_out(c);
-
     buf_put_str(out, "<failed xmlns='" NS_SM "'");
     if (h)
         buf_printf(out, " h='%u'", *h);
-    buf_printf(out, "><%s xmlns='" NS_STANZAS "'/></failed>", err_condition(why));
+    buf_printf(out, "><%s xmlns='" NS_STANZAS "'/></failed>", err_condition(why ? why : ZE_INTERNAL));
+}
+
+static void write_failed(struct conn *c, enum zerr why, const uint32_t *h)
+{
+    management_put_failed(conn_out(c), why, h);
     log_debug("management_refused", "conn", log_hex(c->handle), "err", err_name(why), NULL);
 }
 
@@ -66,10 +70,8 @@ static void put_text(struct buf *out, const char *name, struct slice value)
     buf_put_str(out, "'");
 }
 
-static void write_enabled(struct conn *c, const struct manage *m)
+void management_put_enabled(struct buf *out, const struct manage *m)
 {
-    struct buf *out = conn_out(c);
-
     buf_put_str(out, "<enabled xmlns='" NS_SM "'");
     if (m->resume) {
         buf_put_str(out, " resume='true'");
@@ -78,6 +80,11 @@ static void write_enabled(struct conn *c, const struct manage *m)
         put_text(out, "location", m->location);
     }
     buf_put_str(out, "/>");
+}
+
+static void write_enabled(struct conn *c, const struct manage *m)
+{
+    management_put_enabled(conn_out(c), m);
     c->managed = true;
 }
 
@@ -88,7 +95,7 @@ static void write_ack(struct conn *c, const struct manage *m)
 
 static void write_failed_enable(struct conn *c, const struct manage *m)
 {
-    write_failed(c, m->err ? m->err : ZE_INTERNAL, NULL);
+    write_failed(c, m->err, NULL);
 }
 
 /* XEP-0198 6. */
@@ -96,6 +103,11 @@ static void end_overstated(struct conn *c, const struct manage *m)
 {
     char text[100], element[120];
 
+    if (inline_runs(c)) {       /* XEP-0388: a login stands whatever becomes of its inlines */
+        conn_answered(c);
+        inline_not_resumed(c, ZE_BAD_REQUEST, NULL);
+        return;
+    }
     snprintf(text, sizeof(text), "You acknowledged %u stanzas, but I only sent you %u so far.", m->h,
              m->max);
     snprintf(element, sizeof(element), "<handled-count-too-high xmlns='" NS_SM "' h='%u' send-count='%u'/>",
@@ -232,7 +244,15 @@ bool management_answers(struct conn *c, const struct stanza *s, enum zerr why)
 
 /* ---- resumption (XEP-0198 5) ---- */
 
-static enum zerr send_resume(struct conn *c, struct slice previd, uint32_t h)
+enum zerr management_take_resume(const struct element *e, struct slice *previd, uint32_t *h)
+{
+    *previd = element_attr(e, "previd");
+    if (!previd->len || !take_number(element_attr(e, "h"), h))
+        return ZE_BAD_REQUEST;
+    return previd->len > RESUME_ID_MAX ? ZE_NOT_FOUND : ZE_OK;
+}
+
+enum zerr management_send_resume(struct conn *c, struct slice previd, uint32_t h)
 {
     struct frame          f = frame_make(FRAME_RESUME_AT);
     struct buf            body = { 0 };
@@ -263,16 +283,12 @@ static void refuse_resume(struct conn *c, enum zerr why, const uint32_t *h)
 
 void management_resume(struct conn *c, const struct heard *heard)
 {
-    struct slice previd = element_attr(heard->element, "previd");
-    uint32_t     h = 0;
-    enum zerr    err = ZE_OK;
+    struct slice previd;
+    uint32_t     h;
+    enum zerr    err = management_take_resume(heard->element, &previd, &h);
 
-    if (!previd.len || !take_number(element_attr(heard->element, "h"), &h))
-        err = ZE_BAD_REQUEST;
-    else if (previd.len > RESUME_ID_MAX)
-        err = ZE_NOT_FOUND;
     if (!err)
-        err = send_resume(c, previd, h);
+        err = management_send_resume(c, previd, h);
     if (err) {
         refuse_resume(c, err, NULL);
         return;
@@ -281,21 +297,27 @@ void management_resume(struct conn *c, const struct heard *heard)
     conn_wait(c);
 }
 
-void management_unanswered(struct conn *c, enum zerr why)
+static void not_resumed(struct conn *c, enum zerr why, const uint32_t *h)
 {
     conn_answered(c);
+    if (inline_runs(c)) {
+        inline_not_resumed(c, why, h);
+        return;
+    }
     conn_enter(c, CONN_FEATURES);
-    refuse_resume(c, why, NULL);
+    refuse_resume(c, why, h);
 }
 
-static void write_resumed(struct conn *c, const struct resumed *r)
+void management_unanswered(struct conn *c, enum zerr why)
 {
-    struct buf *out = conn_out(c);
+    not_resumed(c, why, NULL);
+}
 
+void management_put_resumed(struct buf *out, const struct resumed *r)
+{
     buf_printf(out, "<resumed xmlns='" NS_SM "' h='%u'", r->h);
     put_text(out, "previd", r->previd);
     buf_put_str(out, "/>");
-    c->managing = c->managed = true;
 }
 
 static void resumed(struct conn *c, const struct frame *f, const struct resumed *r)
@@ -305,7 +327,11 @@ static void resumed(struct conn *c, const struct frame *f, const struct resumed 
     free(c->jid);
     c->jid = xstrndup(r->jid);
     owner_set(c, f, r->secret);
-    write_resumed(c, r);
+    if (inline_runs(c))
+        inline_resumed(c, r);
+    else
+        management_put_resumed(conn_out(c), r);
+    c->managing = c->managed = true;
     conn_login_done(c);
     conn_answered(c);
     conn_enter(c, CONN_ACTIVE);
@@ -324,11 +350,8 @@ void management_on_resumed(struct conn *c, const struct frame *f)
         management_unanswered(c, ZE_INTERNAL);
         return;
     }
-    if (!r.err) {
+    if (r.err)
+        not_resumed(c, r.err, r.has_h ? &r.h : NULL);
+    else
         resumed(c, f, &r);
-        return;
-    }
-    conn_answered(c);
-    conn_enter(c, CONN_FEATURES);
-    refuse_resume(c, r.err, r.has_h ? &r.h : NULL);
 }

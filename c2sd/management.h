@@ -3,6 +3,7 @@
 /* XEP-0198 as far as a stream knows of it: elements to frames and back. Counters, queue and resumption
  * live in sm (proto/manage.h); c2sd only asks the client for acknowledgements by itself. */
 
+#include "manage.h"
 #include "negotiate.h"
 
 void management_features(struct conn *c, struct buf *out);
@@ -26,3 +27,12 @@ bool management_answers(struct conn *c, const struct stanza *s, enum zerr why);
 void management_flush(struct conn *c);
 /* Adds <r/> to what leaves now, when stanzas left since the last one and that is answered. */
 void management_ask(struct conn *c, struct buf *out);
+
+/* ---- for inline.c (XEP-0198 10) ---- */
+
+/* Attributes of <resume/>. */
+enum zerr management_take_resume(const struct element *e, struct slice *previd, uint32_t *h);
+enum zerr management_send_resume(struct conn *c, struct slice previd, uint32_t h);
+void      management_put_enabled(struct buf *out, const struct manage *m);
+void      management_put_resumed(struct buf *out, const struct resumed *r);
+void      management_put_failed(struct buf *out, enum zerr why, const uint32_t *h);

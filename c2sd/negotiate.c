@@ -41,13 +41,28 @@ static const struct element_rule rules[] = {
     { FEATURES,     FEATURES, HAVE_CERTS,                  HAVE_TLS | HAVE_AUTH, NS_TLS, "starttls", false,
       starttls_begin, starttls_feature },
     { FEATURES,     FEATURES, HAVE_SAFE,                   HAVE_AUTH, NS_SASL, "auth", false,
-      sasl_auth, sasl_features },
+      sasl1_auth, sasl1_features },
     { FEATURES,     0,        0,                           HAVE_SAFE | HAVE_AUTH, NS_SASL, "auth", false,
-      sasl_auth_too_early, NULL },
-    { S(CONN_SASL), 0,        HAVE_SAFE,                   HAVE_AUTH, NS_SASL, "response", false,
-      sasl_response, NULL },
-    { S(CONN_SASL), 0,        HAVE_SAFE,                   HAVE_AUTH, NS_SASL, "abort", false,
-      sasl_abort, NULL },
+      sasl1_too_early, NULL },
+    { S(CONN_SASL), 0,        HAVE_SAFE,                   HAVE_AUTH | HAVE_SASL2, NS_SASL, "response", false,
+      sasl1_response, NULL },
+    { S(CONN_SASL), 0,        HAVE_SAFE,                   HAVE_AUTH | HAVE_SASL2, NS_SASL, "abort", false,
+      sasl1_abort, NULL },
+    { 0,            FEATURES, HAVE_TLS,                    HAVE_AUTH, NS_SASL_CB, "sasl-channel-binding", false,
+      NULL, sasl_binding_features },
+    /* XEP-0388 5: only inside TLS, whatever server.require_tls says */
+    { FEATURES,     FEATURES, HAVE_TLS,                    HAVE_AUTH, NS_SASL2, "authenticate", false,
+      sasl2_authenticate, sasl2_features },
+    { FEATURES,     0,        0,                           HAVE_TLS | HAVE_AUTH, NS_SASL2, "authenticate", false,
+      sasl2_too_early, NULL },
+    { S(CONN_SASL), 0,        HAVE_SASL2,                  HAVE_AUTH, NS_SASL2, "response", false,
+      sasl2_response, NULL },
+    { S(CONN_SASL), 0,        HAVE_SASL2,                  HAVE_AUTH, NS_SASL2, "next", false,
+      sasl2_next, NULL },
+    { S(CONN_SASL), 0,        HAVE_SASL2,                  HAVE_AUTH, NS_SASL2, "task-data", false,
+      sasl2_task_data, NULL },
+    { S(CONN_SASL), 0,        HAVE_SASL2,                  HAVE_AUTH, NS_SASL2, "abort", false,
+      sasl2_abort, NULL },
     { FEATURES,     FEATURES, HAVE_SAFE | HAVE_REGISTRATION, HAVE_AUTH, NS_REGISTER, "query", true,
       register_iq, register_features },
     { FEATURES,     FEATURES, HAVE_AUTH,                   0, NS_BIND, "bind", true,
@@ -56,7 +71,7 @@ static const struct element_rule rules[] = {
       bind_request, NULL },
     { S(CONN_ACTIVE), FEATURES, HAVE_AUTH,                 0, NS_SESSION, "session", true,
       bind_session, feature_session },
-    { FEATURES,     FEATURES, HAVE_AUTH,                   0, NS_SM, "resume", false,
+    { FEATURES,     FEATURES | S(CONN_ACTIVE), HAVE_AUTH,  0, NS_SM, "resume", false,
       management_resume, management_features },
     { S(CONN_ACTIVE), 0,      HAVE_AUTH,                   0, NS_SM, "enable", false,
       management_enable, NULL },
@@ -73,9 +88,10 @@ static const struct element_rule rules[] = {
       management_unexpected, NULL },
     { FEATURES,     0,        0,                           0, NS_SM, "a", false,
       management_unexpected, NULL },
-    { 0,            FEATURES, HAVE_AUTH,                   0, NS_ROSTERVER, "ver", false,
+    /* what follows <success/> when it bound a resource (XEP-0388 2.6.1) is offered in ACTIVE */
+    { 0,            FEATURES | S(CONN_ACTIVE), HAVE_AUTH,  0, NS_ROSTERVER, "ver", false,
       NULL, feature_rosterver },
-    { 0,            FEATURES, HAVE_AUTH,                   0, NS_PREAPPROVAL, "sub", false,
+    { 0,            FEATURES | S(CONN_ACTIVE), HAVE_AUTH,  0, NS_PREAPPROVAL, "sub", false,
       NULL, feature_preapproval },
 };
 
@@ -118,7 +134,8 @@ unsigned conn_have(const struct conn *c)
     bool safe = c->secure || !c2sd_settings(c->c2sd)->server.require_tls;
 
     return (c->secure ? HAVE_TLS : 0u) | (safe ? HAVE_SAFE : 0u) | (c->authenticated ? HAVE_AUTH : 0u) |
-           (c->c2sd->certs ? HAVE_CERTS : 0u) | (takes_registrations(c) ? HAVE_REGISTRATION : 0u);
+           (c->c2sd->certs ? HAVE_CERTS : 0u) | (takes_registrations(c) ? HAVE_REGISTRATION : 0u) |
+           (sasl2_speaks(c) ? HAVE_SASL2 : 0u);
 }
 
 /* ---- the stream header ---- */
@@ -147,7 +164,7 @@ static void put_feature(void *arg, const struct element_rule *rule)
     rule->feature(c, conn_out(c));
 }
 
-static void send_features(struct conn *c)
+void negotiate_features(struct conn *c)
 {
     buf_put_str(conn_out(c), "<stream:features>");
     features_each(c->state, conn_have(c), put_feature, c);
@@ -203,7 +220,7 @@ void negotiate_open(struct conn *c, const struct xml_open *open)
         return;
     }
     conn_enter(c, CONN_FEATURES);
-    send_features(c);
+    negotiate_features(c);
 }
 
 /* ---- elements ---- */

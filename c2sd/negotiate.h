@@ -11,6 +11,7 @@ enum have {
     HAVE_AUTH         = 1 << 2,    /* authenticated */
     HAVE_CERTS        = 1 << 3,    /* TLS can be offered */
     HAVE_REGISTRATION = 1 << 4,    /* the domain takes registrations */
+    HAVE_SASL2        = 1 << 5,    /* the exchange under way is one of XEP-0388 */
 };
 
 struct heard {
@@ -35,6 +36,9 @@ const struct element_rule *element_rule(enum conn_state state, unsigned have, st
 void features_each(enum conn_state state, unsigned have,
                    void (*each)(void *arg, const struct element_rule *rule), void *arg);
 unsigned conn_have(const struct conn *c);
+
+/* <stream:features/> of this state. */
+void negotiate_features(struct conn *c);
 
 void negotiate_open(struct conn *c, const struct xml_open *open);
 void negotiate_element(struct conn *c, const struct element *element);

@@ -1,16 +1,10 @@
-/* SASL between client and sm (sasl.h), RFC 6120 6.4. Nothing here understands a mechanism: bytes pass,
- * and the outcome is sm's. After limits.auth_failures_max failures the stream ends (6.4.5). */
+/* SASL between client and sm (sasl.h): what both profiles share. Nothing here understands a mechanism:
+ * bytes pass, and the outcome is sm's. After limits.auth_failures_max failures the stream ends
+ * (RFC 6120 6.4.5). */
 
-#include "sasl.h"
-
-#include <stdlib.h>
-
-#include "encode.h"
 #include "log.h"
-#include "login.h"
 #include "ns.h"
-#include "sasl_list.h"
-#include "xml_write.h"
+#include "sasl_inner.h"
 
 static void count_failure(struct conn *c, const char *condition, const char *mechanism)
 {
@@ -23,26 +17,20 @@ static void count_failure(struct conn *c, const char *condition, const char *mec
         conn_fail(c, SE_POLICY_VIOLATION, "too many failed logins");
 }
 
-/* RFC 6120 6.5. text may be empty. Back to the features. */
-static void refuse(struct conn *c, const char *condition, struct slice text)
+/* Back to the features. */
+static void refuse(struct conn *c, const struct sasl_profile *profile, const char *condition, struct slice text,
+                   struct slice content)
 {
-    struct buf *out = conn_out(c);
-
-    buf_printf(out, "<failure xmlns='" NS_SASL "'><%s/>", condition);
-    if (text.len) {
-        buf_put_str(out, "<text xml:lang='en'>");
-        xml_escape(out, text);
-        buf_put_str(out, "</text>");
-    }
-    buf_put_str(out, "</failure>");
+    profile->failure(c, condition, text, content);
     sasl_done(c);
     if (c->state == CONN_SASL)
         conn_enter(c, CONN_FEATURES);
 }
 
-static void fail(struct conn *c, const char *condition, struct slice text, const char *mechanism)
+void sasl_fail(struct conn *c, const struct sasl_profile *profile, const char *condition, const char *text,
+               const char *mechanism)
 {
-    refuse(c, condition, text);
+    refuse(c, profile, condition, slice_str(text), slice_of(NULL, 0));
     count_failure(c, condition, mechanism);
 }
 
@@ -50,73 +38,78 @@ static void fail(struct conn *c, const char *condition, struct slice text, const
 static void try_later(struct conn *c)
 {
     log_warn("auth_unanswered", "conn", log_hex(c->handle), "domain", c->domain, NULL);
-    refuse(c, "temporary-auth-failure", (struct slice){ 0 });
+    refuse(c, c->login->profile, "temporary-auth-failure", slice_of(NULL, 0), slice_of(NULL, 0));
 }
 
-static void forget_start(struct conn *c)
+void sasl_wipe(struct buf *bytes)
 {
-    if (buf_len(&c->login->start))
-        wipe(c->login->start.bytes, c->login->start.room);
-    buf_free(&c->login->start);
+    if (bytes->bytes)
+        wipe(bytes->bytes, bytes->room);
+    buf_free(bytes);
 }
 
 void sasl_done(struct conn *c)
 {
     c->login->sm = (struct address){ 0 };
     c->login->exchange = 0;
-    forget_start(c);
+    sasl_wipe(&c->login->start);
 }
 
 /* ---- what is offered ---- */
 
-/* Fills the binding when there is one; `data` is the caller's. */
-static struct sasl_stream stream_of(const struct conn *c, struct buf *data, const char **binding)
+void sasl_offer_take(const struct conn *c, struct sasl_offer *offer)
 {
-    struct tls *tls = c->transport.tls;
+    *offer = (struct sasl_offer){ .stream = {
+        .secure = c->secure, .clear_allowed = !c2sd_settings(c->c2sd)->server.require_tls,
+    } };
+    for (unsigned i = 0; c->secure && tls_binding_names[i]; i++) {
+        struct buf *data = &offer->data[offer->bindings];
 
-    *binding = c->secure ? tls_channel_binding(tls, data) : NULL;
-    return (struct sasl_stream){
-        .secure = c->secure,
-        .binding = *binding != NULL,
-        .clear_allowed = !c2sd_settings(c->c2sd)->server.require_tls,
-    };
+        if (!tls_channel_binding(c->transport.tls, tls_binding_names[i], data))
+            continue;
+        offer->binding[offer->bindings++] =
+            (struct auth_binding){ slice_str(tls_binding_names[i]), buf_slice(data) };
+    }
+    offer->stream.binding = offer->bindings > 0;
 }
 
-/* XEP-0440: which binding a -PLUS mechanism can use here. */
-static void put_binding(struct buf *out, const char *binding)
+void sasl_offer_free(struct sasl_offer *offer)
 {
-    if (binding)
-        buf_printf(out,
-                   "<sasl-channel-binding xmlns='" NS_SASL_CB "'><channel-binding type='%s'/>"
-                   "</sasl-channel-binding>",
-                   binding);
+    for (unsigned i = 0; i < offer->bindings; i++)
+        buf_free(&offer->data[i]);
 }
 
-void sasl_features(struct conn *c, struct buf *out)
+void sasl_offer_mechanisms(const struct sasl_offer *offer, struct buf *out)
 {
-    struct buf         data = { 0 };
-    const char        *binding;
-    struct sasl_stream stream = stream_of(c, &data, &binding);
-
-    buf_put_str(out, "<mechanisms xmlns='" NS_SASL "'>");
     for (const struct sasl_mechanism *m = sasl_list; m->name; m++)
-        if (sasl_may(m, &stream))
+        if (sasl_may(m, &offer->stream))
             buf_printf(out, "<mechanism>%s</mechanism>", m->name);
-    buf_put_str(out, "</mechanisms>");
-    put_binding(out, binding);
-    buf_free(&data);
 }
 
-/* ---- from the client ---- */
-
-/* RFC 6120 6.4.2: "=" is an empty response, no text is none at all. False: not base64. */
-static bool take_text(struct conn *c, const struct element *e, struct buf *bytes, bool *present)
+/* XEP-0440 2: the bindings that a -PLUS mechanism can use here. */
+void sasl_binding_features(struct conn *c, struct buf *out)
 {
-    struct slice text = element_text(c->c2sd->arena, e);
+    struct sasl_offer offer;
 
-    *present = text.len > 0;
-    return text.len == 0 || slice_is(text, "=") || base64_take(bytes, text);
+    sasl_offer_take(c, &offer);
+    if (offer.bindings) {
+        buf_put_str(out, "<sasl-channel-binding xmlns='" NS_SASL_CB "'>");
+        for (unsigned i = 0; i < offer.bindings; i++)
+            buf_printf(out, "<channel-binding type='%.*s'/>", SLICE_FMT(offer.binding[i].name));
+        buf_put_str(out, "</sasl-channel-binding>");
+    }
+    sasl_offer_free(&offer);
 }
+
+static bool plus_offered(const struct sasl_stream *stream)
+{
+    for (const struct sasl_mechanism *m = sasl_list; m->name; m++)
+        if (m->binds && sasl_may(m, stream))
+            return true;
+    return false;
+}
+
+/* ---- to sm ---- */
 
 /* The owner of the account when the client said who it is, so that login and session usually meet in
  * one process; else any. False: no sm is up. */
@@ -138,14 +131,6 @@ static bool choose_sm(struct conn *c, struct frame *f)
     return true;
 }
 
-static bool plus_offered(const struct sasl_stream *stream)
-{
-    for (const struct sasl_mechanism *m = sasl_list; m->name; m++)
-        if (m->binds && sasl_may(m, stream))
-            return true;
-    return false;
-}
-
 /* What was said at the start is kept until the first answer: it may have to be said to another sm. */
 static enum zerr send_start(struct conn *c)
 {
@@ -159,91 +144,70 @@ static enum zerr send_start(struct conn *c)
     return conn_send_frame(c, &f);
 }
 
-static void start(struct conn *c, const struct sasl_mechanism *m, const struct sasl_stream *stream,
-                  const char *binding, const struct buf *data, const struct element *e)
+static void start(struct conn *c, const struct sasl_offer *offer, struct auth_start *a)
 {
-    struct buf initial = { 0 };
+    struct buf advertised = { 0 };
     char       ip[ADDRESS_MAX];
-    bool       has_initial;
 
-    if (!take_text(c, e, &initial, &has_initial)) {
-        fail(c, "incorrect-encoding", (struct slice){ 0 }, m->name);
-        buf_free(&initial);
-        return;
-    }
-    struct auth_start a = {
-        .domain = slice_str(c->domain),
-        .mechanism = slice_str(m->name),
-        .binding_name = slice_str(binding),
-        .binding_data = buf_slice(data),
-        .plus_offered = plus_offered(stream),
-        .secure = c->secure,
-        .has_initial = has_initial,
-        .initial = buf_slice(&initial),
-        .address = slice_str(conn_address(c, ip)),
-    };
-    auth_start_put(&c->login->start, &a);
+    sasl_advertised(&advertised, offer->stream, offer->binding, offer->bindings);
+    a->domain = slice_str(c->domain);
+    a->from = slice_str(c->login->hint);
+    a->sasl2 = c->login->profile == &sasl2;
+    memcpy(a->binding, offer->binding, sizeof(a->binding));
+    a->bindings = offer->bindings;
+    a->advertised = buf_slice(&advertised);
+    a->plus_offered = plus_offered(&offer->stream);
+    a->secure = c->secure;
+    a->address = slice_str(conn_address(c, ip));
+    auth_start_put(&c->login->start, a);
+    buf_free(&advertised);
     conn_enter(c, CONN_SASL);
     if (send_start(c) == ZE_OK)
         conn_wait(c);
     else
         try_later(c);
-    if (buf_len(&initial))
-        wipe(initial.bytes, initial.room);
-    buf_free(&initial);
 }
 
-void sasl_auth(struct conn *c, const struct heard *heard)
+void sasl_begin(struct conn *c, const struct sasl_profile *profile, struct auth_start *a)
 {
-    struct buf                   data = { 0 };
-    const char                  *binding;
-    struct sasl_stream           stream = stream_of(c, &data, &binding);
-    const struct sasl_mechanism *m = sasl_find(element_attr(heard->element, "mechanism"), &stream);
+    struct sasl_offer offer;
 
-    if (m)
-        start(c, m, &stream, binding, &data, heard->element);
+    sasl_offer_take(c, &offer);
+    c->login->profile = profile;
+    if (!a->client.id.len)
+        buf_reset(&c->login->client, 0);    /* said in an earlier attempt */
+    if (sasl_find(a->mechanism, &offer.stream))
+        start(c, &offer, a);
     else
-        fail(c, "invalid-mechanism", (struct slice){ 0 }, NULL);
-    buf_free(&data);
+        sasl_fail(c, profile, "invalid-mechanism", NULL, NULL);
+    sasl_offer_free(&offer);
 }
 
-void sasl_auth_too_early(struct conn *c, const struct heard *heard)
-{
-    (void)heard;
-    fail(c, "encryption-required", (struct slice){ 0 }, NULL);      /* RFC 6120 6.5.4 */
-}
-
-void sasl_response(struct conn *c, const struct heard *heard)
+void sasl_say(struct conn *c, const struct auth_step *step)
 {
     struct frame f = frame_make(FRAME_AUTH_STEP);
-    struct buf   bytes = { 0 };
-    bool         present;
+    struct buf   body = { 0 };
 
-    if (!take_text(c, heard->element, &bytes, &present)) {
-        sasl_forget(c);
-        fail(c, "incorrect-encoding", (struct slice){ 0 }, NULL);
-    } else if (!c->login->exchange) {
+    if (!c->login->exchange) {
         try_later(c);                       /* sm died while the client was thinking */
-    } else {
-        f.dest = c->login->sm;
-        f.handle = c->login->exchange;
-        f.trace = c->login->trace;
-        f.body = buf_slice(&bytes);
-        if (conn_send_frame(c, &f) == ZE_OK)
-            conn_wait(c);
-        else
-            try_later(c);
+        return;
     }
-    if (buf_len(&bytes))
-        wipe(bytes.bytes, bytes.room);
-    buf_free(&bytes);
+    auth_step_put(&body, step);
+    f.dest = c->login->sm;
+    f.handle = c->login->exchange;
+    f.trace = c->login->trace;
+    f.body = buf_slice(&body);
+    if (conn_send_frame(c, &f) == ZE_OK)
+        conn_wait(c);
+    else
+        try_later(c);
+    sasl_wipe(&body);
 }
 
-void sasl_abort(struct conn *c, const struct heard *heard)
+void sasl_aborted(struct conn *c, const char *condition)
 {
-    (void)heard;
     sasl_forget(c);
-    fail(c, "aborted", (struct slice){ 0 }, NULL);
+    sasl_fail(c, c->login->profile, condition, NULL, NULL);
 }
 
 void sasl_forget(struct conn *c)
@@ -289,34 +253,35 @@ static bool from_our_sm(struct conn *c, const struct frame *f)
         return false;
     if (sm->role == ROLE_NONE)
         *sm = f->origin;
-    forget_start(c);
-    return sm->role == f->origin.role && sm->instance == f->origin.instance &&
-           sm->incarnation == f->origin.incarnation;
+    sasl_wipe(&c->login->start);
+    return same_life(sm, &f->origin);
 }
 
-static void put_base64(struct conn *c, const char *element, struct slice bytes, bool present)
+static void refuse_frame(struct conn *c, const char *kind)
 {
-    struct buf *out = conn_out(c);
-
-    buf_printf(out, "<%s xmlns='" NS_SASL "'", element);
-    if (!present) {
-        buf_put_str(out, "/>");
-        return;
-    }
-    buf_put_str(out, ">");
-    if (bytes.len)
-        base64_put(out, bytes);
-    else
-        buf_put_str(out, "=");
-    buf_printf(out, "</%s>", element);
+    log_warn("frame_refused", "kind", kind, "conn", log_hex(c->handle), NULL);
+    c->login->exchange = 0;
+    conn_answered(c);
+    try_later(c);
 }
 
 void sasl_on_step(struct conn *c, const struct frame *f)
 {
+    const struct sasl_profile *profile = c->login ? c->login->profile : NULL;
+    struct auth_step           step;
+
     if (!from_our_sm(c, f))
         return;
+    if (auth_step_take(f->body, &step) != ZE_OK || step.kind == AUTH_NEXT ||
+        (step.kind != AUTH_BYTES && !profile->step)) {
+        refuse_frame(c, "AUTH_STEP");
+        return;
+    }
     c->login->exchange = f->sender;
-    put_base64(c, "challenge", f->body, f->body.len > 0);   /* RFC 6120 6.4.2: an empty one has no text */
+    if (step.kind == AUTH_BYTES)
+        profile->challenge(c, step.data);
+    else
+        profile->step(c, &step);
     conn_answered(c);
 }
 
@@ -328,20 +293,15 @@ static bool jid_fits(const struct conn *c, struct slice jid)
 
 static void succeed(struct conn *c, const struct auth_done *done)
 {
-    struct xml_limits limits;
-    char              ip[ADDRESS_MAX];
+    char ip[ADDRESS_MAX];
 
     c->authenticated = true;
     c->jid = xstrndup(done->jid);
     sasl_done(c);
     buf_put_slice(&c->login->ticket, done->ticket);
-    put_base64(c, "success", done->data, done->has_data);
     c->c2sd->counters.logins++;
     log_info("auth_succeeded", "conn", log_hex(c->handle), "peer", conn_address(c, ip), "jid", c->jid, NULL);
-    limits = conn_limits(c);
-    xml_stream_restart(c->xml);
-    xml_stream_limits(c->xml, &limits);
-    conn_enter(c, CONN_OPENING);
+    c->login->profile->success(c, done);
 }
 
 static bool is_condition(struct slice name)
@@ -360,10 +320,7 @@ void sasl_on_done(struct conn *c, const struct frame *f)
     if (!from_our_sm(c, f))
         return;
     if (auth_done_take(f->body, &done) != ZE_OK || (done.ok && !jid_fits(c, done.jid))) {
-        log_warn("frame_refused", "kind", "AUTH_DONE", "conn", log_hex(c->handle), NULL);
-        c->login->exchange = 0;
-        conn_answered(c);
-        try_later(c);
+        refuse_frame(c, "AUTH_DONE");
         return;
     }
     conn_answered(c);
@@ -375,5 +332,6 @@ void sasl_on_done(struct conn *c, const struct frame *f)
         memcpy(condition, done.condition.p, done.condition.len);
         condition[done.condition.len] = 0;
     }
-    fail(c, condition, done.text, NULL);
+    refuse(c, c->login->profile, condition, done.text, done.content);
+    count_failure(c, condition, NULL);
 }

@@ -1,14 +1,29 @@
 #pragma once
 
-/* RFC 6120 6: carries SASL bytes between client and sm. */
+/* Carries SASL bytes between client and sm, in the profile of RFC 6120 6 or of XEP-0388. */
 
 #include "negotiate.h"
 
-void sasl_auth(struct conn *c, const struct heard *heard);
-void sasl_auth_too_early(struct conn *c, const struct heard *heard);   /* before TLS */
-void sasl_response(struct conn *c, const struct heard *heard);
-void sasl_abort(struct conn *c, const struct heard *heard);
-void sasl_features(struct conn *c, struct buf *out);
+/* RFC 6120 6 */
+void sasl1_auth(struct conn *c, const struct heard *heard);
+void sasl1_too_early(struct conn *c, const struct heard *heard);       /* before TLS */
+void sasl1_response(struct conn *c, const struct heard *heard);
+void sasl1_abort(struct conn *c, const struct heard *heard);
+void sasl1_features(struct conn *c, struct buf *out);
+
+/* XEP-0388 */
+void sasl2_authenticate(struct conn *c, const struct heard *heard);
+void sasl2_too_early(struct conn *c, const struct heard *heard);
+void sasl2_response(struct conn *c, const struct heard *heard);
+void sasl2_next(struct conn *c, const struct heard *heard);
+void sasl2_task_data(struct conn *c, const struct heard *heard);
+void sasl2_abort(struct conn *c, const struct heard *heard);
+void sasl2_features(struct conn *c, struct buf *out);
+/* The exchange under way is one of XEP-0388. */
+bool sasl2_speaks(const struct conn *c);
+
+/* XEP-0440, for both. */
+void sasl_binding_features(struct conn *c, struct buf *out);
 
 void sasl_on_step(struct conn *c, const struct frame *f);
 void sasl_on_done(struct conn *c, const struct frame *f);

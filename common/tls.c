@@ -309,21 +309,58 @@ const char *tls_alpn(const struct tls *tls)
 
 /* RFC 9266 2: tls-exporter on TLS 1.3. RFC 5929 3: tls-unique on 1.2, sound only with the extended
  * master secret (RFC 7627, triple handshake). */
-const char *tls_channel_binding(struct tls *tls, struct buf *data)
+/* ---- channel bindings ---- */
+
+static bool bind_by(struct tls *tls, gnutls_channel_binding_t type, struct buf *data)
 {
-    bool           v13 = gnutls_protocol_get_version(tls->session) == GNUTLS_TLS1_3;
     gnutls_datum_t binding = { 0 };
 
-    if (!tls->ready)
-        return NULL;
-    if (!v13 && !(gnutls_session_get_flags(tls->session) & GNUTLS_SFLAGS_EXT_MASTER_SECRET))
-        return NULL;
-    if (gnutls_session_channel_binding(tls->session, v13 ? GNUTLS_CB_TLS_EXPORTER : GNUTLS_CB_TLS_UNIQUE,
-                                       &binding) < 0)
-        return NULL;
+    if (gnutls_session_channel_binding(tls->session, type, &binding) < 0)
+        return false;
     buf_put(data, binding.data, binding.size);
     gnutls_free(binding.data);
-    return v13 ? "tls-exporter" : "tls-unique";
+    return true;
+}
+
+static bool is_1_3(const struct tls *tls)
+{
+    return gnutls_protocol_get_version(tls->session) == GNUTLS_TLS1_3;
+}
+
+static bool bind_exporter(struct tls *tls, struct buf *data)
+{
+    return is_1_3(tls) && bind_by(tls, GNUTLS_CB_TLS_EXPORTER, data);
+}
+
+static bool bind_unique(struct tls *tls, struct buf *data)
+{
+    return !is_1_3(tls) && (gnutls_session_get_flags(tls->session) & GNUTLS_SFLAGS_EXT_MASTER_SECRET) &&
+           bind_by(tls, GNUTLS_CB_TLS_UNIQUE, data);
+}
+
+/* Made when the certificate was loaded: GnuTLS would parse it each time. */
+static bool bind_end_point(struct tls *tls, struct buf *data)
+{
+    const struct cert *shown = tls->side == TLS_SERVER ? tls_pick(tls->session) : NULL;
+
+    if (!shown || !shown->end_point_len)
+        return false;
+    buf_put(data, shown->end_point, shown->end_point_len);
+    return true;
+}
+
+const char *const tls_binding_names[] = { "tls-exporter", "tls-unique", "tls-server-end-point", NULL };
+
+bool tls_channel_binding(struct tls *tls, const char *name, struct buf *data)
+{
+    static bool (*const bind[])(struct tls *tls, struct buf *data) = {
+        bind_exporter, bind_unique, bind_end_point,
+    };
+
+    for (size_t i = 0; tls->ready && tls_binding_names[i]; i++)
+        if (strcmp(tls_binding_names[i], name) == 0)
+            return bind[i](tls, data);
+    return false;
 }
 
 bool tls_peer_has_certificate(struct tls *tls)

@@ -64,9 +64,12 @@ const char *tls_version(const struct tls *tls);
 const char *tls_cipher(const struct tls *tls);
 const char *tls_alpn(const struct tls *tls);           /* negotiated, or NULL */
 
-/* Channel binding for SASL: tls-exporter (RFC 9266) on TLS 1.3, tls-unique (RFC 5929) on 1.2 with
- * extended master secret. Returns the name, or NULL when there is none. Appends the data. */
-const char *tls_channel_binding(struct tls *tls, struct buf *data);
+/* Channel bindings for SASL, strongest first, NULL at the end: tls-exporter (RFC 9266) on TLS 1.3,
+ * tls-unique (RFC 5929 3) on 1.2 with extended master secret, tls-server-end-point (RFC 5929 4) on a server
+ * side. */
+extern const char *const tls_binding_names[];
+/* Appends the data. False: there is none of that name here. */
+bool tls_channel_binding(struct tls *tls, const char *name, struct buf *data);
 
 /* The peer's certificate chain (s2s): true when it verifies against the system's CAs and names
  * `domain` (RFC 6125, RFC 7590 3.4). */

@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <gnutls/crypto.h>
 #include <gnutls/x509.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -100,6 +101,24 @@ static bool key_fits(gnutls_x509_crt_t leaf, gnutls_privkey_t key)
     return fits;
 }
 
+/* RFC 5929 4.1: by the hash of its signature, SHA-256 in the place of MD5 and SHA-1. */
+static void end_point_of(struct cert *c, gnutls_x509_crt_t leaf)
+{
+    int                       sign = gnutls_x509_crt_get_signature_algorithm(leaf);
+    gnutls_digest_algorithm_t hash = sign < 0 ? GNUTLS_DIG_UNKNOWN
+                                              : gnutls_sign_get_hash_algorithm((gnutls_sign_algorithm_t)sign);
+    gnutls_datum_t            der;
+
+    if (hash == GNUTLS_DIG_MD5 || hash == GNUTLS_DIG_SHA1)
+        hash = GNUTLS_DIG_SHA256;
+    if (hash == GNUTLS_DIG_UNKNOWN || gnutls_hash_get_len(hash) > sizeof(c->end_point) ||
+        gnutls_x509_crt_export2(leaf, GNUTLS_X509_FMT_DER, &der) < 0)
+        return;
+    if (gnutls_hash_fast(hash, der.data, der.size, c->end_point) >= 0)
+        c->end_point_len = gnutls_hash_get_len(hash);
+    gnutls_free(der.data);
+}
+
 /* NULL, or why the chain cannot be used. */
 static const char *chain_load(struct cert *c, const char *path)
 {
@@ -128,6 +147,7 @@ static const char *chain_load(struct cert *c, const char *path)
     }
     if (!why) {
         c->names = names_of(crts[0]);
+        end_point_of(c, crts[0]);
         c->expires = gnutls_x509_crt_get_expiration_time(crts[0]);
     }
     for (unsigned i = 0; i < count; i++)

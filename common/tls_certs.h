@@ -18,6 +18,8 @@ struct cert {
     unsigned         chain_len;
     gnutls_privkey_t key;
     int64_t          expires;
+    uint8_t          end_point[64];      /* RFC 5929 4.1: hash of the leaf */
+    size_t           end_point_len;      /* 0: its signature has no single hash, so there is none */
 };
 
 struct cert_set {

@@ -18,7 +18,7 @@ enum role {
 
 enum reach { LINK = 1, ROUTED };
 
-#define FRAME_VERSION 2
+#define FRAME_VERSION 3
 
 #define FRAME_KINDS(X)                                                                             \
     X(HELLO,         1, ROLE_ANY & ~ROLE_ROUTERD, LINK,   "sized instance name; role, version, incarnation in the header") \

@@ -14,19 +14,49 @@
 #include "cursor.h"
 #include "err.h"
 
+enum { AUTH_BINDINGS_MAX = 4, CLIENT_TEXT_MAX = 1023, TASK_NAME_MAX = 255 };
+
+struct auth_binding {
+    struct slice name;             /* "tls-exporter" */
+    struct slice data;
+};
+
+/* XEP-0388 2.3, <user-agent/>: empty what was not said. Never shown to other entities. */
+struct auth_client {
+    struct slice id;               /* UUID, lower case: the same for good for one installation */
+    struct slice software, device;
+};
+
 /* c2sd -> sm */
 struct auth_start {
-    struct slice domain;           /* of the stream's `to` */
-    struct slice mechanism;        /* as the client named it */
-    struct slice binding_name;     /* "tls-exporter", "tls-unique" or empty */
-    struct slice binding_data;
-    bool         plus_offered;     /* a -PLUS mechanism was offered on this stream */
-    bool         secure;           /* TLS is up */
-    bool         has_initial;      /* an initial response was sent (may be empty) */
-    struct slice initial;          /* raw bytes, base64 already undone */
-    struct slice address;          /* of the client, for throttles and logs */
+    struct slice        domain;    /* of the stream's `to` */
+    struct slice        from;      /* bare JID of the stream's `from`, or empty: a hint only (RFC 6120 4.7.1) */
+    struct slice        mechanism; /* as the client named it */
+    bool                sasl2;     /* the profile of XEP-0388, else that of RFC 6120 */
+    struct auth_binding binding[AUTH_BINDINGS_MAX];     /* those of the stream */
+    unsigned            bindings;
+    struct slice        advertised;    /* XEP-0474 4.1 step 4: what was offered, in one string */
+    bool                plus_offered;  /* a -PLUS mechanism was offered on this stream */
+    bool                secure;        /* TLS is up */
+    bool                has_initial;   /* an initial response was sent (may be empty) */
+    struct slice        initial;       /* raw bytes, base64 already undone */
+    struct slice        address;       /* of the client, for throttles and logs */
+    struct auth_client  client;
+    struct slice        inlines;   /* content: those children of <authenticate/> that sm decides on */
 };
-/* both ways: raw SASL bytes; body = the bytes */
+
+/* AUTH_STEP, both ways. BYTES: SASL bytes (challenge, response). With XEP-0388 2.6.3 also: CONTINUE (sm ->
+ * c2sd): `data` of the mechanism, and the one task to do; NEXT (c2sd -> sm): the task begun, with what was
+ * in <next/>; TASK_DATA (both): what is in <task-data/>. */
+enum auth_step_kind { AUTH_BYTES = 1, AUTH_CONTINUE, AUTH_NEXT, AUTH_TASK_DATA, AUTH_STEP_END };
+
+struct auth_step {
+    enum auth_step_kind kind;
+    bool                has_data;  /* CONTINUE only */
+    struct slice        data;
+    struct slice        task;
+    struct slice        content;
+};
 
 /* sm -> c2sd. On success: jid, ticket, data (additional data with success, may be empty). On failure:
  * condition is an RFC 6120 6.5 element name ("not-authorized"), text may be empty. */
@@ -38,14 +68,20 @@ struct auth_done {
     struct slice data;
     struct slice condition;
     struct slice text;
+    struct slice content;          /* elements for <success/> (XEP-0388 2.6.1) */
 };
+
+enum { BIND_TAG_MAX = 255 };      /* bytes; the rest of the resource is sm's */
 
 /* c2sd -> owner sm */
 struct bind_request {
     struct slice ticket;
-    struct slice resource;         /* prepared; empty: make one */
+    struct slice resource;         /* prepared; empty: make one. bind2: the tag */
     struct slice address;
     bool         secure;
+    struct slice client;           /* id of struct auth_client, or empty */
+    bool         bind2;            /* XEP-0386, else RFC 6120 7 */
+    struct slice inlines;          /* content: children of <bind/> in other namespaces */
 };
 
 /* sm -> c2sd. err != 0: refused (CONFLICT, FULL, NOT_AUTHORIZED...). jid: full. */
@@ -53,6 +89,9 @@ struct bound {
     enum zerr    err;
     struct slice jid;
     struct slice secret;           /* 16 bytes: presented when the socket is announced again */
+    struct slice managed;          /* body of a MANAGE (proto/manage.h), ENABLED or FAILED: what became of
+                                      <enable/> among the inlines; empty: it was not there */
+    struct slice content;          /* elements for <bound/> (XEP-0386) */
 };
 
 /* Both ways. c2sd -> sm: the stream is gone (frame.handle = session). sm -> c2sd: end the stream with
@@ -70,6 +109,8 @@ struct session_end {
 
 void      auth_start_put(struct buf *out, const struct auth_start *a);
 enum zerr auth_start_take(struct slice body, struct auth_start *a);
+void      auth_step_put(struct buf *out, const struct auth_step *a);
+enum zerr auth_step_take(struct slice body, struct auth_step *a);
 void      auth_done_put(struct buf *out, const struct auth_done *a);
 enum zerr auth_done_take(struct slice body, struct auth_done *a);
 void      bind_request_put(struct buf *out, const struct bind_request *b);

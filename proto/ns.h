@@ -55,11 +55,16 @@
 #define NS_MAM_GROUPS   "urn:xmpp:mam:2#groupchat-field"            /* XEP-0313 */
 #define NS_MARKERS      "urn:xmpp:chat-markers:0"                   /* XEP-0333 */
 #define NS_HINTS        "urn:xmpp:hints"                            /* XEP-0334 */
+#define NS_CSI          "urn:xmpp:csi:0"                            /* XEP-0352 */
 #define NS_SID          "urn:xmpp:sid:0"                            /* XEP-0359 */
 #define NS_REPORTING    "urn:xmpp:reporting:1"                      /* XEP-0377 */
 #define NS_EME          "urn:xmpp:eme:0"                            /* XEP-0380 */
 #define NS_CAPS_2       "urn:xmpp:caps"                             /* XEP-0390 */
 #define NS_HASHES       "urn:xmpp:hashes:2"                         /* XEP-0300 */
 #define NS_XML          "http://www.w3.org/XML/1998/namespace"      /* xml:lang */
+#define NS_BIND2        "urn:xmpp:bind:0"                           /* XEP-0386 */
+#define NS_SASL2        "urn:xmpp:sasl:2"                           /* XEP-0388 */
 #define NS_SASL_CB      "urn:xmpp:sasl-cb:0"                        /* XEP-0440 */
+#define NS_SASL_UPGRADE "urn:xmpp:sasl:upgrade:0"                   /* XEP-0480 2 */
+#define NS_SCRAM_UPGRADE "urn:xmpp:scram-upgrade:0"                 /* XEP-0480 3 */
 #define NS_OMEMO        "eu.siacs.conversations.axolotl"            /* XEP-0384 0.3 */

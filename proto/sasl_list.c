@@ -2,6 +2,8 @@
 
 #include "sasl_list.h"
 
+#include <stdlib.h>
+
 const struct sasl_mechanism sasl_list[] = {
     { "SCRAM-SHA-256-PLUS", true,  false },
     { "SCRAM-SHA-1-PLUS",   true,  false },
@@ -26,4 +28,45 @@ const struct sasl_mechanism *sasl_find(struct slice name, const struct sasl_stre
         if (slice_is(name, m->name))
             return sasl_may(m, s) ? m : NULL;
     return NULL;
+}
+
+/* ---- XEP-0474 ---- */
+
+/* i;octet of RFC 4790 9.3. */
+static int by_octets(const void *a, const void *b)
+{
+    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+static void put_sorted(struct buf *out, struct slice *names, size_t count)
+{
+    qsort(names, count, sizeof(*names), by_octets);
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            buf_put_u8(out, 0x1E);
+        buf_put_slice(out, names[i]);
+    }
+}
+
+void sasl_advertised_of(struct buf *out, struct slice *mechanism, size_t mechanisms, struct slice *binding,
+                        size_t bindings)
+{
+    put_sorted(out, mechanism, mechanisms);
+    if (bindings) {
+        buf_put_u8(out, 0x1F);
+        put_sorted(out, binding, bindings);
+    }
+}
+
+void sasl_advertised(struct buf *out, struct sasl_stream s, const struct auth_binding *binding, unsigned count)
+{
+    struct slice mechanisms[COUNT_OF(sasl_list)], bindings[AUTH_BINDINGS_MAX];
+    size_t       n = 0;
+
+    for (const struct sasl_mechanism *m = sasl_list; m->name; m++)
+        if (sasl_may(m, &s))
+            mechanisms[n++] = slice_str(m->name);
+    for (unsigned i = 0; i < count; i++)
+        bindings[i] = binding[i].name;
+    sasl_advertised_of(out, mechanisms, n, bindings, count);
 }

@@ -3,7 +3,7 @@
 /* The SASL mechanisms of this house, strongest first, and when each may be offered (RFC 6120 6.3.3).
  * The one place that says so; c2sd offers by it, sm accepts by it. */
 
-#include "slice.h"
+#include "login.h"
 
 struct sasl_mechanism {
     const char *name;
@@ -23,3 +23,9 @@ struct sasl_stream {
 bool sasl_may(const struct sasl_mechanism *m, const struct sasl_stream *s);
 /* NULL: unknown, or not offered on such a stream. */
 const struct sasl_mechanism *sasl_find(struct slice name, const struct sasl_stream *s);
+
+/* XEP-0474 4.1 steps 1 to 4: what such a stream offers, sorted and joined. */
+void sasl_advertised(struct buf *out, struct sasl_stream s, const struct auth_binding *binding, unsigned count);
+/* The same of any two lists; both are sorted in place. bindings 0: XEP-0440 is not used. */
+void sasl_advertised_of(struct buf *out, struct slice *mechanism, size_t mechanisms, struct slice *binding,
+                        size_t bindings);

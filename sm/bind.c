@@ -1,6 +1,7 @@
 /* BIND and SESSION_END: a ticket becomes a session (RFC 6120 7, DESIGN.md 4). */
 
 #include "account.h"
+#include "bind2.h"
 #include "dispatch.h"
 #include "encode.h"
 #include "jid.h"
@@ -53,6 +54,16 @@ static enum zerr full_jid(struct slice bare, struct slice resource, struct jid *
     return jid_make(jid_local(bare), jid_domain(bare), resource, out);
 }
 
+static enum zerr choose_jid(struct sm *sm, struct slice bare, const struct bind_request *b, struct jid *out)
+{
+    char made[BIND2_RESOURCE_MAX + 1];
+
+    if (!b->bind2)
+        return full_jid(bare, b->resource, out);
+    bind2_resource(sm, bare, b, made);
+    return full_jid(bare, slice_str(made), out);
+}
+
 /* A client that never resumes and takes another resource each time must not lock its account out. */
 static struct session *oldest_hibernating(const struct online *account)
 {
@@ -88,11 +99,15 @@ static enum zerr bind_session(struct sm *sm, const struct frame *f, struct sessi
     enum zerr           err = bind_request_take(f->body, &b);
 
     if (!err)
-        err = login_may_begin(sm, f, b.ticket, true);
+        err = login_may_begin(sm, f, b.ticket, false);
     if (!err)
-        err = full_jid(f->stanza.to, b.resource, &full);
+        err = choose_jid(sm, f->stanza.to, &b, &full);
+    if (!err && b.bind2)
+        bind2_replace(sm, f->stanza.to, b.client, f->trace);
     if (!err)
         err = make_room(sm, &full, f->trace);
+    if (!err)
+        err = login_may_begin(sm, f, b.ticket, true);
     if (err)
         return err;
     struct session_spec spec = {
@@ -100,6 +115,7 @@ static enum zerr bind_session(struct sm *sm, const struct frame *f, struct sessi
         .c2sd = f->origin, .conn = f->sender, .now_us = wall_us(), .secure = b.secure,
     };
     *out = session_add(sm->sessions, &spec);
+    session_set_client(*out, b.client);
     log_info("session_started", "jid", log_slice(spec.jid), "conn", log_hex(f->sender), "from",
              log_slice(spec.address), "trace", log_hex(f->trace), NULL);
     return ZE_OK;

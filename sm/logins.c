@@ -8,6 +8,8 @@
 #include "dispatch.h"
 #include "handles.h"
 #include "log.h"
+#include "login_inline.h"
+#include "ns.h"
 #include "resume.h"
 #include "sasl.h"
 #include "stats.h"
@@ -97,22 +99,6 @@ static void done_send(struct login *login, const struct auth_done *done)
     buf_free(&body);
 }
 
-static void succeed(struct login *login, const struct sasl_answer *a)
-{
-    struct buf          ticket = { 0 };
-    struct ticket_claim claim = { a->jid, login->c2sd.instance, login->c2sd.incarnation, login->conn };
-    struct auth_done    done = { .ok = true, .jid = a->jid, .has_data = a->bytes.len > 0, .data = a->bytes };
-
-    ticket_make(&login->sm->store, &claim, wall_us(), &ticket);
-    done.ticket = buf_slice(&ticket);
-    logins_done++;
-    log_info("login_done", "jid", log_slice(a->jid), "conn", log_hex(login->conn), "from", login->address,
-             NULL);
-    done_send(login, &done);
-    wipe(ticket.bytes, ticket.end);
-    buf_free(&ticket);
-}
-
 static void fail(struct login *login, const char *condition, const char *text)
 {
     struct auth_done done = { .condition = slice_str(condition ? condition : "not-authorized"),
@@ -123,35 +109,110 @@ static void fail(struct login *login, const char *condition, const char *text)
     done_send(login, &done);
 }
 
+/* AUTH_DONE that waits for a commit. */
+struct waiting {
+    struct sm *sm;
+    uint64_t   login;
+    struct buf body;
+};
+
+static void login_end(struct login *login)
+{
+    login->over = true;
+    if (!login->beginning)
+        login_free(login);
+}
+
+static void committed(void *arg, enum zerr err)
+{
+    struct waiting *w = arg;
+    struct login   *login = handles_get(w->sm->logins->exchanges, w->login);
+
+    if (login && err)
+        fail(login, "temporary-auth-failure", NULL);
+    else if (login)
+        answer_frame(w->sm, login, FRAME_AUTH_DONE, buf_slice(&w->body));
+    if (login)
+        login_end(login);
+    wipe(w->body.bytes, w->body.room);
+    buf_free(&w->body);
+    free(w);
+}
+
+static void put_done(struct login *login, const struct sasl_answer *a, struct slice content, struct buf *body)
+{
+    struct buf          ticket = { 0 };
+    struct ticket_claim claim = { a->jid, login->c2sd.instance, login->c2sd.incarnation, login->conn };
+    struct auth_done    done = { .ok = true, .jid = a->jid, .has_data = a->bytes.len > 0, .data = a->bytes,
+                                 .content = content };
+
+    ticket_make(&login->sm->store, &claim, wall_us(), &ticket);
+    done.ticket = buf_slice(&ticket);
+    auth_done_put(body, &done);
+    wipe(ticket.bytes, ticket.end);
+    buf_free(&ticket);
+}
+
+static void succeed(struct login *login, const struct sasl_answer *a)
+{
+    struct sm           *sm = login->sm;
+    struct buf           content = { 0 };
+    struct xml_writer    reply;
+    struct login_success l = { .sm = sm, .start = a->start, .jid = a->jid, .reply = &reply };
+    struct waiting      *w = xcalloc(1, sizeof(*w));
+
+    l.owned = sm_owns(sm, a->jid);
+    l.out = outcome_new(sm, a->jid, login->trace);
+    xml_begin(&reply, &content, NS_SASL2);
+    login_inlines_run(&l);
+    w->sm = sm;
+    w->login = login->handle;
+    put_done(login, a, buf_slice(&content), &w->body);
+    wipe(content.bytes, content.end);
+    buf_free(&content);
+    logins_done++;
+    log_info("login_done", "jid", log_slice(a->jid), "conn", log_hex(login->conn), "from", login->address,
+             NULL);
+    if (l.stored)
+        outcome_then(l.out, committed, w);
+    outcome_settle(&l.out);
+    if (!l.stored)
+        committed(w, ZE_OK);
+}
+
+static void step_send(struct login *login, const struct auth_step *step)
+{
+    struct buf body = { 0 };
+
+    auth_step_put(&body, step);
+    answer_frame(login->sm, login, FRAME_AUTH_STEP, buf_slice(&body));
+    buf_free(&body);
+}
+
 static void on_answer(void *arg, const struct sasl_answer *a)
 {
     struct login *login = arg;
 
     if (a->outcome == SASL_CONTINUE) {
-        answer_frame(login->sm, login, FRAME_AUTH_STEP, a->bytes);
+        step_send(login, &(struct auth_step){ .kind = AUTH_BYTES, .data = a->bytes });
         return;
     }
     login->exchange = NULL;
-    login->over = true;
-    if (a->outcome == SASL_OK)
+    if (a->outcome == SASL_OK) {
         succeed(login, a);
-    else
+    } else {
         fail(login, a->condition, a->text);
-    if (!login->beginning)
-        login_free(login);
+        login_end(login);
+    }
 }
 
 static void begin(struct login *login, const struct auth_start *start)
 {
-    struct sasl_exchange *exchange;
-
     login->beginning = true;
-    exchange = sasl_begin(login->sm->sasl, start, on_answer, login);
+    login->exchange = sasl_begin(login->sm->sasl, start, on_answer, login);
     login->beginning = false;
-    if (login->over || !exchange)
+    if (login->over)
         login_free(login);
-    else
-        login->exchange = exchange;
 }
 
 void on_auth_start(void *self, const struct frame *f)
@@ -200,16 +261,26 @@ static void unknown_exchange(struct sm *sm, const struct frame *f)
 
 void on_auth_step(void *self, const struct frame *f)
 {
-    struct login *login = login_of(self, f);
+    struct login    *login = login_of(self, f);
+    struct auth_step step;
 
     if (f->origin.role != ROLE_C2SD)
         return;
+    if (auth_step_take(f->body, &step)) {
+        log_warn("frame_refused", "kind", "AUTH_STEP", "conn", log_hex(f->sender), "why", "malformed", NULL);
+        return;
+    }
     if (!login) {
         unknown_exchange(self, f);
         return;
     }
     login->trace = f->trace;
-    sasl_step(login->exchange, f->body);
+    if (login->exchange && step.kind == AUTH_BYTES) {
+        sasl_step(login->exchange, step.data);
+    } else {                                /* not what is due (XEP-0388 2.6.3) */
+        fail(login, "malformed-request", NULL);
+        login_free(login);
+    }
 }
 
 void on_auth_abort(void *self, const struct frame *f)

@@ -10,7 +10,7 @@
 #include "mem.h"
 #include "secrets.h"
 
-/* Strongest first. GNU SASL's own list is never offered (it has DIGEST-MD5, CRAM-MD5, LOGIN...). */
+/* Strongest first. */
 static const struct sasl_mechanism mechanisms[] = {
     { "SCRAM-SHA-256-PLUS", true, false, true, SCRAM_SHA_256, scram_take },
     { "SCRAM-SHA-1-PLUS", true, false, true, SCRAM_SHA_1, scram_take },
@@ -32,14 +32,11 @@ struct sasl *sasl_new(struct sm_store *s, struct loop *loop)
     sasl->loop = loop;
     sasl->throttle = login_throttle_new();
     list_init(&sasl->exchanges);
-    int rc = gsasl_init(&sasl->gsasl);
-    if (rc != GSASL_OK)
-        fatal("sasl_failed", "why", gsasl_strerror(rc), NULL);
-    gsasl_callback_set(sasl->gsasl, scram_property);
     /* Made now, before the first login: credentials_get finds it, and of several instances that start
      * on an empty store all use the one that was committed first. */
     secret_get(s, SECRET_UNKNOWN, secret);
     secret_get(s, SECRET_TICKET, secret);
+    secret_get(s, SECRET_RESOURCE, secret);
     wipe(secret, sizeof secret);
     return sasl;
 }
@@ -78,13 +75,9 @@ static void exchange_close(struct sasl_exchange *x)
 
 static void exchange_free(struct sasl_exchange *x)
 {
-    if (x->session)
-        gsasl_finish(x->session);
-    buf_free(&x->domain);
-    buf_free(&x->binding_name);
-    buf_free(&x->binding);
-    buf_free(&x->header);
-    buf_free(&x->address);
+    if (x->own)
+        x->own_free(x->own);
+    buf_free(&x->start_bytes);
     buf_free(&x->held_bytes);
     wipe(&x->keys, sizeof x->keys);
     free(x);
@@ -106,7 +99,7 @@ static void held_over(void *arg)
 
 static struct login_try try_of(const struct sasl_exchange *x)
 {
-    return (struct login_try){ buf_slice(&x->address), jid_slice(&x->jid) };
+    return (struct login_try){ x->start.address, jid_slice(&x->jid) };
 }
 
 /* While an account is under attack, both outcomes come late to who is not known to be its owner. */
@@ -186,7 +179,8 @@ void exchange_succeed(struct sasl_exchange *x, struct slice data)
     struct store_view  *view = store_view(x->sasl->store->accounts);
     struct account_info info;
     bool                there = x->known && account_get(view, jid_slice(&x->jid), &info);
-    struct sasl_answer  answer = { .outcome = SASL_OK, .bytes = data, .jid = jid_slice(&x->jid) };
+    struct sasl_answer  answer = { .outcome = SASL_OK, .bytes = data, .jid = jid_slice(&x->jid),
+                                   .start = &x->start };
 
     store_view_end(&view);
     if (!there)
@@ -197,6 +191,12 @@ void exchange_succeed(struct sasl_exchange *x, struct slice data)
         exchange_fail(x, "account-disabled");
     else
         exchange_let_in(x, &answer);
+}
+
+void exchange_own(struct sasl_exchange *x, void *own, void (*own_free)(void *own))
+{
+    x->own = own;
+    x->own_free = own_free;
 }
 
 void exchange_continue(struct sasl_exchange *x, struct slice challenge)
@@ -216,10 +216,9 @@ static void patience_over(void *arg)
 void exchange_user(struct sasl_exchange *x, struct slice name)
 {
     struct store_view *view = store_view(x->sasl->store->accounts);
-    struct slice       domain = buf_slice(&x->domain);
 
     /* A name that no account can have gets plausible keys like any other unknown one. */
-    if (name.len == 0 || jid_make(name, domain, SLICE(""), &x->jid) != ZE_OK)
+    if (name.len == 0 || jid_make(name, x->start.domain, SLICE(""), &x->jid) != ZE_OK)
         x->jid.len = 0;
     enum zerr err = credentials_get(view, x->jid.len ? jid_slice(&x->jid) : name, x->mechanism->hash, &x->keys);
     x->known = err == ZE_OK && x->jid.len > 0;
@@ -232,6 +231,8 @@ bool authzid_ok(const struct sasl_exchange *x, struct slice authzid)
 
     if (authzid.len == 0)
         return true;
+    if (x->start.sasl2 && x->start.from.len && !slice_eq(x->start.from, jid_slice(&x->jid)))
+        return false;
     return jid_parse(authzid, &other) == ZE_OK && x->jid.len > 0 &&
            slice_eq(jid_slice(&other), jid_slice(&x->jid));
 }
@@ -251,16 +252,16 @@ static struct sasl_exchange *exchange_new(struct sasl *sasl, const struct auth_s
                                           void *arg)
 {
     struct sasl_exchange *x = xcalloc(1, sizeof *x);
+    struct auth_start     kept = *start;
 
+    kept.initial = slice_of(NULL, 0);
+    auth_start_put(&x->start_bytes, &kept);
+    if (auth_start_take(buf_slice(&x->start_bytes), &x->start))
+        fatal("sasl_failed", "why", "a start that cannot be read back", NULL);
     x->sasl = sasl;
     x->mechanism = mechanism;
     x->answer = answer;
     x->arg = arg;
-    x->plus_offered = start->plus_offered;
-    buf_put_slice(&x->domain, start->domain);
-    buf_put_slice(&x->binding_name, start->binding_name);
-    buf_put_slice(&x->binding, start->binding_data);
-    buf_put_slice(&x->address, start->address);
     x->patience = (struct timer){ .fire = patience_over, .arg = x };
     timer_arm(sasl->loop, &x->patience, SASL_PATIENCE_MS);
     list_append(&sasl->exchanges, &x->link);
@@ -272,7 +273,7 @@ static struct sasl_exchange *exchange_new(struct sasl *sasl, const struct auth_s
 static const char *refusal(const struct sasl *sasl, const struct auth_start *start,
                            const struct sasl_mechanism *mechanism)
 {
-    if (!mechanism || (mechanism->plus && (start->binding_name.len == 0 || start->binding_data.len == 0)))
+    if (!mechanism || (mechanism->plus && !start->bindings))
         return "invalid-mechanism";
     if (mechanism->clear && !start->secure && !sasl->allow_clear)
         return "encryption-required";
@@ -292,10 +293,6 @@ struct sasl_exchange *sasl_begin(struct sasl *sasl, const struct auth_start *sta
         return NULL;
     }
     struct sasl_exchange *x = exchange_new(sasl, start, mechanism, answer, arg);
-    if (!mechanism->clear && gsasl_server_start(sasl->gsasl, mechanism->name, &x->session) != GSASL_OK)
-        fatal("sasl_failed", "kind", mechanism->name, NULL);
-    if (x->session)
-        gsasl_session_hook_set(x->session, x);
     x->ended = &ended;
     if (start->has_initial)
         take(x, start->initial);
@@ -333,7 +330,6 @@ void sasl_free(struct sasl **sasl)
         sasl_abort(&x);
     }
     login_throttle_free(&(*sasl)->throttle);
-    gsasl_done((*sasl)->gsasl);
     free(*sasl);
     *sasl = NULL;
 }

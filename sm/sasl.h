@@ -1,6 +1,6 @@
 #pragma once
 
-/* SASL exchanges by GNU SASL (DESIGN.md 4). One exchange a connection; c2sd carries the bytes.
+/* SASL exchanges (DESIGN.md 4). One exchange a connection; c2sd carries the bytes.
  * Pure towards the network: it answers through the callback, at once or after the thread pool. */
 
 #include "account.h"
@@ -27,6 +27,7 @@ struct sasl_answer {
     struct slice      jid;            /* bare, on SASL_OK */
     const char       *condition;      /* RFC 6120 6.5, on SASL_FAILED */
     const char       *text;           /* for people, on SASL_FAILED; or NULL */
+    const struct auth_start *start;   /* what the exchange began with, on SASL_OK */
 };
 
 /* May run before the call returns. After OK or FAILED the exchange is gone. Slices borrow until it returns. */

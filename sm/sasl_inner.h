@@ -2,8 +2,6 @@
 
 /* What the files of SASL share (sasl.h is the outside). */
 
-#include <gsasl.h>
-
 #include "credentials.h"
 #include "jid.h"
 #include "list.h"
@@ -14,7 +12,6 @@ enum { SASL_BYTES_MAX = 8192, SASL_EXCHANGES_MAX = 10000, SASL_PATIENCE_MS = 600
 struct sasl {
     struct sm_store *store;
     struct loop     *loop;
-    Gsasl           *gsasl;
     struct list      exchanges;
     unsigned         count;
     bool             allow_clear;
@@ -35,17 +32,17 @@ struct sasl_exchange {
     struct list                  link;
     struct sasl                 *sasl;
     const struct sasl_mechanism *mechanism;
-    Gsasl_session               *session;      /* SCRAM only */
+    void                        *own;          /* of the mechanism (exchange_own) */
+    void                       (*own_free)(void *own);
     struct timer                 patience;
     sasl_answer_fn              *answer;
     void                        *arg;
     bool                        *ended;        /* set when it ends inside sasl_begin */
-    bool                         over, plus_offered;
-    struct buf                   domain, binding_name, binding;
-    struct buf                   address;      /* of the client */
+    bool                         over;
+    struct auth_start            start;        /* what it began with, but for the initial response */
+    struct buf                   start_bytes;  /* where its slices point to */
     struct sasl_answer           held;         /* the outcome, when it is told later than it is known */
     struct buf                   held_bytes;
-    struct buf                   header;       /* the GS2 header of the first message (RFC 5802 7) */
     struct jid                   jid;          /* len 0: no name that could be an account's */
     bool                         known;        /* keys are an account's, not plausible ones */
     struct scram_keys            keys;
@@ -55,14 +52,15 @@ struct sasl_exchange {
 void exchange_continue(struct sasl_exchange *x, struct slice challenge);
 /* Frees x. */
 void exchange_fail(struct sasl_exchange *x, const char *condition);
+/* What the mechanism keeps between two messages. */
+void exchange_own(struct sasl_exchange *x, void *own, void (*own_free)(void *own));
 /* The client proved that it knows the password: the account decides the rest. Frees x. */
 void exchange_succeed(struct sasl_exchange *x, struct slice data);
 
 /* Sets x->jid, keys and known for this name. */
 void exchange_user(struct sasl_exchange *x, struct slice name);
-/* Empty, or the user himself (RFC 6120 6.3.8). */
+/* Empty, or the user himself (RFC 6120 6.3.8), who is also the one of the stream's `from` (XEP-0388 2.3). */
 bool authzid_ok(const struct sasl_exchange *x, struct slice authzid);
 
 void scram_take(struct sasl_exchange *x, struct slice bytes);      /* sasl_scram.c */
-int  scram_property(Gsasl *gsasl, Gsasl_session *session, Gsasl_property property);
 void plain_take(struct sasl_exchange *x, struct slice bytes);      /* sasl_plain.c */

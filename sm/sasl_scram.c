@@ -1,168 +1,122 @@
-/* SCRAM (RFC 5802, RFC 7677): GNU SASL does the exchange, we look after what it cannot know or looks
- * at too late: channel-binding flags against what was offered, and that c= repeats the first message. */
+/* SCRAM (RFC 5802, RFC 7677): an exchange around the messages of scram.c, with channel-binding flags judged
+ * against what was offered. */
 
-#include "sasl_inner.h"
-
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "encode.h"
-#include "log.h"
 #include "mem.h"
+#include "sasl_inner.h"
+#include "scram.h"
 
-static void set_base64(Gsasl_session *session, Gsasl_property property, struct slice bytes)
+enum { NONCE_BYTES = 18 };
+
+/* Between the two messages. */
+struct scram {
+    struct buf          header;      /* GS2 header, and with -PLUS the binding: what c= must say */
+    struct buf          nonce;       /* the client's and ours */
+    struct buf          auth;        /* AuthMessage up to the second comma */
+};
+
+static void scram_free(void *own)
 {
-    struct buf text = { 0 };
+    struct scram *s = own;
 
-    base64_put(&text, bytes);
-    buf_put_u8(&text, 0);
-    gsasl_property_set(session, property, (const char *)buf_slice(&text).p);
-    wipe(text.bytes, text.room);
-    buf_free(&text);
+    buf_free(&s->header);
+    buf_free(&s->nonce);
+    buf_free(&s->auth);
+    free(s);
 }
 
-static int set_user(struct sasl_exchange *x)
+/* RFC 5802 6: 'y' says "you offered no binding": a lie when we did, somebody cut the -PLUS names out on the way.
+ * *binding: the data that -PLUS binds to. */
+static const char *check_flag(const struct sasl_exchange *x, struct slice flag, struct slice *binding)
 {
-    const char *name = gsasl_property_fast(x->session, GSASL_AUTHID);
-    char        iterations[16];
-
-    exchange_user(x, slice_str(name));
-    snprintf(iterations, sizeof iterations, "%u", x->keys.iterations);
-    gsasl_property_set(x->session, GSASL_SCRAM_ITER, iterations);
-    set_base64(x->session, GSASL_SCRAM_SALT, slice_of(x->keys.salt, x->keys.salt_len));
-    set_base64(x->session, GSASL_SCRAM_SERVERKEY, slice_of(x->keys.server_key, x->keys.key_len));
-    set_base64(x->session, GSASL_SCRAM_STOREDKEY, slice_of(x->keys.stored_key, x->keys.key_len));
-    return GSASL_OK;
-}
-
-/* Without -PLUS the library gets no binding: it would expect one in c=. */
-static int set_binding(struct sasl_exchange *x, Gsasl_property property, const char *name)
-{
-    if (!x->mechanism->plus || !slice_is(buf_slice(&x->binding_name), name))
-        return GSASL_NO_CALLBACK;
-    set_base64(x->session, property, buf_slice(&x->binding));
-    return GSASL_OK;
-}
-
-/* The library asks for the iteration count first, when the name is known. */
-int scram_property(Gsasl *gsasl, Gsasl_session *session, Gsasl_property property)
-{
-    struct sasl_exchange *x = gsasl_session_hook_get(session);
-
-    (void)gsasl;
-    switch ((int)property) {
-    case GSASL_SCRAM_ITER:
-        return set_user(x);
-    case GSASL_CB_TLS_EXPORTER:
-        return set_binding(x, property, "tls-exporter");
-    case GSASL_CB_TLS_UNIQUE:
-        return set_binding(x, property, "tls-unique");
-    default:
-        return GSASL_NO_CALLBACK;
-    }
-}
-
-/* Bytes up to and including the n-th comma; empty: there are fewer. */
-static struct slice up_to_comma(struct slice s, unsigned n)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (s.p[i] == ',' && --n == 0)
-            return slice_cut(s, 0, i + 1);
-    return slice_of(NULL, 0);
-}
-
-/* RFC 5802 7: gs2-cbind-flag. 'y' says "you offered no binding": a lie when we did, somebody cut the
- * -PLUS names out on the way (RFC 5802 6). */
-static const char *check_flag(const struct sasl_exchange *x, struct slice flag)
-{
-    struct slice name = buf_slice(&x->binding_name);
-
-    if (x->mechanism->plus)
-        return flag.len == 3 + name.len && flag.p[0] == 'p' && flag.p[1] == '=' &&
-                       slice_eq(slice_cut(flag, 2, flag.len - 1), name)
-                   ? NULL
-                   : "not-authorized";
-    if (slice_is(flag, "n,"))
-        return NULL;
-    return slice_is(flag, "y,") && !x->plus_offered ? NULL : "not-authorized";
-}
-
-static const char *check_first(struct sasl_exchange *x, struct slice bytes)
-{
-    struct slice header = up_to_comma(bytes, 2);
-
-    if (header.len == 0)
-        return "malformed-request";
-    buf_put_slice(&x->header, header);
-    return check_flag(x, up_to_comma(bytes, 1));
-}
-
-/* c= is the GS2 header of the first message, and with -PLUS the binding (RFC 5802 5.1). */
-static const char *check_final(struct sasl_exchange *x, struct slice bytes)
-{
-    struct slice first = up_to_comma(bytes, 1);
-    struct buf   wanted = { 0 }, got = { 0 };
-
-    if (first.len < 3 || first.p[0] != 'c' || first.p[1] != '=')
-        return "malformed-request";
-    buf_put_slice(&wanted, buf_slice(&x->header));
-    if (x->mechanism->plus)
-        buf_put_slice(&wanted, buf_slice(&x->binding));
-    bool same = base64_take(&got, slice_cut(first, 2, first.len - 1)) &&
-                same_secret(buf_slice(&got), buf_slice(&wanted));
-    buf_free(&wanted);
-    buf_free(&got);
-    return same ? NULL : "not-authorized";
-}
-
-static const char *condition_of(int rc)
-{
-    switch (rc) {
-    case GSASL_MECHANISM_PARSE_ERROR:
-        return "malformed-request";
-    case GSASL_MALLOC_ERROR:
-    case GSASL_CRYPTO_ERROR:
-        return "temporary-auth-failure";
-    default:
+    if (x->mechanism->plus) {
+        for (unsigned i = 0; i < x->start.bindings; i++)
+            if (flag.len > 2 && slice_starts(flag, SLICE("p=")) &&
+                slice_eq(slice_cut(flag, 2, flag.len), x->start.binding[i].name)) {
+                *binding = x->start.binding[i].data;
+                return NULL;
+            }
         return "not-authorized";
     }
+    if (slice_is(flag, "n"))
+        return NULL;
+    return slice_is(flag, "y") && !x->start.plus_offered ? NULL : "not-authorized";
 }
 
-static bool authzid_refused(const struct sasl_exchange *x)
+static void make_nonce(struct buf *out, struct slice theirs)
 {
-    return !authzid_ok(x, slice_str(gsasl_property_fast(x->session, GSASL_AUTHZID)));
+    uint8_t ours[NONCE_BYTES];
+
+    random_bytes(ours, sizeof ours);
+    buf_put_slice(out, theirs);
+    base64_put(out, slice_of(ours, sizeof ours));
 }
 
 /* A wrong authzid is told at once (RFC 6120 6.5.6), whether the user exists or not. */
-static void answer_step(struct sasl_exchange *x, int rc, struct slice output)
+static const char *take_first(struct sasl_exchange *x, struct slice bytes)
 {
-    if (rc == GSASL_NEEDS_MORE && x->jid.len && authzid_refused(x))
-        exchange_fail(x, "invalid-authzid");
-    else if (rc == GSASL_NEEDS_MORE)
-        exchange_continue(x, output);
-    else if (rc == GSASL_OK && !authzid_refused(x))
-        exchange_succeed(x, output);
-    else
-        exchange_fail(x, condition_of(rc));
+    struct scram_first first;
+    struct slice       binding = { 0 };
+    struct buf         reply = { 0 };
+    const char        *refused;
+
+    if (!scram_first_take(bytes, &first))
+        return "malformed-request";
+    refused = check_flag(x, first.flag, &binding);
+    if (refused)
+        return refused;
+    exchange_user(x, slice_str(first.name));
+    if (x->jid.len && !authzid_ok(x, slice_str(first.authzid)))
+        return "invalid-authzid";
+    struct scram *s = xcalloc(1, sizeof *s);
+    exchange_own(x, s, scram_free);
+    buf_put_slice(&s->header, first.header);
+    buf_put_slice(&s->header, binding);
+    make_nonce(&s->nonce, first.nonce);
+    scram_first_put(&reply, buf_slice(&s->nonce), &x->keys, x->start.advertised);
+    buf_printf(&s->auth, "%.*s,%.*s,", SLICE_FMT(first.bare), SLICE_FMT(buf_slice(&reply)));
+    exchange_continue(x, buf_slice(&reply));
+    buf_free(&reply);
+    return NULL;
 }
 
-static const char *check(struct sasl_exchange *x, struct slice bytes)
+/* c= is the GS2 header of the first message, and with -PLUS the binding (RFC 5802 5.1). */
+static bool is_good(const struct sasl_exchange *x, struct scram *s, const struct scram_final *final)
 {
-    if (bytes.len == 0 || memchr(bytes.p, 0, bytes.len))
-        return "malformed-request";
-    return buf_len(&x->header) == 0 ? check_first(x, bytes) : check_final(x, bytes);
+    buf_put_slice(&s->auth, final->without_proof);
+    return slice_eq(final->nonce, buf_slice(&s->nonce)) &&
+           same_secret(buf_slice(&final->binding), buf_slice(&s->header)) &&
+           scram_proves(&x->keys, buf_slice(&s->auth), final) && x->known;
+}
+
+static const char *take_final(struct sasl_exchange *x, struct slice bytes)
+{
+    struct scram      *s = x->own;
+    struct scram_final final = { 0 };
+    struct buf         reply = { 0 };
+    const char        *refused = NULL;
+
+    if (!scram_final_take(bytes, &final))
+        refused = "malformed-request";
+    else if (!is_good(x, s, &final))
+        refused = "not-authorized";
+    buf_free(&final.binding);
+    if (refused)
+        return refused;
+    scram_final_put(&reply, &x->keys, buf_slice(&s->auth));
+    exchange_succeed(x, buf_slice(&reply));
+    buf_free(&reply);
+    return NULL;
 }
 
 void scram_take(struct sasl_exchange *x, struct slice bytes)
 {
-    const char *refused = check(x, bytes);
-    char       *output = NULL;
-    size_t      len = 0;
+    const char *refused = "malformed-request";
 
-    if (refused) {
+    if (bytes.len && !memchr(bytes.p, 0, bytes.len))
+        refused = x->own ? take_final(x, bytes) : take_first(x, bytes);
+    if (refused)
         exchange_fail(x, refused);
-        return;
-    }
-    int rc = gsasl_step(x->session, (const char *)bytes.p, bytes.len, &output, &len);
-    answer_step(x, rc, slice_of(output, len));
-    gsasl_free(output);
 }

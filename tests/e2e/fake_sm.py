@@ -81,7 +81,7 @@ class FakeSm:
     def _answer(self, got):
         if got.kind == AUTH_START:
             jid = f"user@{self.server.domain}".encode()
-            self.reply(got, AUTH_DONE, b"\1" + sized(jid) + sized(b"ticket") + b"\0" + sized(b"") * 3)
+            self.reply(got, AUTH_DONE, b"\1" + sized(jid) + sized(b"ticket") + b"\0" + sized(b"") * 4)
         elif got.kind == BIND:
             self.bound(got)
 
@@ -89,7 +89,11 @@ class FakeSm:
         handle = len(self.sessions) + 1
         self.sessions[handle] = got
         jid = f"user@{self.server.domain}/{handle}".encode()
-        self.reply(got, BOUND, struct.pack("<i", 0) + sized(jid) + sized(SECRET), sender=handle)
+        self.reply(got, BOUND, struct.pack("<i", 0) + sized(jid) + sized(SECRET) + sized(b"") * 2, sender=handle)
+
+    def challenge(self, to, data, **more):
+        """AUTH_STEP with SASL bytes (proto/login.h)."""
+        self.reply(to, AUTH_STEP, b"\1\0" + sized(data) + sized(b"") * 2, **more)
 
     def expect(self, kind, count=1):
         """The frames of this kind so far, when there are so many."""

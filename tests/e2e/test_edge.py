@@ -231,7 +231,7 @@ def test_an_exchange_that_its_sm_has_forgotten_fails_with_the_next_response(serv
     c = begin_login(server)
     wait_for(lambda: any(sm.of(AUTH_START) for sm in sms), "AUTH_START")
     sm = next(sm for sm in sms if sm.of(AUTH_START))
-    sm.reply(sm.of(AUTH_START)[0], AUTH_STEP, b"challenge", sender=5)
+    sm.challenge(sm.of(AUTH_START)[0], b"challenge", sender=5)
     assert c.next().tag == f"{{{NS['sasl']}}}challenge"
     sm.leave()
     wait_for(lambda: not sms[1 - sms.index(sm)].instances[sm.name]["up"], "the table without it")

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import re
 import signal
 import socket
 import struct
@@ -20,6 +21,7 @@ SYNC, STANZA, FANOUT, BOUNCE, VOID, AUTH_START, AUTH_DONE, BIND, SLOT_READY = 8,
 ROLE = {"c2sd": 1, "s2sd": 2, "sm": 4, "muc": 8, "routerd": 16}
 MESSAGE, IQ = 1, 3
 HEADER = struct.Struct("<IBBHBBBBIIIQQQQQQII6H")
+VERSION = int(re.search(r"FRAME_VERSION (\d+)", (ROOT / "proto/frame_kinds.h").read_text()).group(1))
 assert HEADER.size == 92
 
 
@@ -34,7 +36,7 @@ def frame(kind, dest=None, life=0, body=b"", origin=("c2sd", 0, 0), parts=(b"",)
           trace=1, name=0, type_=0, flags=0, number=0, list_=b""):
     role = ROLE[dest.split("-")[0]] if dest else 0
     tail = b"".join(parts) + list_ + body
-    return HEADER.pack(HEADER.size - 4 + len(tail), 2, kind, flags, ROLE[origin[0]], role, name, type_, generation,
+    return HEADER.pack(HEADER.size - 4 + len(tail), VERSION, kind, flags, ROLE[origin[0]], role, name, type_, generation,
                        origin[1], key(dest) if dest else 0, origin[2], life, handle, sender, number, trace, 0,
                        len(list_), *map(len, parts)) + tail
 

@@ -23,6 +23,7 @@ static void read_bodies(const struct frame *f)
 {
     union {
         struct auth_start   start;
+        struct auth_step    step;
         struct auth_done    done;
         struct bind_request bind;
         struct bound        bound;
@@ -39,6 +40,7 @@ static void read_bodies(const struct frame *f)
     if (bounce_decode(f, &why, &original) == ZE_OK && original.kind == FRAME_BOUNCE)
         abort();
     auth_start_take(f->body, &body.start);
+    auth_step_take(f->body, &body.step);
     auth_done_take(f->body, &body.done);
     bind_request_take(f->body, &body.bind);
     bound_take(f->body, &body.bound);

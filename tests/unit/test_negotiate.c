@@ -37,12 +37,12 @@ static void each_step_announces_what_is_legal_then(void **state)
     (void)state;
     announces(CONN_FEATURES, FRESH, "starttls ");
     announces(CONN_FEATURES, FRESH | HAVE_REGISTRATION, "starttls ");
-    announces(CONN_FEATURES, SECURE, "auth ");
-    announces(CONN_FEATURES, SECURE | HAVE_REGISTRATION, "auth query ");
+    announces(CONN_FEATURES, SECURE, "auth sasl-channel-binding authenticate ");
+    announces(CONN_FEATURES, SECURE | HAVE_REGISTRATION, "auth sasl-channel-binding authenticate query ");
     announces(CONN_FEATURES, HAVE_CERTS | HAVE_SAFE, "starttls auth ");
     announces(CONN_FEATURES, HAVE_SAFE, "auth ");
     announces(CONN_FEATURES, LOGGED_IN, "bind session resume ver sub ");
-    announces(CONN_ACTIVE, LOGGED_IN, "");
+    announces(CONN_ACTIVE, LOGGED_IN, "resume ver sub ");       /* behind <success/> of XEP-0388 */
 }
 
 static void what_is_announced_can_be_done(void **state)
@@ -52,6 +52,7 @@ static void what_is_announced_can_be_done(void **state)
     assert_true(legal(CONN_FEATURES, SECURE, NS_SASL, "auth", false));
     assert_true(legal(CONN_SASL, SECURE, NS_SASL, "response", false));
     assert_true(legal(CONN_SASL, SECURE, NS_SASL, "abort", false));
+    assert_true(legal(CONN_FEATURES, SECURE, NS_SASL2, "authenticate", false));
     assert_true(legal(CONN_FEATURES, LOGGED_IN, NS_BIND, "bind", true));
     assert_true(legal(CONN_ACTIVE, LOGGED_IN, NS_SESSION, "session", true));
     assert_true(legal(CONN_ACTIVE, LOGGED_IN, NS_SM, "enable", false));
@@ -92,6 +93,22 @@ static void nothing_is_legal_out_of_order(void **state)
     assert_false(legal(CONN_FEATURES, LOGGED_IN, NS_SESSION, "session", true));
     assert_false(legal(CONN_OPENING, LOGGED_IN, NS_BIND, "bind", true));
     assert_false(legal(CONN_FEATURES, SECURE, NS_TLS, "auth", false));
+    assert_false(legal(CONN_FEATURES, LOGGED_IN, NS_SASL2, "authenticate", false));
+    assert_false(legal(CONN_SASL, SECURE | HAVE_SASL2, NS_SASL2, "authenticate", false));
+}
+
+static void the_two_profiles_do_not_mix(void **state)
+{
+    static const char *const both[] = { "response", "abort" }, *const second[] = { "next", "task-data" };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(legal(CONN_SASL, SECURE | HAVE_SASL2, NS_SASL2, both[i], false));
+        assert_false(legal(CONN_SASL, SECURE | HAVE_SASL2, NS_SASL, both[i], false));
+        assert_false(legal(CONN_SASL, SECURE, NS_SASL2, both[i], false));
+        assert_true(legal(CONN_SASL, SECURE | HAVE_SASL2, NS_SASL2, second[i], false));
+        assert_false(legal(CONN_SASL, SECURE, NS_SASL2, second[i], false));
+    }
 }
 
 static const struct element_rule *rule_of(unsigned have)
@@ -174,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_step_announces_what_is_legal_then),
         cmocka_unit_test(what_is_announced_can_be_done),
+        cmocka_unit_test(the_two_profiles_do_not_mix),
         cmocka_unit_test(nothing_is_legal_out_of_order),
         cmocka_unit_test(stream_management_out_of_order_is_refused_and_no_more),
         cmocka_unit_test(auth_before_tls_has_an_answer_of_its_own),

@@ -36,7 +36,7 @@ static void answered(void *arg, const struct sasl_answer *answer)
 static struct auth_start hello(const char *mechanism)
 {
     return (struct auth_start){ .domain = SLICE("example.org"), .mechanism = slice_str(mechanism), .secure = true,
-                                .binding_name = SLICE("tls-exporter"), .binding_data = SLICE(BINDING) };
+                                .binding = { { SLICE("tls-exporter"), SLICE(BINDING) } }, .bindings = 1 };
 }
 
 static int start(void **state)
@@ -242,7 +242,7 @@ static void another_binding_is_refused(void **state)
 
     converse(t, hello("SCRAM-SHA-256-PLUS"), &c);
     expect_refused(t, "not-authorized");
-    none.binding_name = none.binding_data = SLICE("");
+    none.bindings = 0;
     begin(t, &none);
     expect_refused(t, "invalid-mechanism");
 }
@@ -253,7 +253,7 @@ static void tls_unique_binds_as_well(void **state)
     struct auth_start unique = hello("SCRAM-SHA-256-PLUS");
     struct client     c = { .name = "juliet", .password = "secret", .initial = true, .binding = BINDING };
 
-    unique.binding_name = SLICE("tls-unique");
+    unique.binding[0].name = SLICE("tls-unique");
     begin_with(t, unique, SLICE("p=tls-unique,,n=juliet,r=abcdefghijkl"));
     assert_int_equal(t->outcome, SASL_CONTINUE);
     sasl_abort(&t->exchange);

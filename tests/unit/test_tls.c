@@ -146,19 +146,37 @@ static void pump(struct pair *p, size_t step)
     }
 }
 
+/* RFC 5929 4.1 as the library of the client sees it. */
+static void end_point_seen(struct tls *client, struct buf *out)
+{
+    gnutls_datum_t data;
+
+    assert_true(gnutls_session_channel_binding(tls_session(client), GNUTLS_CB_TLS_SERVER_END_POINT, &data) >= 0);
+    buf_put(out, data.data, data.size);
+    gnutls_free(data.data);
+}
+
 static void talks(bool only_12, size_t step, const char *version, const char *binding)
 {
     struct pair p = pair_new(TLS_FOR_C2S, "a.example", only_12);
-    struct buf  ours = { 0 }, theirs = { 0 };
+    struct buf  ours = { 0 }, theirs = { 0 }, end_point = { 0 };
 
     pump(&p, step);
     assert_true(tls_ready(p.client) && tls_ready(p.server));
     assert_string_equal(tls_version(p.server), version);
     assert_string_equal(tls_cipher(p.server), "AES-128-GCM");
     assert_string_equal(tls_alpn(p.server), "xmpp-client");
-    assert_string_equal(tls_channel_binding(p.server, &ours), binding);
-    assert_string_equal(tls_channel_binding(p.client, &theirs), binding);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(tls_channel_binding(p.server, tls_binding_names[i], &ours),
+                         strcmp(tls_binding_names[i], binding) == 0);
+    assert_true(tls_channel_binding(p.client, binding, &theirs));
     assert_true(buf_len(&ours) >= 12 && slice_eq(buf_slice(&ours), buf_slice(&theirs)));
+    assert_true(tls_channel_binding(p.server, "tls-server-end-point", &end_point));
+    buf_reset(&theirs, 0);
+    end_point_seen(p.client, &theirs);
+    assert_true(buf_len(&end_point) == 32 && slice_eq(buf_slice(&end_point), buf_slice(&theirs)));
+    assert_false(tls_channel_binding(p.server, "tls-other", &end_point));
+    buf_free(&end_point);
 
     char *big = xcalloc(1, 100000);
     memset(big, 'x', 100000);
