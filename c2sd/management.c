@@ -242,6 +242,22 @@ bool management_answers(struct conn *c, const struct stanza *s, enum zerr why)
     return true;
 }
 
+/* ---- client state (XEP-0352) ---- */
+
+void csi_features(struct conn *c, struct buf *out)
+{
+    if (c2sd_settings(c->c2sd)->limits.csi_stanzas > 0)
+        buf_put_str(out, "<csi xmlns='" NS_CSI "'/>");
+}
+
+/* 5: in the order of the stanzas around it. One that is lost leaves the client better served than it asked. */
+void management_csi(struct conn *c, const struct heard *heard)
+{
+    struct manage m = { .op = slice_is(heard->element->name, "active") ? MANAGE_ACTIVE : MANAGE_INACTIVE };
+
+    send_or_break(c, &m, NULL);
+}
+
 /* ---- resumption (XEP-0198 5) ---- */
 
 enum zerr management_take_resume(const struct element *e, struct slice *previd, uint32_t *h)

@@ -6,6 +6,9 @@
 #include "manage.h"
 #include "negotiate.h"
 
+/* XEP-0352. */
+void management_csi(struct conn *c, const struct heard *heard);
+void csi_features(struct conn *c, struct buf *out);
 void management_features(struct conn *c, struct buf *out);
 void management_enable(struct conn *c, const struct heard *heard);
 void management_resume(struct conn *c, const struct heard *heard);

@@ -12,6 +12,7 @@
 #include "register.h"
 #include "sasl.h"
 #include "starttls.h"
+#include "stream_limits.h"
 #include "xml_write.h"
 
 /* RFC 6121 2.6.1 and 3.4.1: sm does both; the stream only says so. */
@@ -32,6 +33,15 @@ static void feature_session(struct conn *c, struct buf *out)
 {
     (void)c;
     buf_put_str(out, "<session xmlns='" NS_SESSION "'><optional/></session>");
+}
+
+/* XEP-0478 3.1. Before login a stream has its time, however busy it is; after it silence is what counts. */
+static void feature_limits(struct conn *c, struct buf *out)
+{
+    const struct settings *s = c2sd_settings(c->c2sd);
+
+    stream_limits_write(out, c->authenticated ? s->limits.stanza_max : s->limits.stanza_max_early,
+                        c->authenticated ? s->limits.idle_ping : 0);
 }
 
 #define FEATURES S(CONN_FEATURES)
@@ -79,6 +89,10 @@ static const struct element_rule rules[] = {
       management_request, NULL },
     { S(CONN_ACTIVE), 0,      HAVE_AUTH,                   0, NS_SM, "a", false,
       management_ack, NULL },
+    { S(CONN_ACTIVE), FEATURES | S(CONN_ACTIVE), HAVE_AUTH, 0, NS_CSI, "active", false,
+      management_csi, csi_features },
+    { S(CONN_ACTIVE), 0,      HAVE_AUTH,                   0, NS_CSI, "inactive", false,
+      management_csi, NULL },
     /* XEP-0198 3, 6: <failed/> for what is out of order, and the stream goes on */
     { FEATURES,     0,        0,                           0, NS_SM, "enable", false,
       management_unexpected, NULL },
@@ -93,6 +107,8 @@ static const struct element_rule rules[] = {
       NULL, feature_rosterver },
     { 0,            FEATURES | S(CONN_ACTIVE), HAVE_AUTH,  0, NS_PREAPPROVAL, "sub", false,
       NULL, feature_preapproval },
+    { 0,            FEATURES | S(CONN_ACTIVE), 0,          0, NS_LIMITS, "limits", false,
+      NULL, feature_limits },
 };
 
 static bool rule_fits(const struct element_rule *r, unsigned states, enum conn_state state, unsigned have)

@@ -72,6 +72,8 @@
     X(INT, offline_bytes_max,  4194304,     0, 1073741824, "bytes", "waiting for one account")      \
     X(INT, archive_page_max,        50,     1,     250, "messages", "of one page of an archive (XEP-0313)") \
     X(INT, resume_seconds,         600,     0,   86400, "seconds", "a session without its socket waits to be resumed (XEP-0198); 0 = never") \
+    X(INT, csi_stanzas,            300,     0,  100000, "stanzas", "unimportant ones held back for one inactive client (XEP-0352); 0 = none") \
+    X(INT, csi_bytes,           262144,  4096, 1073741824, "bytes", "held back for one inactive client") \
     X(INT, resume_queue_bytes, 1048576, 65536, 1073741824, "bytes", "sent to one session and not acknowledged by its client") \
     X(INT, resume_queue_stanzas, 5000,    100, 1000000, "stanzas", "sent to one session and not acknowledged by its client") \
     X(INT, resume_remembered,    10000,     0, 1000000, "sessions", "that ended, whose last count a late resume is told") \

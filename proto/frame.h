@@ -36,6 +36,7 @@ enum frame_flag {
     FRAME_REROUTED = 1 << 0,    /* has been sent again under a newer table once */
     FRAME_MANAGED  = 1 << 1,    /* in the queue of a session with stream management: its sender delivers it
                                    again from there, whatever becomes of this frame */
+    FRAME_HELD     = 1 << 2,    /* never sent as it is: kept by sm for clients that are inactive (sm/csi.h) */
 };
 
 /* One life of one instance. key = instance_key(name); incarnation random, 0 = whichever lives. */

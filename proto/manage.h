@@ -13,6 +13,7 @@ enum { SESSION_SECRET_SIZE = 16, RESUME_ID_MAX = 128 };
 /* MANAGE. c2sd -> sm (frame.handle = session, frame.sender = connection):
  *   ENABLE   <enable/>: resume and max as asked       REQUEST  <r/>
  *   ACK      <a h=''/>; c2sd may pass on only the last one of a loop turn
+ *   ACTIVE, INACTIVE  of XEP-0352
  *   REFUSED  a stanza that c2sd cannot pass on (frame.stanza: name, type, id, to; no content). It counts in h
  *            as any other, and so does the answer, which therefore comes from sm: err, or 0: an empty result
  * sm -> c2sd (frame.handle = connection):
@@ -21,7 +22,7 @@ enum { SESSION_SECRET_SIZE = 16, RESUME_ID_MAX = 128 };
  *   TOO_HIGH the client acknowledged h, and max stanzas were sent: the stream ends with an error */
 enum manage_op {
     MANAGE_ENABLE = 1, MANAGE_ENABLED, MANAGE_FAILED, MANAGE_REQUEST, MANAGE_ACK, MANAGE_REFUSED,
-    MANAGE_TOO_HIGH, MANAGE_OP_END,
+    MANAGE_TOO_HIGH, MANAGE_ACTIVE, MANAGE_INACTIVE, MANAGE_OP_END,
 };
 
 struct manage {

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "ns.h"
 #include "remote.h"
+#include "stream_limits.h"
 
 enum { PAIRS_MAX = 200 };
 
@@ -20,17 +21,21 @@ static bool tls_required(const struct stream *st)
 
 /* ---- opening ---- */
 
-/* <required/>: RFC 6120 5.3.1. Dialback is offered as soon as it would be taken. */
+/* <required/>: RFC 6120 5.3.1. Dialback is offered as soon as it would be taken; these are the last features,
+ * and the limits those of stanzas (XEP-0478 3.1). */
 static void send_features(struct stream *st)
 {
-    struct buf *out = stream_out(st);
+    const struct settings *set = s2sd_settings(st->s2sd);
+    struct buf            *out = stream_out(st);
 
     buf_put_str(out, "<stream:features>");
     if (!st->secure && st->s2sd->certs)
         buf_put_str(out, tls_required(st) ? "<starttls xmlns='" NS_TLS "'><required/></starttls>"
                                           : "<starttls xmlns='" NS_TLS "'/>");
-    if (!tls_required(st))
+    if (!tls_required(st)) {
         buf_put_str(out, "<dialback xmlns='" NS_DIALBACK_F "'><errors/></dialback>");
+        stream_limits_write(out, set->limits.stanza_max, set->limits.s2s_idle_seconds);
+    }
     buf_put_str(out, "</stream:features>");
 }
 

@@ -5,6 +5,7 @@
 
 #include "archive.h"
 
+#include "csi.h"
 #include "cursor.h"
 #include "jid.h"
 #include "log.h"
@@ -172,9 +173,12 @@ void archive_mark(struct passage *p, struct ledger *l, uint64_t now_us)
     if (!account || now_us < account->marked_us + MARK_US)
         return;
     account->marked_us = now_us;
-    ONLINE_EACH(account, node, s)
-        if (resume_oldest_us(s) < open_us)
-            open_us = resume_oldest_us(s);
+    ONLINE_EACH(account, node, s) {
+        uint64_t queued_us = resume_oldest_us(s), held_us = csi_oldest_us(s);
+        uint64_t oldest_us = queued_us < held_us ? queued_us : held_us;
+        if (oldest_us < open_us)
+            open_us = oldest_us;
+    }
     if (!ledger_delivered(l, &mark) && open_us - MARK_US > mark.time_us)
         ledger_delivered_put(l, outcome_archive(p->out), (struct ledger_id){ open_us - MARK_US, 0 });
 }

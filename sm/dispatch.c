@@ -6,6 +6,7 @@
 #include "account.h"
 #include "archive.h"
 #include "caps.h"
+#include "csi.h"
 #include "deliver.h"
 #include "fanout.h"
 #include "jid.h"
@@ -445,6 +446,7 @@ void dispatch_close_session(struct passage *p, struct session **sp, enum when wh
     struct session_end end = { .condition = slice_str(condition), .text = slice_str(text) };
     struct slice       full = arena_copy(p->sm->arena, session_jid(s));
     struct resume     *left;
+    struct held_list  *held;
 
     log_info("session_ended", "jid", log_slice(session_jid(s)), "conn", log_hex(s->conn), "trace",
              log_hex(outcome_trace(p->out)), "why", condition ? condition : "closed", NULL);
@@ -452,8 +454,10 @@ void dispatch_close_session(struct passage *p, struct session **sp, enum when wh
     if (condition && !resume_hibernates(s))
         login_end_stream(p->out, when, &s->c2sd, s->conn, &end);
     left = resume_leave(s);
+    held = csi_leave(s);
     session_remove(p->sm->sessions, sp);
     resume_end(p, &left, full);
+    csi_end(p, &held, full);
 }
 
 void dispatch_end_session(struct sm *sm, struct session **sp, const char *condition, const char *text,

@@ -18,6 +18,7 @@
     X(pep)           /* XEP-0163, 0060: takes the owner's answers to requests before they are archived */ \
     X(archive)       /* XEP-0313, 0359 */   \
     X(carbons)       /* XEP-0280 */         \
+    X(csi)           /* XEP-0352 */         \
     X(offline)       /* XEP-0160 */         \
     X(offline_retrieval) /* XEP-0013 */     \
     X(mam)           /* XEP-0313 */         \

@@ -4,6 +4,7 @@
 #include "handover.h"
 
 #include "caps.h"
+#include "csi.h"
 #include "feature.h"
 #include "log.h"
 #include "resume.h"
@@ -19,14 +20,26 @@ static bool owner_leaves(void *arg, struct slice owner)
     return leaves(arg, owner);
 }
 
+/* Before the queues go: held stanzas are part of them then. */
+static void flush_leaving(struct sm *sm, const struct slots *slots)
+{
+    size_t place = 0;
+
+    for (struct session *s; (s = sessions_next(sm->sessions, &place));)
+        if (csi_held(s) && leaves(slots, session_bare(s)))
+            csi_flush(sm, s);
+}
+
 bool handover_quiet(struct sm *sm, const struct link *link, const struct slots *slots)
 {
     if (ways_wait_for(sm, owner_leaves, (void *)slots) || iq_deferred()) {
         sm->quiet_serial = 0;
         return false;
     }
-    if (!sm->quiet_serial)
+    if (!sm->quiet_serial) {
+        flush_leaving(sm, slots);
         sm->quiet_serial = link_serial(link) + 1;
+    }
     return link_confirmed_to(link, ROLE_C2SD, sm->quiet_serial - 1);
 }
 
@@ -34,6 +47,7 @@ static void give(struct sm *sm, struct slots *slots, struct session *s)
 {
     struct buf item = { 0 }, row = { 0 };
 
+    s->held_serial = 0;         /* of this instance's frames */
     session_row_put(&row, s);
     buf_put_u8(&item, ITEM_SESSION);
     buf_put_sized(&item, buf_slice(&row));

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "csi.h"
 #include "jid.h"
 #include "log.h"
 #include "outbox.h"
@@ -307,6 +308,12 @@ static void release_away(struct sm *sm, const struct frame *f)
         resume_owe_again(session_by_handle(sm->sessions, debt.session), debt.number);
 }
 
+void outcome_release(struct sm *sm, const struct frame *f)
+{
+    if (!resume_release(sm, f))
+        release_away(sm, f);
+}
+
 static void release(struct sm *sm, const struct frame *f)
 {
     struct debt debt = resume_debt_of(f);
@@ -315,8 +322,8 @@ static void release(struct sm *sm, const struct frame *f)
         if (debt.session)
             resume_owe_again(session_by_handle(sm->sessions, debt.session), debt.number);
         release_local(sm, f);
-    } else if (!resume_release(sm, f)) {
-        release_away(sm, f);
+    } else if (!csi_release(sm, f)) {
+        outcome_release(sm, f);
     }
 }
 

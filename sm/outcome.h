@@ -80,6 +80,8 @@ void outcome_session(struct outcome *o, enum when when, const struct session *s,
 void outcome_route(struct outcome *o, enum when when, const struct stanza *stanza);
 /* Any frame; f->dest is set, its slices live until the end of the dispatch. */
 void outcome_frame(struct outcome *o, enum when when, const struct frame *f);
+/* Of what was held back (csi.h): leaves now. */
+void outcome_release(struct sm *sm, const struct frame *f);
 /* The frame goes back where it came from. Only for frames in hand. */
 void outcome_bounce(struct sm *sm, const struct frame *f, enum zerr why);
 /* The error reply of `s`, if it may be answered. text may be NULL. */

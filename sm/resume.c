@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 
+#include "csi.h"
 #include "dispatch.h"
 #include "jid.h"
 #include "log.h"
@@ -116,8 +117,10 @@ void resumes_free(struct resumes **ap)
 
     if (!all)
         return;
-    for (struct session *s; (s = sessions_next(all->sm->sessions, &place));)
+    for (struct session *s; (s = sessions_next(all->sm->sessions, &place));) {
         resume_free(all->sm, &s->resume);
+        csi_forget(all->sm, s);
+    }
     loop_undefer(&all->turn);
     buf_free(&all->speaking);
     buf_free(&all->doomed);
@@ -347,6 +350,12 @@ static void acked(struct sm *sm, struct session *s, const struct frame *f, const
     }
 }
 
+static void active(struct sm *sm, struct session *s, const struct frame *f, const struct manage *m)
+{
+    (void)f;
+    csi_set(sm, s, m->op == MANAGE_INACTIVE);
+}
+
 /* c2sd could not pass it on. It counts as any other stanza, and so does the answer. */
 static void refused(struct sm *sm, struct session *s, const struct frame *f, const struct manage *m)
 {
@@ -373,6 +382,7 @@ static const struct {
 } ops[MANAGE_OP_END] = {
     [MANAGE_ENABLE] = { enable, false },   [MANAGE_REQUEST] = { request, true },
     [MANAGE_ACK] = { acked, true },        [MANAGE_REFUSED] = { refused, false },
+    [MANAGE_ACTIVE] = { active, false },   [MANAGE_INACTIVE] = { active, false },
 };
 
 void on_manage(void *self, const struct frame *f)

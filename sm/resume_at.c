@@ -3,6 +3,7 @@
 #include "resume_inner.h"
 
 #include "blob.h"
+#include "csi.h"
 #include "jid.h"
 #include "log.h"
 #include "logins.h"
@@ -27,6 +28,7 @@ bool resume_lost_socket(struct sm *sm, struct session *s)
     resume_hibernating_now += !r->hibernating;
     r->hibernating = true;
     r->resuming = r->asked = false;
+    csi_wake(sm, s);
     r->until_us = wall_us() + r->max * 1000000ull;
     timer_arm(sm->loop, &r->timer, r->max * 1000ull);
     session_changed(s);
@@ -107,6 +109,7 @@ static void take_over(struct sm *sm, struct session *s, const struct frame *f,
 {
     struct resume *r = s->resume;
 
+    csi_wake(sm, s);
     replace_holder(sm, s, f->trace);
     session_rebind(s, &f->origin, f->sender, asked->secure);
     blob_unref(&r->address);

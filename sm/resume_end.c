@@ -95,20 +95,24 @@ static struct stanza copy_of(struct arena *arena, const struct stanza *s)
     return c;
 }
 
-void resume_end(struct passage *p, struct resume **left, struct slice full)
+void resume_another_way(struct passage *p, const struct queued *q, struct slice full)
 {
-    struct resume *r = *left;
+    uint64_t       tag = kept_tag(q->kept);
+    struct stanza *copy = arena_alloc(p->sm->arena, sizeof(*copy));
     struct frame   f;
     struct stanza  s;
 
-    for (uint32_t i = 0; r && i < r->queue_count; i++) {
-        const struct queued *q = &r->queue[r->queue_first + i];
-        uint64_t             tag = kept_tag(q->kept);
-        if (q->answered || !resume_stanza(q, full, &s, &f) || !worth_another_way(&s))
-            continue;
-        struct stanza *copy = arena_alloc(p->sm->arena, sizeof(*copy));
-        *copy = copy_of(p->sm->arena, &s);
-        resume_again(p->sm, copy, p->exists, (uint32_t)tag, resume_tag_us(tag), f.trace);
-    }
+    if (q->answered || !resume_stanza(q, full, &s, &f) || !worth_another_way(&s))
+        return;
+    *copy = copy_of(p->sm->arena, &s);
+    resume_again(p->sm, copy, p->exists, (uint32_t)tag, resume_tag_us(tag), f.trace);
+}
+
+void resume_end(struct passage *p, struct resume **left, struct slice full)
+{
+    struct resume *r = *left;
+
+    for (uint32_t i = 0; r && i < r->queue_count; i++)
+        resume_another_way(p, &r->queue[r->queue_first + i], full);
     resume_free(p->sm, left);
 }

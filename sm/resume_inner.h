@@ -66,6 +66,12 @@ void resume_queue_free(struct resume *r);
  * unreadable. */
 bool resume_stanza(const struct queued *q, struct slice full, struct stanza *out, struct frame *f);
 
+/* ---- resume_end.c ---- */
+
+struct passage;
+/* A stanza that its session did not get, when it is worth it: to other resources, offline, or back. */
+void resume_another_way(struct passage *p, const struct queued *q, struct slice full);
+
 /* Tags of frames to clients: when it was sent and at which epoch. */
 uint64_t resume_tag(uint64_t us, uint32_t epoch);
 uint64_t resume_tag_us(uint64_t tag);

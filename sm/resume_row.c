@@ -2,6 +2,7 @@
 
 #include "resume_inner.h"
 
+#include "csi.h"
 #include "fanout.h"
 #include "log.h"
 #include "table.h"
@@ -132,7 +133,7 @@ void resume_on_kept(struct sm *sm, struct kept *k)
     struct frame f;
     struct debt  debt;
 
-    if (frame_decode(kept_bytes(k), &f) <= 0)
+    if (csi_on_kept(sm, k) || frame_decode(kept_bytes(k), &f) <= 0)
         return;
     if (f.flags & FRAME_MANAGED)
         join(sm, session_by_handle(sm->sessions, f.sender), k);

@@ -62,6 +62,8 @@ struct session {
     struct blob     *wants;            /* nodes it wants notifications of (caps.h); NULL: not known */
     bool             wants_asked;      /* by this process */
     bool             searching;        /* a query of it takes several loop turns (mam.c) */
+    struct held_list *held;            /* what waits while it is inactive (csi.h), or NULL */
+    uint64_t         held_serial;      /* csi.h: kept frames up to this one are held no more */
     uint64_t         given;            /* the last waiting message it got (ledger_id_pack); 0: none */
     uint16_t         jid_len, bare_len, address_len;
     char             text[];           /* full JID, client address */

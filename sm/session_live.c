@@ -1,7 +1,7 @@
 /* Rows of sessions (session_live.h).
- * SESSION, by handle: u8 format 3, u32 and u64 instance and incarnation of c2sd, u64 conn, u64 since_us,
+ * SESSION, by handle: u8 format 4, u32 and u64 instance and incarnation of c2sd, u64 conn, u64 since_us,
  * u16 flags, u8 priority, secret, sized JID, sized address, sized presence, sized language, sized client, u32 count and
- * as many sized JIDs of directed presence, u64 given, u32 copies_since, then what resume.h adds.
+ * as many sized JIDs of directed presence, u64 given, u32 copies_since, u64 held_serial, then what resume.h adds.
  * INSTANCE "handles": u8 format 1, u32: no generation of a handle above it has been given out. */
 
 #include "session_live.h"
@@ -14,7 +14,7 @@
 #include "resume.h"
 #include "sm_live.h"
 
-enum { FORMAT = 3, GENERATIONS_AHEAD = 4096 };
+enum { FORMAT = 4, GENERATIONS_AHEAD = 4096 };
 enum { HAS_PRESENCE = 1, HAS_LANG = 2, INTERESTED = 4, SECURE = 8, ASKED_ARCHIVE = 16, AVAILABLE = 32,
        CARBONS = 64, INACTIVE = 128, BLOCKLIST = 256 };
 
@@ -59,6 +59,7 @@ void session_row_put(struct buf *row, const struct session *s)
         buf_put_sized(row, slice_of(d->jid, d->len));
     buf_put_u64(row, s->given);
     buf_put_u32(row, s->copies_since);
+    buf_put_u64(row, s->held_serial);
     resume_row_put(row, s);
 }
 
@@ -142,6 +143,7 @@ struct session *session_row_take(struct sm *sm, uint64_t handle, struct cursor *
     take_directed(c, s);
     s->given = take_u64(c);
     s->copies_since = take_u32(c);
+    s->held_serial = take_u64(c);
     if ((int32_t)(s->copies_since - sm->epoch) > 0)
         sm->epoch = s->copies_since;
     if (c->bad || resume_row_take(sm, c, s))

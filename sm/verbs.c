@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "account.h"
+#include "csi.h"
 #include "datetime.h"
 #include "dispatch.h"
 #include "encode.h"
@@ -202,6 +203,8 @@ static void list_session(struct sm *sm, const struct session *s, struct ctl_repl
     ctl_bool(r, "secure", s->secure);
     ctl_str(r, "managed", resume_state(s));
     ctl_int(r, "queued", resume_queued(s));
+    ctl_bool(r, "inactive", s->inactive);
+    ctl_int(r, "held", csi_held(s));
     ctl_str(r, "since", since);
 }
 
@@ -339,7 +342,7 @@ const struct ctl_verb sm_verbs[] = {
         "bad_jid not_found no_route store",
       1, 1, verb_unregister },
     { "users", "[DOMAIN]", "accounts", "jid created sessions disabled", "not_found store", 0, 1, verb_users },
-    { "sessions", "[JID]", "who is connected", "jid resource priority show c2sd address secure managed queued since",
+    { "sessions", "[JID]", "who is connected", "jid resource priority show c2sd address secure managed queued inactive held since",
       "bad_jid not_found no_route", 0, 1, verb_sessions },
     { "kick", "JID [TEXT]", "end the sessions of a bare or full JID", "jid", "bad_jid not_found no_route",
       1, 2, verb_kick },

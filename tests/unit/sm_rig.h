@@ -87,6 +87,7 @@ static void rig_managed(const struct frame *f, struct buf *line)
 {
     static const char *const ops[MANAGE_OP_END] = {
         "", "ENABLE", "ENABLED", "FAILED", "REQUEST", "ACK", "REFUSED", "TOO_HIGH",
+        "ACTIVE", "INACTIVE",
     };
     struct manage  m;
     struct resumed r;
@@ -112,7 +113,7 @@ static void rig_on_kept(void *arg, struct kept *k)
 static uint64_t rig_serial(void *arg)
 {
     (void)arg;
-    return 0;
+    return link_serial(rig_link);
 }
 
 static void rig_unref(void *arg, struct kept **kept)
@@ -189,6 +190,8 @@ static void rig_limits(void)
     rig_settings.limits.offline_messages_max = 100;
     rig_settings.limits.offline_bytes_max = 1 << 20;
     rig_settings.limits.archive_page_max = 50;
+    rig_settings.limits.csi_stanzas = 10;
+    rig_settings.limits.csi_bytes = 10000;
     rig_settings.limits.resume_seconds = 600;
     rig_settings.limits.resume_queue_bytes = 1 << 20;
     rig_settings.limits.resume_queue_stanzas = 100;

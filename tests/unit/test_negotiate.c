@@ -35,14 +35,14 @@ static void announces(enum conn_state state, unsigned have, const char *expected
 static void each_step_announces_what_is_legal_then(void **state)
 {
     (void)state;
-    announces(CONN_FEATURES, FRESH, "starttls ");
-    announces(CONN_FEATURES, FRESH | HAVE_REGISTRATION, "starttls ");
-    announces(CONN_FEATURES, SECURE, "auth sasl-channel-binding authenticate ");
-    announces(CONN_FEATURES, SECURE | HAVE_REGISTRATION, "auth sasl-channel-binding authenticate query ");
-    announces(CONN_FEATURES, HAVE_CERTS | HAVE_SAFE, "starttls auth ");
-    announces(CONN_FEATURES, HAVE_SAFE, "auth ");
-    announces(CONN_FEATURES, LOGGED_IN, "bind session resume ver sub ");
-    announces(CONN_ACTIVE, LOGGED_IN, "resume ver sub ");       /* behind <success/> of XEP-0388 */
+    announces(CONN_FEATURES, FRESH, "starttls limits ");
+    announces(CONN_FEATURES, FRESH | HAVE_REGISTRATION, "starttls limits ");
+    announces(CONN_FEATURES, SECURE, "auth sasl-channel-binding authenticate limits ");
+    announces(CONN_FEATURES, SECURE | HAVE_REGISTRATION, "auth sasl-channel-binding authenticate query limits ");
+    announces(CONN_FEATURES, HAVE_CERTS | HAVE_SAFE, "starttls auth limits ");
+    announces(CONN_FEATURES, HAVE_SAFE, "auth limits ");
+    announces(CONN_FEATURES, LOGGED_IN, "bind session resume active ver sub limits ");
+    announces(CONN_ACTIVE, LOGGED_IN, "resume active ver sub limits ");       /* behind <success/> of XEP-0388 */
 }
 
 static void what_is_announced_can_be_done(void **state)
@@ -58,6 +58,9 @@ static void what_is_announced_can_be_done(void **state)
     assert_true(legal(CONN_ACTIVE, LOGGED_IN, NS_SM, "enable", false));
     assert_true(legal(CONN_ACTIVE, LOGGED_IN, NS_SM, "a", false));
     assert_true(legal(CONN_ACTIVE, LOGGED_IN, NS_SM, "r", false));
+    assert_true(legal(CONN_ACTIVE, LOGGED_IN, NS_CSI, "active", false));
+    assert_true(legal(CONN_ACTIVE, LOGGED_IN, NS_CSI, "inactive", false));
+    assert_false(legal(CONN_FEATURES, LOGGED_IN, NS_CSI, "inactive", false));
 }
 
 static const struct element_rule *sm_rule(enum conn_state state, unsigned have, const char *name)
