@@ -268,6 +268,7 @@ struct store *store_open(struct loop *loop, const struct store_spec *spec)
     store->path = xstrdup(spec->path);
     store->lock_fd = -1;
     store->disk_floor_mb = spec->disk_floor_mb;
+    store->runs = spec->runs;
     store->live = spec->live;
     store->owner_of = spec->owner_of;
     store->instance = spec->instance;

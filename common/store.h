@@ -22,6 +22,8 @@ struct store_spec {
     const char *path;              /* directory */
     const char *const *tables;     /* NULL-ended; a table's number is its place here */
     uint32_t schema;               /* version of the layout; newer on disk: refused */
+    uint64_t runs;                 /* bit N: new rows of table N mostly come at the end of runs with a common
+                                      prefix; they are packed more closely (store_runs.c) */
     size_t   map_bytes;            /* 0: 16 GiB */
     /* Name of the instance that writes ("sm-1"): the number of its last batch is kept in the environment,
      * by the transaction of that batch. NULL: numbers are good within this process only. */

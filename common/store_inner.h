@@ -7,6 +7,8 @@
 #include <lmdb.h>
 #include <pthread.h>
 
+#include "buf.h"
+#include "cursor.h"
 #include "list.h"
 #include "map_pages.h"
 #include "live.h"
@@ -175,6 +177,7 @@ struct store {
     MDB_env           *env;
     MDB_dbi            tables[STORE_TABLES_MAX];
     size_t             table_count;
+    uint64_t           runs;           /* store_spec.runs */
     MDB_dbi            meta;           /* "schema", "members", and for each writer "writer" NUL name */
     char              *writer_name;    /* NULL: numbers are not kept */
     char              *record;         /* NULL: none */
@@ -206,3 +209,6 @@ struct store {
 /* Takes the size another process gave the map; `at_least` 0, or makes it that large. Caller: no open
  * transaction of its own, neither gate held. */
 int store_remap(struct store *store, size_t at_least);
+
+/* mdb_put of a row that comes at the end of a run (store_runs.c). */
+int store_put_run(MDB_txn *txn, MDB_dbi table, MDB_val *key, MDB_val *value);

@@ -42,6 +42,12 @@ static int holds(struct store *store, MDB_txn *txn, const struct store_op *op, b
     return rc;
 }
 
+static int put_row(struct store *store, unsigned table, MDB_txn *txn, MDB_val *k, MDB_val *v)
+{
+    return store->runs >> table & 1 ? store_put_run(txn, store->tables[table], k, v)
+                                    : mdb_put(txn, store->tables[table], k, v, 0);
+}
+
 static int write_op(struct store *store, MDB_txn *txn, const struct store_op *op)
 {
     MDB_val k = { op->disk_key.len, (void *)op->disk_key.p };
@@ -53,12 +59,12 @@ static int write_op(struct store *store, MDB_txn *txn, const struct store_op *op
         return rc == MDB_NOTFOUND ? 0 : rc;
     }
     if (!op->folded)
-        return mdb_put(txn, table, &k, &v, 0);
+        return put_row(store, op->table, txn, &k, &v);
     struct buf row = { 0 };
     buf_put_sized(&row, op->key);
     buf_put_slice(&row, op->value);
     v = (MDB_val){ buf_len(&row), (void *)buf_slice(&row).p };
-    int rc = mdb_put(txn, table, &k, &v, 0);
+    int rc = put_row(store, op->table, txn, &k, &v);
     buf_free(&row);
     return rc;
 }

@@ -121,7 +121,7 @@ static void on_routes(void *daemon, const struct routes *routes)
 static void *start(struct daemon *d)
 {
     struct outlet outlet = { d, send_frame, routes, congested };
-    struct store *store = daemon_open_store(d, "rooms", room_tables, ROOMS_SCHEMA);
+    struct store *store = daemon_open_store(d, "rooms", room_tables, ROOMS_SCHEMA, ROOMS_RUNS);
     struct muc   *m;
 
     if (!store)

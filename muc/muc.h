@@ -31,6 +31,7 @@ enum room_table {
 };
 extern const char *const room_tables[];
 enum { ROOMS_SCHEMA = 2 };
+#define ROOMS_RUNS (UINT64_C(1) << R_LEDGER)      /* store_spec.runs */
 
 /* Where frames leave: the link, or a test. */
 struct outlet {

@@ -72,8 +72,9 @@ void daemon_stop(struct daemon *d, const char *message);
 
 /* Opens <data>/NAME, a synced environment of this instance: its batches have numbers that survive, wait
  * for the end of the turn where there is live memory, and <data>/records/NAME says that it has held data.
- * NULL: logged why. Close it before the daemon's self is gone. */
-struct store *daemon_open_store(struct daemon *d, const char *name, const char *const *tables, uint32_t schema);
+ * runs: as in struct store_spec. NULL: logged why. Close it before the daemon's self is gone. */
+struct store *daemon_open_store(struct daemon *d, const char *name, const char *const *tables, uint32_t schema,
+                                uint64_t runs);
 
 /* A listening stream socket handed over by systemd whose name (FileDescriptorName=) is `name`:
  * descriptor or -1. Each is handed out once. */

@@ -79,8 +79,9 @@ static bool open_stores(struct self *self)
 {
     struct sm_store *s = &self->sm.store;
 
-    s->accounts = daemon_open_store(self->daemon, "accounts", sm_account_tables, ACCOUNTS_SCHEMA);
-    s->archive = s->accounts ? daemon_open_store(self->daemon, "archive", sm_archive_tables, ARCHIVE_SCHEMA) : NULL;
+    s->accounts = daemon_open_store(self->daemon, "accounts", sm_account_tables, ACCOUNTS_SCHEMA, 0);
+    s->archive = s->accounts ? daemon_open_store(self->daemon, "archive", sm_archive_tables, ARCHIVE_SCHEMA,
+                                                         ARCHIVE_RUNS) : NULL;
     if (s->archive)
         return true;
     if (s->accounts)

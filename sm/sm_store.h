@@ -56,6 +56,9 @@ enum archive_table {
 #undef X
 };
 
+/* store_spec.runs: the newest record of an account is the last of its rows. */
+#define ARCHIVE_RUNS (UINT64_C(1) << A_LEDGER)
+
 struct sm_store {
     struct store       *accounts;
     struct store       *archive;

@@ -139,10 +139,11 @@ static void make_messages(void)
     turn(0);
 }
 
-static struct store *open_store(const char *name, const char *const *tables, uint32_t schema)
+static struct store *open_store(const char *name, const char *const *tables, uint32_t schema,
+                                uint64_t runs)
 {
     char  path[4096];
-    struct store_spec spec = { .path = path, .tables = tables, .schema = schema };
+    struct store_spec spec = { .path = path, .tables = tables, .schema = schema, .runs = runs };
 
     snprintf(path, sizeof(path), "%s/%s", fill.data, name);
     struct store *store = store_open(fill.loop, &spec);
@@ -189,8 +190,8 @@ int main(int argc, char **argv)
     log_set_level(LOG_LEVEL_WARN);
     fill.loop = loop_new();
     mkdir(fill.data, 0700);
-    fill.store.accounts = open_store("accounts", sm_account_tables, ACCOUNTS_SCHEMA);
-    fill.store.archive = open_store("archive", sm_archive_tables, ARCHIVE_SCHEMA);
+    fill.store.accounts = open_store("accounts", sm_account_tables, ACCOUNTS_SCHEMA, 0);
+    fill.store.archive = open_store("archive", sm_archive_tables, ARCHIVE_SCHEMA, ARCHIVE_RUNS);
     make_accounts();
     make_messages();
     store_close(&fill.store.archive);

@@ -42,7 +42,7 @@ static int end(void **state)
 static struct store *rig_store_with_floor(long floor_mb)
 {
     char              path[128];
-    struct store_spec spec = { .path = path, .tables = sm_archive_tables, .schema = ARCHIVE_SCHEMA,
+    struct store_spec spec = { .path = path, .tables = sm_archive_tables, .schema = ARCHIVE_SCHEMA, .runs = ARCHIVE_RUNS,
                                .map_bytes = 64 << 20, .disk_floor_mb = floor_mb };
 
     snprintf(path, sizeof path, "%s/archive", rig_dir);

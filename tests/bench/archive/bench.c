@@ -221,7 +221,7 @@ int main(int argc, char **argv)
 
     if (argc < 3)
         return 2;
-    struct store_spec spec = { .path = argv[2], .tables = sm_archive_tables, .schema = ARCHIVE_SCHEMA };
+    struct store_spec spec = { .path = argv[2], .tables = sm_archive_tables, .schema = ARCHIVE_SCHEMA, .runs = ARCHIVE_RUNS };
     read_corpus(argv[1]);
     mkdir(argv[2], 0700);
     b.loop = loop_new();
