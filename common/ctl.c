@@ -117,7 +117,7 @@ static void reply_free(struct ctl_reply *r)
     buf_free(&r->text);
     json_decref(r->object);
     if (r->words)
-        wipe(r->words, strlen(r->words));
+        wipe(r->words, r->words_len);
     free(r->words);
     free(r);
 }
@@ -126,7 +126,11 @@ static void reply_end(struct ctl_reply *r, int err)
 {
     struct ctl_asker *a = r->asker;
 
-    if (a) {
+    if (r->answered) {
+        ctl_row_end(r);
+        err = !err && r->too_long ? ZE_FULL : err;
+        r->answered(r->arg, buf_slice(&r->text), (enum zerr)err, r->reason[0] ? r->reason : err_text(err));
+    } else if (a) {
         ctl_last_line(r, err);
         buf_put_slice(&a->out, buf_slice(&r->text));
         a->request = NULL;
@@ -149,9 +153,9 @@ void ctl_finish(struct ctl_reply *r, int err)
     reply_end(r, err);
 }
 
-static int run(struct ctl_asker *a, struct ctl_reply *r, int argc, char **argv)
+static int run(const struct ctl_verb *const *tables, void *daemon, struct ctl_reply *r, int argc, char **argv)
 {
-    const struct ctl_verb *verb = argc > 0 ? ctl_find(a->server->tables, argv[0]) : NULL;
+    const struct ctl_verb *verb = argc > 0 ? ctl_find(tables, argv[0]) : NULL;
 
     if (argc < 0) {
         ctl_reason(r, "not a line of UTF-8 words with closed quotes, at most %d", CTL_WORDS_MAX);
@@ -166,9 +170,45 @@ static int run(struct ctl_asker *a, struct ctl_reply *r, int argc, char **argv)
         return ZE_BAD_REQUEST;
     }
     if (verb->run)
-        return verb->run(a->server->daemon, argc - 1, argv + 1, r);
-    ctl_help(r, a->server->tables);
+        return verb->run(daemon, argc - 1, argv + 1, r);
+    ctl_help(r, tables);
     return ZE_OK;
+}
+
+static void run_and_end(const struct ctl_verb *const *tables, void *daemon, struct ctl_reply *r, int argc,
+                        char **argv)
+{
+    int err;
+
+    r->running = true;
+    err = run(tables, daemon, r, argc, argv);
+    r->running = false;
+    if (err != LATER || r->finished)
+        reply_end(r, err == LATER ? r->err : err);
+}
+
+void ctl_run(const struct ctl_verb *verbs, void *daemon, int argc, char *const *argv, ctl_answered *answered,
+             void *arg)
+{
+    const struct ctl_verb *const tables[] = { verbs, NULL };
+    struct ctl_reply            *r = xcalloc(1, sizeof(*r));
+    char                        *words[CTL_WORDS_MAX + 1] = { NULL };
+    size_t                       at = 0;
+
+    r->answered = answered;
+    r->arg = arg;
+    r->json = true;
+    if (argc > CTL_WORDS_MAX)
+        argc = ZE_BAD_REQUEST;
+    for (int i = 0; i < argc; i++)
+        r->words_len += strlen(argv[i]) + 1;
+    r->words = xcalloc(1, r->words_len + 1);
+    for (int i = 0; i < argc; i++) {
+        words[i] = r->words + at;
+        memcpy(words[i], argv[i], strlen(argv[i]));
+        at += strlen(argv[i]) + 1;
+    }
+    run_and_end(tables, daemon, r, argc, words);
 }
 
 static void request(struct ctl_asker *a, struct slice line)
@@ -178,17 +218,13 @@ static void request(struct ctl_asker *a, struct slice line)
 
     r->asker = a;
     r->words = xstrndup(line);
+    r->words_len = strlen(r->words);
     a->request = r;
     bool nul = strlen(r->words) != line.len;
     int  argc = nul ? ZE_BAD_REQUEST : ctl_split(r->words, words);
     int  skip = argc > 0 && strcmp(words[0], "--json") == 0;
     r->json = skip;
-    r->running = true;
-    int err = run(a, r, argc - skip, words + skip);
-    r->running = false;
-    if (err == LATER && !r->finished)
-        return;
-    reply_end(r, err == LATER ? r->err : err);
+    run_and_end(a->server->tables, a->server->daemon, r, argc - skip, words + skip);
 }
 
 /* The next line without its end, or false. What comes before the end of the connection is a line

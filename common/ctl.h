@@ -42,6 +42,13 @@ void ctl_finish(struct ctl_reply *r, int err);
 /* Writes one argument of a request line, quoted when it must be. */
 void ctl_quote(struct buf *out, const char *arg);
 
+/* Runs a verb within this process, for who does by another way what an operator does (its words are copied and
+ * may have any text but NUL). `answered` is called once, perhaps before this returns: `rows` is what --json
+ * would have said, one object a line, borrowed; `reason` is good for the call. */
+typedef void ctl_answered(void *arg, struct slice rows, enum zerr err, const char *reason);
+void ctl_run(const struct ctl_verb *verbs, void *daemon, int argc, char *const *argv, ctl_answered *answered,
+             void *arg);
+
 struct ctl_server;
 /* Listens on `path` (mode 0660, stale file replaced; a path over 107 bytes is refused). `tables`:
  * NULL-ended list of verb arrays, each ended by { 0 }; `daemon` is handed to run(). `help` is

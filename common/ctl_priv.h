@@ -11,7 +11,9 @@ enum { CTL_LINE_MAX = 8192, CTL_WORDS_MAX = 64, CTL_ANSWER_MAX = 64 << 20 };
 struct ctl_asker;
 
 struct ctl_reply {
-    struct ctl_asker *asker;        /* NULL: hung up */
+    struct ctl_asker *asker;        /* NULL: hung up, or ctl_run asked */
+    ctl_answered     *answered;     /* of ctl_run, or NULL */
+    void             *arg;
     bool              json;
     bool              running;      /* inside run() */
     bool              finished;     /* ctl_finish came while running */
@@ -21,6 +23,7 @@ struct ctl_reply {
     bool              row_open, too_long;
     char              reason[256];
     char             *words;        /* what argv points into */
+    size_t            words_len;
 };
 
 /* Splits a line (terminated, without its newline) in place. Returns how many words, or ZE_BAD_REQUEST:

@@ -93,6 +93,10 @@
     X(INT, registrations_per_hour,  10,     0, 1000000, "accounts", "from one address in-band; 0 = no limit") \
     X(INT, s2s_byte_rate,       524288,     0, 1000000000, "bytes a second", "read from one stream of another server, burst ten times that; 0 = no limit") \
     X(INT, component_byte_rate, 4194304,    0, 1000000000, "bytes a second", "read from one external component, burst ten times that; 0 = no limit") \
+    X(INT, notice_max,            8192,     1,   65536, "bytes",   "of a message of the day or a welcome") \
+    X(INT, commands_max,          1000,     1, 1000000, "forms",   "of ad-hoc commands given out by one instance and not submitted") \
+    X(INT, commands_per_session,    10,     1,    1000, "forms",   "of ad-hoc commands given to one client and not submitted") \
+    X(INT, command_seconds,        600,     1,   86400, "seconds", "until such a form is void") \
     X(INT, s2s_queue_bytes,    1048576,  1000, 1073741824, "bytes", "waiting for one remote domain") \
     X(INT, s2s_queue_seconds,       60,     5,    3600, "seconds", "a stanza waits for a remote domain before it is returned") \
     X(INT, s2s_idle_seconds,       600,     1,   86400, "seconds", "until a stream of another server, or to one, that carries nothing is closed") \

@@ -51,7 +51,9 @@ enum reach { LINK = 1, ROUTED };
     X(SLOT_FENCE,   40, ROLE_ANY & ~ROLE_ROUTERD, ROUTED, "u32 generation: the last frame sent by an older table has gone before") \
     X(SLOT_STATE,   41, ROLE_SM | ROLE_MUC,       ROUTED, "see proto/slots.h: what the old owner of slots hands to the new one") \
     X(SLOT_READY,   42, ROLE_SM | ROLE_MUC,       LINK,   "u32 generation: this member has all that became its own") \
-    X(PRESENCE_BUS, 43, ROLE_SM,                  ROUTED, "a presence that Redis could not carry (sm/bus.h)")
+    X(PRESENCE_BUS, 43, ROLE_SM,                  ROUTED, "a presence that Redis could not carry (sm/bus.h)") \
+    X(ERRAND,       44, ROLE_SM,                  ROUTED, "a control verb for another sm (sm/errand.h)") \
+    X(ERRAND_DONE,  45, ROLE_SM,                  ROUTED, "what it said (sm/errand.h)")
 
 enum frame_kind {
 #define X(name, number, senders, reach, payload) FRAME_##name = number,

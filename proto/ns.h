@@ -22,6 +22,12 @@
 #define NS_MUC_OWNER    "http://jabber.org/protocol/muc#owner"      /* XEP-0045 */
 #define NS_DATA         "jabber:x:data"                             /* XEP-0004 */
 #define NS_OFFLINE      "http://jabber.org/protocol/offline"        /* XEP-0013 */
+#define NS_COMMANDS     "http://jabber.org/protocol/commands"       /* XEP-0050 */
+#define NS_SEARCH       "jabber:iq:search"                          /* XEP-0055 */
+#define NS_ADMIN        "http://jabber.org/protocol/admin"          /* XEP-0133 */
+#define NS_SERVERINFO   "http://jabber.org/network/serverinfo"      /* XEP-0157 */
+#define NS_EXTDISCO     "urn:xmpp:extdisco:2"                       /* XEP-0215 */
+#define NS_SOS          "urn:xmpp:sos:0"                            /* XEP-0455 */
 #define NS_PRIVATE      "jabber:iq:private"                         /* XEP-0049 */
 #define NS_CONFERENCE   "jabber:x:conference"                       /* XEP-0249 */
 #define NS_VCARD        "vcard-temp"                                /* XEP-0054 */

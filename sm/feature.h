@@ -60,6 +60,8 @@ struct disco_node {
     int       (*items)(struct iq *iq, struct slice node);
 };
 
+struct command;
+
 /* What it calls itself besides what disco.c says. */
 struct disco_identity {
     unsigned    targets;                 /* 0 ends the rows */
@@ -77,6 +79,7 @@ struct sm_feature {
     const char *const   *disco_account;  /* features of each account */
     const struct disco_node *disco_nodes;
     const struct disco_identity *disco_identities;
+    const struct command *commands;      /* ad-hoc commands (commands.h) */
     /* Adds forms (XEP-0128) to disco#info without a node. */
     void               (*disco_forms)(struct iq *iq);
     const struct iq_row *iqs;            /* ended by types == 0 */

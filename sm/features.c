@@ -24,6 +24,9 @@
     X(mam)           /* XEP-0313 */         \
     X(disco)         /* XEP-0030 */         \
     X(register)      /* XEP-0077 */         \
+    X(commands)      /* XEP-0050 */         \
+    X(admin)         /* XEP-0133 */         \
+    X(notices)       /* XEP-0133 4.23 */    \
     X(ping)          /* XEP-0199 */         \
     X(version)       /* XEP-0092 */         \
     X(time)          /* XEP-0202 */         \

@@ -6,9 +6,11 @@
 
 #include "archive.h"
 #include "caps.h"
+#include "commands.h"
 #include "daemon.h"
 #include "credentials.h"
 #include "dispatch.h"
+#include "errand.h"
 #include "handover.h"
 #include "log.h"
 #include "logins.h"
@@ -168,6 +170,8 @@ static void *start(struct daemon *d)
     sm->sasl = sasl_new(&sm->store, d->loop);
     sm->registrations = throttle_new();
     sm->reporters = throttle_new();
+    sm->commands = commands_new();
+    sm->errands = errands_new();
     sm->bus = presence_bus_new(sm, d->link);
     apply_settings(self);
     sm->retention = retention_new(sm);
@@ -273,6 +277,8 @@ static void stop(void *arg)
     sessions_free(&sm->sessions);
     throttle_free(&sm->registrations);
     throttle_free(&sm->reporters);
+    commands_free(&sm->commands);
+    errands_free(&sm->errands);
     ways_free(&sm->ways);
     xml_pool_free();
     free(self);
@@ -314,6 +320,8 @@ static frame_handler *const handlers[FRAME_KIND_MAX] = {
     [FRAME_ANNOUNCE]    = on_announce,
     [FRAME_MANAGE]      = on_manage,
     [FRAME_RESUME_AT]   = on_resume_at,
+    [FRAME_ERRAND]      = on_errand,
+    [FRAME_ERRAND_DONE] = on_errand_done,
 };
 
 static const struct daemon_spec spec = {

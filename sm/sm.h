@@ -13,6 +13,8 @@
 #include "xml_stream.h"
 
 struct caps;
+struct commands;
+struct errands;
 struct live;
 struct logins;
 struct outbox;
@@ -47,6 +49,8 @@ struct sm {
     struct offline        *offline;       /* offline.c: what was received in this turn */
     struct throttle       *registrations; /* register.c: by client address */
     struct throttle       *reporters;     /* reports.c: by account */
+    struct commands       *commands;      /* forms given out (commands.h) */
+    struct errands        *errands;       /* verbs asked of other instances (errand.h) */
     struct presence_bus   *bus;           /* presence to other instances (presence_bus.h); NULL: by routerd */
     struct resumes        *resumes;       /* resume.h */
     struct caps           *caps;          /* caps.h */

@@ -27,7 +27,8 @@
     X(PUSH)          /* sm/push.c: owner NUL service NUL node -> registration */   \
     X(LAST)          /* sm/last.c: owner -> end of the last session */             \
     X(PREFERENCE)    /* sm/preferences.c: owner -> what is archived, how long */ \
-    X(HANDED)        /* sm/outbox.c: what was said and the other has yet to store */
+    X(HANDED)        /* sm/outbox.c: what was said and the other has yet to store */ \
+    X(NOTICE)        /* sm/notices.c: domain NUL name -> text; owner NUL name -> told */
 
 /* Archive environment, <data>/archive. */
 #define ARCHIVE_TABLES(X)                                                        \

@@ -13,6 +13,7 @@
 #include "jid.h"
 #include "ledger.h"
 #include "log.h"
+#include "notices.h"
 #include "register.h"
 #include "resume.h"
 #include "spread.h"
@@ -28,7 +29,7 @@ static enum zerr read_jid(struct sm *sm, const char *raw_jid, struct jid *out)
     return sm_owns(sm, jid_bare(jid_slice(out))) ? ZE_OK : ZE_NO_ROUTE;
 }
 
-static enum zerr read_account(struct sm *sm, const char *raw_jid, struct jid *out)
+enum zerr verb_account(struct sm *sm, const char *raw_jid, struct jid *out)
 {
     enum zerr err = read_jid(sm, raw_jid, out);
 
@@ -53,7 +54,7 @@ struct waiting_verb {
     const char       *event;
 };
 
-static void verb_done(void *arg, enum zerr err)
+void verb_done(void *arg, enum zerr err)
 {
     struct waiting_verb *w = arg;
 
@@ -67,7 +68,7 @@ static void verb_done(void *arg, enum zerr err)
     free(w);
 }
 
-static struct waiting_verb *verb_wait(struct ctl_reply *r, const struct jid *jid, const char *event)
+struct waiting_verb *verb_wait(struct ctl_reply *r, const struct jid *jid, const char *event)
 {
     struct waiting_verb *w = xcalloc(1, sizeof(*w));
 
@@ -84,7 +85,7 @@ typedef void account_act(struct sm_store *s, struct loop *loop, struct slice jid
 static int with_password(struct sm *sm, char **argv, struct ctl_reply *r, account_act *act, const char *event)
 {
     struct jid jid;
-    enum zerr  err = read_account(sm, argv[0], &jid);
+    enum zerr  err = verb_account(sm, argv[0], &jid);
 
     if (err)
         return err;
@@ -112,7 +113,7 @@ static int verb_unregister(void *self, int argc, char **argv, struct ctl_reply *
     struct stanza  none = { 0 };
     struct jid     jid;
     struct passage p = { .sm = sm, .exists = true, .stanza = &none };
-    enum zerr      err = read_account(sm, argv[0], &jid);
+    enum zerr      err = verb_account(sm, argv[0], &jid);
 
     (void)argc;
     if (!err && !exists(sm, jid_slice(&jid)))
@@ -126,44 +127,6 @@ static int verb_unregister(void *self, int argc, char **argv, struct ctl_reply *
     outcome_settle(&p.out);
     arena_reset(sm->arena);
     return LATER;
-}
-
-struct listing {
-    struct sm        *sm;
-    struct ctl_reply *reply;
-    struct slice      domain;
-};
-
-static int list_account(void *arg, struct slice jid, const struct account_info *info)
-{
-    struct listing *l = arg;
-    struct online  *online = session_online(l->sm->sessions, jid);
-    char            created[DATETIME_MAX];
-
-    if ((l->domain.len && !slice_eq(l->domain, jid_domain(jid))) || !sm_owns(l->sm, jid))
-        return 0;
-    datetime_write(created, info->created_us / 1000000 * 1000000);
-    ctl_row(l->reply);
-    ctl_slice(l->reply, "jid", jid);
-    ctl_str(l->reply, "created", created);
-    ctl_int(l->reply, "sessions", online ? online->count : 0);
-    ctl_bool(l->reply, "disabled", info->disabled);
-    return 0;
-}
-
-static int verb_users(void *self, int argc, char **argv, struct ctl_reply *r)
-{
-    struct sm         *sm = self;
-    struct listing     l = { sm, r, slice_str(argc ? argv[0] : NULL) };
-    struct store_view *view;
-    int                err;
-
-    if (argc && !sm_serves(sm, l.domain))
-        return ZE_NOT_FOUND;
-    view = store_view(sm->store.accounts);
-    err = account_each(view, list_account, &l);
-    store_view_end(&view);
-    return err;
 }
 
 /* ---- sessions ---- */
@@ -213,7 +176,7 @@ static int verb_sessions(void *self, int argc, char **argv, struct ctl_reply *r)
     struct sm     *sm = self;
     struct online *account;
     struct jid     jid;
-    enum zerr      err = argc ? read_account(sm, argv[0], &jid) : ZE_OK;
+    enum zerr      err = argc ? verb_account(sm, argv[0], &jid) : ZE_OK;
     size_t         place = 0;
 
     if (err)
@@ -297,9 +260,9 @@ static int verb_announce(void *self, int argc, char **argv, struct ctl_reply *r)
     struct slice    content = announcement(o, argv[0]);
     unsigned        count = 0;
 
-    (void)argc;
     for (size_t i = 0; i < sm->settings->domain_count; i++)
-        count += announce_domain(sm, o, slice_str(sm->settings->domain[i].name), content);
+        if (argc < 2 || strcmp(argv[1], sm->settings->domain[i].name) == 0)
+            count += announce_domain(sm, o, slice_str(sm->settings->domain[i].name), content);
     outcome_settle(&o);
     arena_reset(sm->arena);
     ctl_row(r);
@@ -313,7 +276,7 @@ static int verb_offline(void *self, int argc, char **argv, struct ctl_reply *r)
     struct store_view *view;
     struct ledger      ledger;
     struct jid         jid;
-    enum zerr          err = read_account(sm, argv[0], &jid);
+    enum zerr          err = verb_account(sm, argv[0], &jid);
 
     (void)argc;
     if (!err && !exists(sm, jid_slice(&jid)))
@@ -341,12 +304,33 @@ const struct ctl_verb sm_verbs[] = {
     { "unregister", "JID", "remove an account and everything it has", "jid",
         "bad_jid not_found no_route store",
       1, 1, verb_unregister },
-    { "users", "[DOMAIN]", "accounts", "jid created sessions disabled", "not_found store", 0, 1, verb_users },
+    { "disable", "JID", "end an account's sessions and let nobody log in; nothing is lost", "jid",
+      "bad_jid not_found no_route store", 1, 1, verb_disable },
+    { "enable", "JID", "let a disabled account log in again", "jid", "bad_jid not_found no_route store",
+      1, 1, verb_enable },
+    { "users", "[DOMAIN [all|disabled|online|active|idle [MOST]]]", "accounts", "jid created sessions disabled",
+      "not_found bad_request store", 0, 3, verb_users },
+    { "counts", "[DOMAIN]", "how many accounts there are, and how many are disabled, online, in use, idle",
+      "domain registered disabled online active idle", "not_found store", 0, 1, verb_counts },
+    { "user", "JID", "one account", "jid created disabled roster sessions login", "bad_jid not_found no_route",
+      1, 1, verb_user },
+    { "roster", "JID", "the contacts of an account; its groups one a line", "jid name subscription groups",
+      "bad_jid not_found no_route store", 1, 1, verb_roster },
     { "sessions", "[JID]", "who is connected", "jid resource priority show c2sd address secure managed queued inactive held since",
       "bad_jid not_found no_route", 0, 1, verb_sessions },
     { "kick", "JID [TEXT]", "end the sessions of a bare or full JID", "jid", "bad_jid not_found no_route",
       1, 2, verb_kick },
-    { "announce", "TEXT", "a message to everybody who is connected", "sessions", "", 1, 1, verb_announce },
+    { "announce", "TEXT [DOMAIN]", "a message to everybody who is connected", "sessions", "", 1, 2, verb_announce },
+    { "motd", "DOMAIN [TEXT]", "show or set the message of the day: each account is told once", "domain set text",
+      "not_found no_route not_acceptable store", 1, 2, verb_motd },
+    { "motd-delete", "DOMAIN", "no message of the day any more", "domain", "not_found no_route store",
+      1, 1, verb_motd_delete },
+    { "motd-tell", "DOMAIN", "tell those online who were not told; done after it was set", "", "not_found",
+      1, 1, verb_motd_tell },
+    { "welcome", "DOMAIN [TEXT]", "show or set what new accounts are told at their first login",
+      "domain set text", "not_found no_route not_acceptable store", 1, 2, verb_welcome },
+    { "welcome-delete", "DOMAIN", "no welcome any more", "domain", "not_found no_route store",
+      1, 1, verb_welcome_delete },
     { "offline", "JID", "messages that wait for an account", "jid count bytes",
         "bad_jid not_found no_route store",
       1, 1, verb_offline },

@@ -22,7 +22,9 @@
 
 #include "account.h"
 #include "caps.h"
+#include "commands.h"
 #include "dispatch.h"
+#include "errand.h"
 #include "fanout.h"
 #include "link.h"
 #include "logins.h"
@@ -213,6 +215,10 @@ static void rig_limits(void)
     rig_settings.limits.caps_waiting = 4;
     rig_settings.limits.caps_contacts = 6;
     rig_settings.limits.caps_contact_resources = 3;
+    rig_settings.limits.notice_max = 1000;
+    rig_settings.limits.commands_max = 5;
+    rig_settings.limits.commands_per_session = 3;
+    rig_settings.limits.command_seconds = 1;
     rig_settings.server.scram_iterations = 4096;
 }
 
@@ -276,6 +282,8 @@ RIG void rig_open(void)
     rig.logins = logins_new();
     rig.registrations = throttle_new();
     rig.reporters = throttle_new();
+    rig.commands = commands_new();
+    rig.errands = errands_new();
     rig_refuses = ZE_OK;
     ways_begin(&rig);
 }
@@ -296,6 +304,8 @@ RIG void rig_close(void)
     sessions_free(&rig.sessions);
     throttle_free(&rig.registrations);
     throttle_free(&rig.reporters);
+    commands_free(&rig.commands);
+    errands_free(&rig.errands);
     ways_free(&rig.ways);
     link_free(&rig_link);
     live_close(&rig.live);

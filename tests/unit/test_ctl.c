@@ -21,6 +21,23 @@
 #include "log.h"
 #include "mem.h"
 
+/* ---- within the process ---- */
+static struct said {
+    char      rows[256], reason[256];
+    enum zerr err;
+    unsigned  times;
+} said;
+
+static void on_said(void *arg, struct slice rows, enum zerr err, const char *reason)
+{
+    struct said *to = arg;
+
+    snprintf(to->rows, sizeof(to->rows), "%.*s", SLICE_FMT(rows));
+    snprintf(to->reason, sizeof(to->reason), "%s", reason);
+    to->err = err;
+    to->times++;
+}
+
 /* ---- the daemon ---- */
 static struct fake {
     struct loop       *loop;
@@ -202,6 +219,27 @@ static void errors_carry_code_and_reason(void **state)
     assert_non_null(strstr(ask("echo \xff\n"), "error bad_request not a line"));
     assert_non_null(strstr(ask("echo \x01\n"), "error bad_request not a line"));
     assert_string_equal(ask("later now\n"), "error timeout no answer in time\n");
+}
+
+static void a_verb_runs_without_a_socket(void **state)
+{
+    char *echo[] = { (char *)"echo", (char *)"two\nlines" }, *fail[] = { (char *)"fail", (char *)"bison" };
+    char *later[] = { (char *)"later", (char *)"now" }, *none[] = { (char *)"destroy" };
+
+    (void)state;
+    said = (struct said){ 0 };
+    ctl_run(verbs, NULL, 2, echo, on_said, &said);
+    assert_string_equal(said.rows, "{\"word\":\"two\\nlines\",\"place\":0,\"last\":true}\n");
+    assert_int_equal(said.err, ZE_OK);
+    ctl_run(verbs, NULL, 2, fail, on_said, &said);
+    assert_int_equal(said.err, ZE_NOT_FOUND);
+    assert_non_null(strstr(said.reason, "no bison"));
+    ctl_run(verbs, NULL, 2, later, on_said, &said);
+    assert_int_equal(said.err, ZE_TIMEOUT);
+    assert_string_equal(said.reason, "no answer in time");
+    ctl_run(verbs, NULL, 1, none, on_said, &said);
+    assert_int_equal(said.err, ZE_NO_SUCH);
+    assert_int_equal(said.times, 4);
 }
 
 static void requests_of_one_connection_are_answered_in_order(void **state)
@@ -388,6 +426,7 @@ int main(void)
         cmocka_unit_test(answers_come_as_lines_and_end_with_ok),
         cmocka_unit_test(json_gives_one_object_a_line),
         cmocka_unit_test(errors_carry_code_and_reason),
+        cmocka_unit_test(a_verb_runs_without_a_socket),
         cmocka_unit_test(requests_of_one_connection_are_answered_in_order),
         cmocka_unit_test(a_line_may_come_in_pieces_but_not_without_end),
         cmocka_unit_test(a_long_answer_arrives_whole),
