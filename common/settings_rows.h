@@ -66,6 +66,8 @@
     X(INT, idle_ping,              300,    10,   86400, "seconds", "of silence until a client is pinged; cut after as much again") \
     X(INT, sessions_per_account,    20,     1,    1000, "sessions", "of one account")               \
     X(INT, roster_items_max,      2000,     1,  100000, "items",   "of one roster")                 \
+    X(INT, roster_groups_max,       50,     1,    1000, "groups",  "of one item of a roster")       \
+    X(INT, roster_name_max,       1023,    16,    4096, "bytes",   "of an item's name in a roster, or of a group's") \
     X(INT, blocklist_max,         1000,     1,  100000, "JIDs",    "blocked by one account (XEP-0191)") \
     X(INT, reports_per_hour,        20,     0,   10000, "reports", "of abuse from one account that admins hear of (XEP-0377); 0 = no limit") \
     X(INT, offline_messages_max,  1000,     0, 1000000, "messages", "waiting for one account")      \

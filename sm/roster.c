@@ -12,14 +12,14 @@
 #include "spread.h"
 #include "subscription.h"
 
-enum { FORMAT = 1, NAME_MAX_BYTES = 1023, GROUPS_MAX = 50, CHANGES_MAX = 64 };
+enum { FORMAT = 1, STATE_FORMAT = 2, CHANGES_MAX = 64 };
 
 /* ---- rows ---- */
 
 struct roster_state {
-    uint64_t     version, removed;
+    uint64_t     version, forgotten;
     uint32_t     items;
-    struct slice raw;              /* as stored; p NULL: no row */
+    struct slice removals;         /* as stored */
 };
 
 static bool item_take(struct slice value, struct roster_item *out)
@@ -55,15 +55,20 @@ static struct roster_state state_get(struct sm *sm, struct store_view *view, str
 {
     struct slice        raw = store_get(view, T_ROSTER_VERSION, sm_key(sm, owner, slice_of(NULL, 0)));
     struct cursor       c = { raw, false };
-    struct roster_state st = { .raw = raw };
+    struct roster_state st = { 0 };
 
     if (!raw.p)
         return st;
-    take_u8(&c);
+    uint8_t format = take_u8(&c);
     st.version = take_u64(&c);
     st.items = take_u32(&c);
-    st.removed = take_u64(&c);
-    if (!cursor_done(&c) || raw.p[0] != FORMAT)
+    st.forgotten = take_u64(&c);
+    st.removals = c.rest;
+    while (!c.bad && c.rest.len) {
+        take_u64(&c);
+        take_sized(&c);
+    }
+    if (!cursor_done(&c) || (format != STATE_FORMAT && (format != 1 || st.removals.len)))
         fatal("roster_version_unreadable", "jid", log_slice(owner), NULL);
     return st;
 }
@@ -72,11 +77,57 @@ static void state_put(struct outcome *o, struct sm *sm, struct slice owner, cons
 {
     struct buf b = { 0 };
 
-    buf_put_u8(&b, FORMAT);
+    buf_put_u8(&b, STATE_FORMAT);
     buf_put_u64(&b, st->version);
     buf_put_u32(&b, st->items);
-    buf_put_u64(&b, st->removed);
+    buf_put_u64(&b, st->forgotten);
+    buf_put_slice(&b, st->removals);
     store_put(outcome_accounts(o), T_ROSTER_VERSION, sm_key(sm, owner, slice_of(NULL, 0)), buf_slice(&b));
+    buf_free(&b);
+}
+
+/* The next version. */
+static void state_step(struct roster_state *st)
+{
+    st->version = st->version ? st->version + 1 : wall_us();
+}
+
+static bool next_removal(struct cursor *c, struct roster_item *gone)
+{
+    *gone = (struct roster_item){ .version = take_u64(c) };
+    gone->contact = take_sized(c);
+    return !c->bad;
+}
+
+/* The removals without the contact's, and with `added` (or NULL) behind; the oldest goes when they are too many. */
+static void removals_change(struct sm *sm, struct roster_state *st, struct slice contact,
+                            const struct roster_item *added)
+{
+    struct cursor      c = { st->removals, false };
+    struct buf         b = { 0 };
+    struct roster_item gone;
+    unsigned           count = 0, drop;
+
+    while (next_removal(&c, &gone))
+        count += !slice_eq(gone.contact, contact);
+    drop = count + (added != NULL) > ROSTER_REMOVALS_MAX ? 1 : 0;
+    c = (struct cursor){ st->removals, false };
+    while (next_removal(&c, &gone)) {
+        if (slice_eq(gone.contact, contact))
+            continue;
+        if (drop) {
+            drop = 0;
+            st->forgotten = gone.version;
+            continue;
+        }
+        buf_put_u64(&b, gone.version);
+        buf_put_sized(&b, gone.contact);
+    }
+    if (added) {
+        buf_put_u64(&b, added->version);
+        buf_put_sized(&b, added->contact);
+    }
+    st->removals = arena_copy(sm->arena, buf_slice(&b));
     buf_free(&b);
 }
 
@@ -107,7 +158,7 @@ int roster_each(struct sm *sm, struct store_view *view, struct slice owner,
     return store_each(view, T_ROSTER, w.prefix, slice_of(NULL, 0), false, walk_row, &w);
 }
 
-bool roster_find(struct sm *sm, struct store_view *view, struct slice owner, struct slice contact,
+bool roster_find(const struct sm *sm, struct store_view *view, struct slice owner, struct slice contact,
                  struct roster_item *out)
 {
     struct slice value = store_get(view, T_ROSTER, sm_key(sm, owner, contact));
@@ -200,7 +251,8 @@ enum zerr roster_put(struct outcome *o, struct sm *sm, struct store_view *view, 
             return ZE_FULL;
         st.items++;
     }
-    st.version++;
+    state_step(&st);
+    removals_change(sm, &st, item->contact, NULL);
     store_put(outcome_accounts(o), T_ROSTER, key, item_value(sm, item, st.version));
     state_put(o, sm, owner, &st);
     push(o, sm, owner, item, false, st.version);
@@ -216,8 +268,9 @@ enum zerr roster_remove(struct outcome *o, struct sm *sm, struct store_view *vie
 
     if (!store_get(view, T_ROSTER, key).p)
         return ZE_NOT_FOUND;
-    st.version++;
-    st.removed = st.version;
+    state_step(&st);
+    gone.version = st.version;
+    removals_change(sm, &st, contact, &gone);
     st.items -= st.items > 0;
     store_delete(outcome_accounts(o), T_ROSTER, key);
     state_put(o, sm, owner, &st);
@@ -233,36 +286,58 @@ static int write_each(void *arg, const struct roster_item *item)
     return 0;
 }
 
-struct changes {
-    struct sm          *sm;
-    uint64_t            since;
-    size_t              count;
-    struct roster_item  item[CHANGES_MAX];
+struct change {
+    struct roster_item item;
+    bool               removed;
 };
 
-static int collect_each(void *arg, const struct roster_item *item)
+struct changes {
+    struct sm     *sm;
+    uint64_t       since;
+    size_t         count;
+    struct change  change[CHANGES_MAX];
+};
+
+/* 1: they are too many. */
+static int collect(struct changes *ch, const struct roster_item *item, bool removed)
 {
-    struct changes *ch = arg;
+    struct change *c = &ch->change[ch->count];
 
     if (item->version <= ch->since)
         return 0;
     if (ch->count == CHANGES_MAX)
         return 1;
-    ch->item[ch->count] = *item;
-    ch->item[ch->count].contact = arena_copy(ch->sm->arena, item->contact);
+    *c = (struct change){ *item, removed };
+    c->item.contact = arena_copy(ch->sm->arena, item->contact);
     ch->count++;
+    return 0;
+}
+
+static int collect_each(void *arg, const struct roster_item *item)
+{
+    return collect(arg, item, false);
+}
+
+static int collect_removals(struct changes *ch, const struct roster_state *st)
+{
+    struct cursor      c = { st->removals, false };
+    struct roster_item gone;
+
+    while (next_removal(&c, &gone))
+        if (collect(ch, &gone, true))
+            return 1;
     return 0;
 }
 
 static int by_version(const void *a, const void *b)
 {
-    const struct roster_item *x = a, *y = b;
+    const struct change *x = a, *y = b;
 
-    return (x->version > y->version) - (x->version < y->version);
+    return (x->item.version > y->item.version) - (x->item.version < y->item.version);
 }
 
 /* 2.6.3: an empty result, then a push for each item that changed since, oldest change first. */
-static bool send_changes(struct iq *iq, struct store_view *view, uint64_t since)
+static bool send_changes(struct iq *iq, struct store_view *view, const struct roster_state *st, uint64_t since)
 {
     struct passage *p = iq->p;
     struct changes *ch = arena_alloc(p->sm->arena, sizeof(*ch));
@@ -270,22 +345,23 @@ static bool send_changes(struct iq *iq, struct store_view *view, uint64_t since)
     ch->sm = p->sm;
     ch->since = since;
     ch->count = 0;
-    if (roster_each(p->sm, view, p->owner, collect_each, ch))
+    if (collect_removals(ch, st) || roster_each(p->sm, view, p->owner, collect_each, ch))
         return false;
     if (ch->count)
-        qsort(ch->item, ch->count, sizeof(ch->item[0]), by_version);
+        qsort(ch->change, ch->count, sizeof(ch->change[0]), by_version);
     struct stanza empty = {
         .name = STANZA_IQ, .type = TYPE_RESULT, .id = p->stanza->id, .from = p->owner,
     };
     outcome_session(p->out, AFTER_COMMIT, p->session, &empty);
     for (size_t i = 0; i < ch->count; i++) {
-        struct stanza one = push_make(p->out, p->sm, p->owner, &ch->item[i], false, ch->item[i].version);
+        const struct change *c = &ch->change[i];
+        struct stanza        one = push_make(p->out, p->sm, p->owner, &c->item, c->removed, c->item.version);
         outcome_session(p->out, AFTER_COMMIT, p->session, &one);
     }
     return true;
 }
 
-/* A version we gave out, after which nothing was removed: number, else 0. */
+/* A version we gave out, since when all removals are remembered: number, else 0. */
 static uint64_t version_known(struct slice ver, const struct roster_state *st)
 {
     uint64_t n = 0;
@@ -297,7 +373,7 @@ static uint64_t version_known(struct slice ver, const struct roster_state *st)
             return 0;
         n = n * 10 + (uint64_t)(ver.p[i] - '0');
     }
-    return n >= st->removed && n <= st->version ? n : 0;
+    return n >= st->forgotten && n <= st->version ? n : 0;
 }
 
 static int get(struct iq *iq)
@@ -311,7 +387,7 @@ static int get(struct iq *iq)
 
     p->session->interested = true;
     session_changed(p->session);
-    if (since && send_changes(iq, view, since)) {
+    if (since && send_changes(iq, view, &st, since)) {
         store_view_end(&view);
         return LATER;                /* the answer was recorded above */
     }
@@ -324,15 +400,16 @@ static int get(struct iq *iq)
 
 /* ---- set ---- */
 
+/* 2.3.3: a group twice is a bad request; too long, too many or without a name are not acceptable. */
 static enum zerr read_groups(struct sm *sm, const struct element *item, struct buf *groups)
 {
     const struct element *g = element_child(item, NULL, "group");
-    struct slice          seen[GROUPS_MAX];
-    size_t                count = 0;
+    size_t                most = (size_t)sm->settings->limits.roster_groups_max, count = 0;
+    struct slice         *seen = arena_alloc(sm->arena, most * sizeof(*seen));
 
     for (; g; g = element_next(g, NULL, "group")) {
         struct slice name = element_text(sm->arena, g);
-        if (!name.len || name.len > NAME_MAX_BYTES || count == GROUPS_MAX)
+        if (!name.len || name.len > (size_t)sm->settings->limits.roster_name_max || count == most)
             return ZE_NOT_ACCEPTABLE;
         for (size_t i = 0; i < count; i++)
             if (slice_eq(seen[i], name))
@@ -370,7 +447,7 @@ static enum zerr set_item(struct passage *p, struct store_view *view, const stru
 
     roster_find(p->sm, view, p->owner, contact, &item);
     item.name = element_attr(e, "name");
-    if (item.name.len > NAME_MAX_BYTES)
+    if (item.name.len > (size_t)p->sm->settings->limits.roster_name_max)
         return ZE_NOT_ACCEPTABLE;
     err = read_groups(p->sm, e, &groups);
     item.groups = outcome_keep(p->out, &groups);

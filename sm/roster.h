@@ -4,12 +4,17 @@
  *
  * T_ROSTER          slot, owner NUL contact -> u8 format 1, u8 flags (enum roster_flag), u64 version,
  *                   sized name, then each group sized
- * T_ROSTER_VERSION  slot, owner -> u8 format 1, u64 version, u32 items, u64 version of the last removal
+ * T_ROSTER_VERSION  slot, owner -> u8 format 2, u64 version, u32 items, u64 version of the newest removal that is
+ *                   forgotten, then the removals that are not, oldest first: u64 version, sized contact
  *
- * The version counts changes of the account's roster, from 1. Removed items are not remembered: a
- * client whose version is older than the last removal gets the whole roster (2.6.3 allows it). */
+ * The version counts changes of the account's roster, from the time of the first one in microseconds: what an
+ * account of the same name gave out before it was removed is not taken for ours. ROSTER_REMOVALS_MAX removed
+ * items are remembered; a client whose version is older than the newest forgotten one gets the whole
+ * roster (2.6.3 allows it). */
 
 #include "feature.h"
+
+enum { ROSTER_REMOVALS_MAX = 32 };
 
 enum roster_flag {
     ROSTER_TO       = 1 << 0,      /* the owner is subscribed to the contact */
@@ -31,7 +36,7 @@ struct roster_item {
 int roster_each(struct sm *sm, struct store_view *view, struct slice owner,
                 int (*each)(void *arg, const struct roster_item *item), void *arg);
 /* False: no such item. */
-bool roster_find(struct sm *sm, struct store_view *view, struct slice owner, struct slice contact,
+bool roster_find(const struct sm *sm, struct store_view *view, struct slice owner, struct slice contact,
                  struct roster_item *out);
 /* Adds the item as it is now to the outcome's batch with the roster's next version, and the push to
  * every interested session of the owner (2.1.6). At most one change of one roster in one outcome.

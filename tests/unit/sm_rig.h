@@ -207,6 +207,8 @@ static void rig_limits(void)
     rig_settings.limits.pep_bytes_max = 10000;
     rig_settings.limits.pep_subscriptions_max = 3;
     rig_settings.limits.registrations_per_hour = 3;
+    rig_settings.limits.roster_groups_max = 3;
+    rig_settings.limits.roster_name_max = 20;
     rig_settings.limits.blocklist_max = 5;
     rig_settings.limits.reports_per_hour = 2;
     rig_settings.server.reports = true;

@@ -2,6 +2,8 @@
 
 #include "sm_rig.h"
 
+#include "roster.h"
+
 #define BODY "<body>hi</body>"
 
 static struct session *anna, *ben;
@@ -190,17 +192,36 @@ static void vcard_and_private_data_come_back(void **state)
 
 #define ITEM(jid, more) "<query xmlns='jabber:iq:roster'><item jid='" jid "'" more "</query>"
 
+/* The last version in it. */
+static unsigned long long version_in(const char *out)
+{
+    const char        *at = out;
+    unsigned long long v = 0;
+
+    while ((at = strstr(at, " ver='")))
+        v = strtoull(at += 6, NULL, 10);
+    return v;
+}
+
+static const char *roster_since(unsigned long long version)
+{
+    char query[100];
+
+    snprintf(query, sizeof(query), "<query xmlns='jabber:iq:roster' ver='%llu'/>", version);
+    rig_client(anna, "iq", "get", NULL, query);
+    return rig_took();
+}
+
 static void a_roster_set_is_answered_and_pushed_after_the_commit(void **state)
 {
     (void)state;
     rig_client(anna, "iq", "set", NULL, ITEM("carl@b.org", " name='Carl'><group>Friends</group></item>"));
     assert_string_equal(rig_log, "");
     const char *out = rig_took();
-    assert_says(out, "type='set' to='anna@a.org/x'><query xmlns='jabber:iq:roster' ver='1'>"
-                     "<item jid='carl@b.org' name='Carl' subscription='none'><group>Friends</group></item></query></iq>");
+    unsigned long long version = version_in(out);
+    assert_says(out, "<item jid='carl@b.org' name='Carl' subscription='none'><group>Friends</group></item></query></iq>");
     assert_says(out, "c1 <iq from='anna@a.org' id='i1' type='result' to='anna@a.org/x'/>");
-    rig_client(anna, "iq", "get", NULL, "<query xmlns='jabber:iq:roster' ver='1'/>");
-    assert_says(rig_took(), "c1 <iq from='anna@a.org' id='i1' type='result' to='anna@a.org/x'/>");
+    assert_says(roster_since(version), "c1 <iq from='anna@a.org' id='i1' type='result' to='anna@a.org/x'/>");
     rig_client(anna, "iq", "get", NULL, "<query xmlns='jabber:iq:roster'/>");
     assert_says(rig_took(), "type='result' to='anna@a.org/x'><query xmlns='jabber:iq:roster'><item jid='carl@b.org'");
 }
@@ -218,21 +239,70 @@ static void what_comes_behind_a_roster_set_waits_for_it(void **state)
     assert_true(strstr(out, "type='result'") < strstr(out, "<body>hi</body>"));
 }
 
+/* 2.6.3: an empty result, then what changed and what went, oldest first. */
 static void versions_send_only_what_changed(void **state)
 {
+    unsigned long long first;
+
     (void)state;
     rig_client(anna, "iq", "set", NULL, ITEM("b@b.org", "/>"));
+    first = version_in(rig_took());
     rig_client(anna, "iq", "set", NULL, ITEM("c@b.org", "/>"));
     rig_client(anna, "iq", "set", NULL, ITEM("b@b.org", " name='B'/>"));
     rig_forget();
-    rig_client(anna, "iq", "get", NULL, "<query xmlns='jabber:iq:roster' ver='1'/>");
-    const char *out = rig_took();
+    const char *out = roster_since(first);
     assert_says(out, "type='result' to='anna@a.org/x'/>");
-    assert_true(strstr(out, "ver='2'><item jid='c@b.org'") < strstr(out, "ver='3'><item jid='b@b.org'"));
+    assert_true(strstr(out, "<item jid='c@b.org'") < strstr(out, "<item jid='b@b.org'"));
     rig_client(anna, "iq", "set", NULL, ITEM("c@b.org", " subscription='remove'/>"));
     assert_says(rig_took(), "<item jid='c@b.org' subscription='remove'/>");
-    rig_client(anna, "iq", "get", NULL, "<query xmlns='jabber:iq:roster' ver='2'/>");
-    assert_says(rig_took(), "type='result' to='anna@a.org/x'><query xmlns='jabber:iq:roster' ver='4'><item jid='b@b.org'");
+    out = roster_since(first);
+    assert_says(out, "type='result' to='anna@a.org/x'/>");
+    assert_true(strstr(out, "<item jid='b@b.org'") < strstr(out, "<item jid='c@b.org' subscription='remove'/>"));
+    rig_client(anna, "iq", "set", NULL, ITEM("c@b.org", "/>"));
+    rig_forget();
+    assert_silent_about(roster_since(first), "remove");
+    assert_says(roster_since(first - 1), "<query xmlns='jabber:iq:roster' ver=");
+}
+
+/* So many removals are remembered; who missed more gets the whole roster. */
+static void removals_are_remembered_up_to_a_number(void **state)
+{
+    unsigned long long at[ROSTER_REMOVALS_MAX + 2];
+    char               item[200];
+
+    (void)state;
+    rig_client(anna, "iq", "set", NULL, ITEM("stays@b.org", "/>"));
+    for (int i = 0; i < ROSTER_REMOVALS_MAX + 2; i++) {
+        snprintf(item, sizeof(item), ITEM("c%d@b.org", "/>"), i);
+        rig_client(anna, "iq", "set", NULL, item);
+        at[i] = version_in(rig_took());
+        snprintf(item, sizeof(item), ITEM("c%d@b.org", " subscription='remove'/>"), i);
+        rig_client(anna, "iq", "set", NULL, item);
+        rig_forget();
+    }
+    assert_says(roster_since(at[0]), "<item jid='stays@b.org'");
+    assert_says(roster_since(at[1]), "<item jid='stays@b.org'");
+    const char *out = roster_since(at[2]);
+    assert_silent_about(out, "stays");
+    assert_says(out, "<item jid='c2@b.org' subscription='remove'/>");
+    assert_says(out, "<item jid='c33@b.org' subscription='remove'/>");
+}
+
+/* A version of an account of that name that is gone is none of this one's. */
+static void a_new_account_does_not_know_old_versions(void **state)
+{
+    unsigned long long old;
+
+    (void)state;
+    rig_client(anna, "iq", "set", NULL, ITEM("b@b.org", "/>"));
+    old = version_in(rig_took());
+    rig_client(anna, "iq", "set", NULL, "<query xmlns='jabber:iq:register'><remove/></query>");
+    rig_forget();
+    rig_account("anna@a.org");
+    anna = rig_bind("anna@a.org/x", 1);
+    rig_client(anna, "iq", "set", NULL, ITEM("c@b.org", "/>"));
+    rig_forget();
+    assert_says(roster_since(old), "<item jid='c@b.org'");
 }
 
 static void bad_roster_sets_are_refused(void **state)
@@ -245,6 +315,9 @@ static void bad_roster_sets_are_refused(void **state)
         { ITEM("anna@a.org", "/>"), "not-allowed" },
         { ITEM("c@b.org", "><group>x</group><group>x</group></item>"), "bad-request" },
         { ITEM("c@b.org", "><group/></item>"), "not-acceptable" },
+        { ITEM("c@b.org", "><group>a</group><group>b</group><group>c</group><group>d</group></item>"), "not-acceptable" },
+        { ITEM("c@b.org", "><group>one with twenty-one..</group></item>"), "not-acceptable" },
+        { ITEM("c@b.org", " name='one with twenty-one..'/>"), "not-acceptable" },
         { ITEM("nobody@b.org", " subscription='remove'/>"), "item-not-found" },
     };
 
@@ -589,6 +662,8 @@ int main(void)
         FLOW(a_roster_set_is_answered_and_pushed_after_the_commit),
         FLOW(what_comes_behind_a_roster_set_waits_for_it),
         FLOW(versions_send_only_what_changed),
+        FLOW(removals_are_remembered_up_to_a_number),
+        FLOW(a_new_account_does_not_know_old_versions),
         FLOW(bad_roster_sets_are_refused),
         FLOW(two_local_users_subscribe),
         FLOW(presence_does_not_overtake_the_subscription),
