@@ -14,6 +14,7 @@
 #define NS_ROSTER       "jabber:iq:roster"                          /* RFC 6121 2 */
 #define NS_ROSTERVER    "urn:xmpp:features:rosterver"               /* RFC 6121 2.6 */
 #define NS_PREAPPROVAL  "urn:xmpp:features:pre-approval"            /* RFC 6121 3.4 */
+#define NS_LAST         "jabber:iq:last"                            /* XEP-0012 */
 #define NS_DISCO_INFO   "http://jabber.org/protocol/disco#info"     /* XEP-0030 */
 #define NS_DISCO_ITEMS  "http://jabber.org/protocol/disco#items"    /* XEP-0030 */
 #define NS_MUC          "http://jabber.org/protocol/muc"            /* XEP-0045 */

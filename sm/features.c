@@ -13,6 +13,7 @@
     X(reports)       /* XEP-0377 */         \
     X(roster)        /* RFC 6121 2 */       \
     X(subscription)  /* RFC 6121 3 */       \
+    X(last)          /* XEP-0012 */         \
     X(presence)      /* RFC 6121 4 */       \
     X(caps)          /* XEP-0115, 0390: takes the answers to its questions */ \
     X(pep)           /* XEP-0163, 0060: takes the owner's answers to requests before they are archived */ \

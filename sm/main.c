@@ -168,6 +168,7 @@ static void *start(struct daemon *d)
     ways_restore(sm);
     sm->logins = logins_new();
     sm->sasl = sasl_new(&sm->store, d->loop);
+    sm->started_ms = loop_now_ms(d->loop);
     sm->registrations = throttle_new();
     sm->reporters = throttle_new();
     sm->commands = commands_new();

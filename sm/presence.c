@@ -303,16 +303,16 @@ static int presence_outgoing(struct passage *p)
 
 /* ---- probes of others (4.3.2) ---- */
 
-static bool may_see(struct passage *p, struct slice who)
+bool presence_may_see(const struct sm *sm, struct slice owner, struct slice who)
 {
     struct roster_item item;
     struct store_view *view;
     bool               may;
 
-    if (slice_eq(who, p->owner))
+    if (slice_eq(who, owner))
         return true;
-    view = store_view(p->sm->store.accounts);
-    may = roster_find(p->sm, view, p->owner, who, &item) && item.flags & ROSTER_FROM;
+    view = store_view(sm->store.accounts);
+    may = roster_find(sm, view, owner, who, &item) && item.flags & ROSTER_FROM;
     store_view_end(&view);
     return may;
 }
@@ -334,7 +334,7 @@ static void answer_probe(struct passage *p)
     const struct online *account = session_online(p->sm->sessions, p->owner);
 
     /* No such account answers as a stranger's: it must not show which it is. */
-    if (!p->exists || !may_see(p, jid_bare(p->stanza->from))) {
+    if (!p->exists || !presence_may_see(p->sm, p->owner, jid_bare(p->stanza->from))) {
         answer_bare(p, TYPE_UNSUBSCRIBED);
         return;
     }

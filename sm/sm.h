@@ -54,6 +54,7 @@ struct sm {
     struct presence_bus   *bus;           /* presence to other instances (presence_bus.h); NULL: by routerd */
     struct resumes        *resumes;       /* resume.h */
     struct caps           *caps;          /* caps.h */
+    uint64_t               started_ms;    /* of the loop's clock */
     uint32_t               epoch;         /* counts the sessions that became receptive, over all lives */
     const struct slots    *slots;         /* which slots this instance handles at this moment; NULL: by `routes` */
     uint64_t               quiet_serial;  /* handover.c */
