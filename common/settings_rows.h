@@ -68,6 +68,8 @@
     X(INT, roster_items_max,      2000,     1,  100000, "items",   "of one roster")                 \
     X(INT, roster_groups_max,       50,     1,    1000, "groups",  "of one item of a roster")       \
     X(INT, roster_name_max,       1023,    16,    4096, "bytes",   "of an item's name in a roster, or of a group's") \
+    X(INT, groups_max,             100,     0,   10000, "groups",  "shared roster groups of this server") \
+    X(INT, group_members_max,      500,     2,   10000, "accounts", "of one shared roster group: each gets an item for each other one") \
     X(INT, blocklist_max,         1000,     1,  100000, "JIDs",    "blocked by one account (XEP-0191)") \
     X(INT, reports_per_hour,        20,     0,   10000, "reports", "of abuse from one account that admins hear of (XEP-0377); 0 = no limit") \
     X(INT, offline_messages_max,  1000,     0, 1000000, "messages", "waiting for one account")      \

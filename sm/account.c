@@ -7,6 +7,7 @@
 
 #include "credentials.h"
 #include "cursor.h"
+#include "groups.h"
 #include "log.h"
 #include "mem.h"
 #include "routes.h"
@@ -160,6 +161,8 @@ static void keys_derived(void *arg, struct scram_keys *keys, size_t count)
         expect_account(batch, change->jid, row);
     store_view_end(&view);
     credentials_put(batch, change->jid, keys);
+    if (change->create)
+        groups_account_made(change->store->accounts, batch);
     store_commit(change->store->accounts, &batch, change_committed, change);
 }
 

@@ -11,6 +11,7 @@
 #define FEATURES(X)                        \
     X(blocking)      /* XEP-0191 */         \
     X(reports)       /* XEP-0377 */         \
+    X(groups)        /* shared roster groups */ \
     X(roster)        /* RFC 6121 2 */       \
     X(subscription)  /* RFC 6121 3 */       \
     X(last)          /* XEP-0012 */         \

@@ -11,6 +11,7 @@
 #include "credentials.h"
 #include "dispatch.h"
 #include "errand.h"
+#include "groups.h"
 #include "handover.h"
 #include "log.h"
 #include "logins.h"
@@ -173,6 +174,7 @@ static void *start(struct daemon *d)
     sm->reporters = throttle_new();
     sm->commands = commands_new();
     sm->errands = errands_new();
+    sm->groups = groups_new(sm);
     sm->bus = presence_bus_new(sm, d->link);
     apply_settings(self);
     sm->retention = retention_new(sm);
@@ -280,6 +282,7 @@ static void stop(void *arg)
     throttle_free(&sm->reporters);
     commands_free(&sm->commands);
     errands_free(&sm->errands);
+    groups_free(&sm->groups);
     ways_free(&sm->ways);
     xml_pool_free();
     free(self);

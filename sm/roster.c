@@ -12,7 +12,7 @@
 #include "spread.h"
 #include "subscription.h"
 
-enum { FORMAT = 1, STATE_FORMAT = 2, CHANGES_MAX = 64 };
+enum { FORMAT = 2, STATE_FORMAT = 2, CHANGES_MAX = 64 };
 
 /* ---- rows ---- */
 
@@ -22,6 +22,17 @@ struct roster_state {
     struct slice removals;         /* as stored */
 };
 
+enum { SUBSCRIPTION = ROSTER_TO | ROSTER_FROM | ROSTER_ASK };
+
+static bool sized_all(struct slice list)
+{
+    struct cursor c = { list, false };
+
+    while (!c.bad && c.rest.len)
+        take_sized(&c);
+    return !c.bad;
+}
+
 static bool item_take(struct slice value, struct roster_item *out)
 {
     struct cursor c = { value, false };
@@ -30,21 +41,25 @@ static bool item_take(struct slice value, struct roster_item *out)
     out->flags = take_u8(&c);
     out->version = take_u64(&c);
     out->name = take_sized(&c);
+    out->shared = format == 1 ? slice_of("", 0) : take_sized(&c);
     out->groups = c.rest;
-    while (!c.bad && c.rest.len)
-        take_sized(&c);
-    return format == FORMAT && !c.bad;
+    out->own = out->flags & SUBSCRIPTION;
+    if (out->flags & ROSTER_SHARED)
+        out->flags = (out->flags & ~(unsigned)ROSTER_ASK) | ROSTER_TO | ROSTER_FROM;
+    return (format == FORMAT || format == 1) && !c.bad && sized_all(out->groups) && sized_all(out->shared);
 }
 
 static struct slice item_value(struct sm *sm, const struct roster_item *item, uint64_t version)
 {
+    bool         shared = item->flags & ROSTER_SHARED;
     struct buf   b = { 0 };
     struct slice value;
 
     buf_put_u8(&b, FORMAT);
-    buf_put_u8(&b, (uint8_t)item->flags);
+    buf_put_u8(&b, (uint8_t)(shared ? (item->flags & ~(unsigned)SUBSCRIPTION) | item->own : item->flags));
     buf_put_u64(&b, version);
     buf_put_sized(&b, item->name);
+    buf_put_sized(&b, shared ? item->shared : slice_of("", 0));
     buf_put_slice(&b, item->groups);
     value = arena_copy(sm->arena, buf_slice(&b));
     buf_free(&b);
@@ -176,10 +191,30 @@ static const char *subscription_name(unsigned flags)
     return names[flags & (ROSTER_TO | ROSTER_FROM)];
 }
 
+static bool among(struct slice list, struct slice name)
+{
+    struct cursor c = { list, false };
+
+    while (c.rest.len && !c.bad)
+        if (slice_eq(take_sized(&c), name))
+            return true;
+    return false;
+}
+
+/* Of a shared group that the owner gave the contact as well: once. */
+static void groups_write(struct xml_writer *w, struct slice list, struct slice without)
+{
+    struct cursor c = { list, false };
+
+    while (c.rest.len && !c.bad) {
+        struct slice name = take_sized(&c);
+        if (!among(without, name))
+            xml_simple(w, "group", NULL, name);
+    }
+}
+
 static void item_write(struct xml_writer *w, const struct roster_item *item, bool removed)
 {
-    struct cursor c = { item->groups, false };
-
     xml_open(w, "item", NULL);
     xml_attr_slice(w, "jid", item->contact);
     if (item->name.len && !removed)
@@ -189,8 +224,10 @@ static void item_write(struct xml_writer *w, const struct roster_item *item, boo
         xml_attr(w, "ask", "subscribe");
     if (!removed && item->flags & ROSTER_APPROVED)
         xml_attr(w, "approved", "true");
-    while (!removed && c.rest.len && !c.bad)
-        xml_simple(w, "group", NULL, take_sized(&c));
+    if (!removed) {
+        groups_write(w, item->groups, slice_of("", 0));
+        groups_write(w, item->shared, item->groups);
+    }
     xml_close(w);
 }
 
@@ -247,7 +284,7 @@ enum zerr roster_put(struct outcome *o, struct sm *sm, struct store_view *view, 
     struct slice        key = sm_key(sm, owner, item->contact);
 
     if (!store_get(view, T_ROSTER, key).p) {
-        if (st.items >= (unsigned long)sm->settings->limits.roster_items_max)
+        if (!(item->flags & ROSTER_SHARED) && st.items >= (unsigned long)sm->settings->limits.roster_items_max)
             return ZE_FULL;
         st.items++;
     }
@@ -276,6 +313,21 @@ enum zerr roster_remove(struct outcome *o, struct sm *sm, struct store_view *vie
     state_put(o, sm, owner, &st);
     push(o, sm, owner, &gone, true, st.version);
     return ZE_OK;
+}
+
+bool roster_share(struct outcome *o, struct sm *sm, struct store_view *view, struct slice owner,
+                  struct roster_item *item)
+{
+    if (!item->shared.len && item->flags & ROSTER_UNLISTED) {
+        roster_remove(o, sm, view, owner, item->contact);
+        return false;
+    }
+    if (!(item->flags & ROSTER_SHARED))
+        item->own = item->flags & SUBSCRIPTION;
+    item->flags &= ~(unsigned)(SUBSCRIPTION | ROSTER_SHARED);
+    item->flags |= item->shared.len ? ROSTER_SHARED | ROSTER_TO | ROSTER_FROM : item->own;
+    roster_put(o, sm, view, owner, item);
+    return item->flags & ROSTER_FROM;
 }
 
 /* ---- get ---- */
@@ -446,6 +498,7 @@ static enum zerr set_item(struct passage *p, struct store_view *view, const stru
     enum zerr          err;
 
     roster_find(p->sm, view, p->owner, contact, &item);
+    item.flags &= ~(unsigned)ROSTER_UNLISTED;
     item.name = element_attr(e, "name");
     if (item.name.len > (size_t)p->sm->settings->limits.roster_name_max)
         return ZE_NOT_ACCEPTABLE;
@@ -462,6 +515,8 @@ static enum zerr remove_item(struct passage *p, struct store_view *view, struct 
 
     if (!roster_find(p->sm, view, p->owner, contact, &item))
         return ZE_NOT_FOUND;
+    if (item.flags & ROSTER_SHARED)
+        return ZE_NOT_ALLOWED;              /* it is the operator's */
     err = roster_remove(p->out, p->sm, view, p->owner, contact);
     if (!err)
         subscription_cancel(p, &item);

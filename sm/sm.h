@@ -15,6 +15,7 @@
 struct caps;
 struct commands;
 struct errands;
+struct groups;
 struct live;
 struct logins;
 struct outbox;
@@ -48,6 +49,7 @@ struct sm {
     struct retention      *retention;
     struct offline        *offline;       /* offline.c: what was received in this turn */
     struct throttle       *registrations; /* register.c: by client address */
+    struct groups         *groups;        /* groups.h */
     struct throttle       *reporters;     /* reports.c: by account */
     struct commands       *commands;      /* forms given out (commands.h) */
     struct errands        *errands;       /* verbs asked of other instances (errand.h) */

@@ -28,7 +28,8 @@
     X(LAST)          /* sm/last.c: owner -> end of the last session */             \
     X(PREFERENCE)    /* sm/preferences.c: owner -> what is archived, how long */ \
     X(HANDED)        /* sm/outbox.c: what was said and the other has yet to store */ \
-    X(NOTICE)        /* sm/notices.c: domain NUL name -> text; owner NUL name -> told */
+    X(NOTICE)        /* sm/notices.c: domain NUL name -> text; owner NUL name -> told */ \
+    X(GROUP)         /* sm/groups.h: shared roster groups, their members */
 
 /* Archive environment, <data>/archive. */
 #define ARCHIVE_TABLES(X)                                                        \

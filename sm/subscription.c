@@ -213,6 +213,23 @@ static void change_begin(struct change *c, struct passage *p, enum sub_direction
     c->after = sub_rule(direction, p->stanza->type, c->before, c->item.flags & ROSTER_APPROVED);
 }
 
+/* Of a shared group (groups.h): nothing that the two say changes what they see of each other. That one takes back
+ * what he had granted or asked for himself is remembered for when the group is gone. */
+static bool is_shared(struct change *c, enum sub_direction direction)
+{
+    unsigned       type = c->p->stanza->type;
+    enum sub_state own;
+
+    if (!(c->item.flags & ROSTER_SHARED))
+        return false;
+    own = sub_rule(direction, type, sub_state_of(c->item.own, false), false).next;
+    if (direction == SUB_INBOUND && type >= TYPE_UNSUBSCRIBE && sub_flags(own) != c->item.own) {
+        c->item.own = sub_flags(own);
+        roster_put(c->p->out, c->p->sm, c->view, c->p->owner, &c->item);
+    }
+    return true;
+}
+
 /* The item as the table wants it. A contact that is only "Pending In" is none. */
 static enum zerr write_item(struct change *c)
 {
@@ -297,7 +314,7 @@ static int outbound(struct passage *p)
     if (slice_eq(s->to, p->owner))
         return TAKEN;                                     /* one is always subscribed to oneself */
     change_begin(&c, p, SUB_OUTBOUND, s->to);
-    err = outbound_apply(&c);
+    err = is_shared(&c, SUB_OUTBOUND) ? ZE_OK : outbound_apply(&c);
     store_view_end(&c.view);
     return err ? (int)err : TAKEN;
 }
@@ -375,7 +392,7 @@ static int subscription_incoming(struct passage *p)
     s->from = jid_bare(s->from);
     s->to = p->owner;
     change_begin(&c, p, SUB_INBOUND, s->from);
-    err = inbound_apply(&c);
+    err = is_shared(&c, SUB_INBOUND) ? ZE_OK : inbound_apply(&c);
     store_view_end(&c.view);
     if (err)
         log_info("subscription_ignored", "jid", log_slice(p->owner), "from", log_slice(s->from),

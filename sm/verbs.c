@@ -10,6 +10,7 @@
 #include "datetime.h"
 #include "dispatch.h"
 #include "encode.h"
+#include "groups.h"
 #include "jid.h"
 #include "ledger.h"
 #include "log.h"
@@ -331,6 +332,18 @@ const struct ctl_verb sm_verbs[] = {
       "domain set text", "not_found no_route not_acceptable store", 1, 2, verb_welcome },
     { "welcome-delete", "DOMAIN", "no welcome any more", "domain", "not_found no_route store",
       1, 1, verb_welcome_delete },
+    { "groups", "", "shared roster groups", "group title everybody", "", 0, 0, verb_groups },
+    { "group-set", "GROUP@DOMAIN TITLE [everybody]", "make or change a shared roster group: its title in the rosters of its "
+      "members, and whether all accounts of the domain are members",
+      "", "bad_jid bad_request not_found no_route full store", 2, 3, verb_group_set },
+    { "group-delete", "GROUP@DOMAIN", "delete a shared roster group", "", "bad_jid not_found no_route store",
+      1, 1, verb_group_delete },
+    { "group-members", "GROUP@DOMAIN", "who was added to a shared roster group", "jid", "bad_jid not_found no_route",
+      1, 1, verb_group_members },
+    { "group-add", "GROUP@DOMAIN JID", "add an account to a shared roster group", "",
+      "bad_jid not_found no_route full store", 2, 2, verb_group_add },
+    { "group-remove", "GROUP@DOMAIN JID", "take an account out of a shared roster group", "",
+      "bad_jid not_found no_route store", 2, 2, verb_group_remove },
     { "offline", "JID", "messages that wait for an account", "jid count bytes",
         "bad_jid not_found no_route store",
       1, 1, verb_offline },

@@ -26,6 +26,7 @@
 #include "dispatch.h"
 #include "errand.h"
 #include "fanout.h"
+#include "groups.h"
 #include "link.h"
 #include "logins.h"
 #include "manage.h"
@@ -209,6 +210,8 @@ static void rig_limits(void)
     rig_settings.limits.registrations_per_hour = 3;
     rig_settings.limits.roster_groups_max = 3;
     rig_settings.limits.roster_name_max = 20;
+    rig_settings.limits.groups_max = 2;
+    rig_settings.limits.group_members_max = 3;
     rig_settings.limits.blocklist_max = 5;
     rig_settings.limits.reports_per_hour = 2;
     rig_settings.server.reports = true;
@@ -308,6 +311,7 @@ RIG void rig_close(void)
     throttle_free(&rig.reporters);
     commands_free(&rig.commands);
     errands_free(&rig.errands);
+    groups_free(&rig.groups);
     ways_free(&rig.ways);
     link_free(&rig_link);
     live_close(&rig.live);
