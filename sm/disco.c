@@ -164,24 +164,43 @@ static void account_items(struct iq *iq)
             disco_item_write(iq->reply, session_jid(s), none, none);
 }
 
+static int more_items(struct iq *iq)
+{
+    int count = 0;
+
+    for (size_t i = 0; i < sm_feature_count; i++)
+        if (sm_features[i]->disco_items && feature_on(sm_features[i], iq->p->sm))
+            count += sm_features[i]->disco_items(iq);
+    return count;
+}
+
+/* Its resources are for who may look; nodes decide themselves. */
+static int items_of_account(struct iq *iq)
+{
+    bool may = may_look(iq);
+
+    if (may)
+        account_items(iq);
+    return more_items(iq) || may ? ZE_OK : ZE_NO_SUCH;
+}
+
 static int items(struct iq *iq)
 {
     struct slice             node = element_attr(iq->payload, "node");
     const struct disco_node *row = node.len ? node_find(iq, node) : NULL;
+    int                      err = ZE_OK;
 
     if (row)
         return node_answer(iq, NS_DISCO_ITEMS, row, row->items);
-    if (iq->target != TO_SERVER && !may_look(iq))
-        return ZE_NO_SUCH;
     if (node.len)
-        return ZE_NOT_FOUND;
+        return iq->target != TO_SERVER && !may_look(iq) ? ZE_NO_SUCH : ZE_NOT_FOUND;
     xml_open(iq->reply, "query", NS_DISCO_ITEMS);
     if (iq->target == TO_SERVER)
         server_items(iq);
     else
-        account_items(iq);
+        err = items_of_account(iq);
     xml_close(iq->reply);
-    return ZE_OK;
+    return err;
 }
 
 static const struct iq_row disco_iqs[] = {

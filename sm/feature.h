@@ -80,6 +80,9 @@ struct sm_feature {
     const struct disco_node *disco_nodes;
     const struct disco_identity *disco_identities;
     const struct command *commands;      /* ad-hoc commands (commands.h) */
+    /* Adds items to disco#items of an account without a node, for whoever asks; returns how many. Strangers get
+     * an answer only when there are some. */
+    int                (*disco_items)(struct iq *iq);
     /* Adds forms (XEP-0128) to disco#info without a node. */
     void               (*disco_forms)(struct iq *iq);
     const struct iq_row *iqs;            /* ended by types == 0 */

@@ -13,11 +13,11 @@
     X(reports)       /* XEP-0377 */         \
     X(groups)        /* shared roster groups */ \
     X(roster)        /* RFC 6121 2 */       \
+    X(pep)           /* XEP-0163, 0060: sees subscriptions that are granted, and takes answers to its forms */ \
     X(subscription)  /* RFC 6121 3 */       \
     X(last)          /* XEP-0012 */         \
     X(presence)      /* RFC 6121 4 */       \
     X(caps)          /* XEP-0115, 0390: takes the answers to its questions */ \
-    X(pep)           /* XEP-0163, 0060: takes the owner's answers to requests before they are archived */ \
     X(archive)       /* XEP-0313, 0359 */   \
     X(carbons)       /* XEP-0280 */         \
     X(csi)           /* XEP-0352 */         \

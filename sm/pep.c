@@ -5,38 +5,43 @@
 #include "jid.h"
 #include "ns.h"
 #include "pep_authorize.h"
+#include "pep_disco.h"
+#include "pep_newcomer.h"
 
 enum who { ANYBODY, OWNER };
 enum node_must { NODE_ANY, NODE_THERE };
+/* The empty result is recorded before what follows from the request, and dropped if that fails. */
+enum reply { WITH_CONTENT, EMPTY_FIRST };
 
 struct request_row {
     unsigned     type;                 /* enum iq_type */
     const char  *ns, *action;
     enum who     who;
     enum node_must node;
+    enum reply   reply;
     pep_handler *handle;
 };
 
 static const struct request_row rows[] = {
-    { IQ_SET, NS_PUBSUB, "publish", OWNER, NODE_ANY, pep_publish_request },
-    { IQ_SET, NS_PUBSUB, "retract", OWNER, NODE_THERE, pep_retract_request },
-    { IQ_SET, NS_PUBSUB, "create", OWNER, NODE_ANY, pep_create },
-    { IQ_GET, NS_PUBSUB, "items", ANYBODY, NODE_THERE, pep_items_request },
-    { IQ_SET, NS_PUBSUB, "subscribe", ANYBODY, NODE_THERE, pep_subscribe },
-    { IQ_SET, NS_PUBSUB, "unsubscribe", ANYBODY, NODE_THERE, pep_unsubscribe },
-    { IQ_GET, NS_PUBSUB, "subscriptions", ANYBODY, NODE_ANY, pep_subscriptions },
-    { IQ_GET, NS_PUBSUB, "affiliations", ANYBODY, NODE_ANY, pep_affiliations },
-    { IQ_GET | IQ_SET, NS_PUBSUB, "options", ANYBODY, NODE_ANY, pep_no_options },
-    { IQ_GET, NS_PUBSUB, "default", ANYBODY, NODE_ANY, pep_no_options },
-    { IQ_GET, NS_PUBSUB_OWNER, "configure", OWNER, NODE_THERE, pep_configure_form },
-    { IQ_SET, NS_PUBSUB_OWNER, "configure", OWNER, NODE_THERE, pep_configure },
-    { IQ_GET, NS_PUBSUB_OWNER, "default", OWNER, NODE_ANY, pep_default },
-    { IQ_SET, NS_PUBSUB_OWNER, "delete", OWNER, NODE_THERE, pep_delete_request },
-    { IQ_SET, NS_PUBSUB_OWNER, "purge", OWNER, NODE_THERE, pep_purge_request },
-    { IQ_GET, NS_PUBSUB_OWNER, "subscriptions", OWNER, NODE_THERE, pep_owner_subscriptions },
-    { IQ_SET, NS_PUBSUB_OWNER, "subscriptions", OWNER, NODE_THERE, pep_owner_set_subscriptions },
-    { IQ_GET, NS_PUBSUB_OWNER, "affiliations", OWNER, NODE_THERE, pep_owner_affiliations },
-    { IQ_SET, NS_PUBSUB_OWNER, "affiliations", OWNER, NODE_THERE, pep_owner_set_affiliations },
+    { IQ_SET, NS_PUBSUB, "publish", OWNER, NODE_ANY, WITH_CONTENT, pep_publish_request },
+    { IQ_SET, NS_PUBSUB, "retract", OWNER, NODE_THERE, EMPTY_FIRST, pep_retract_request },
+    { IQ_SET, NS_PUBSUB, "create", OWNER, NODE_ANY, WITH_CONTENT, pep_create },
+    { IQ_GET, NS_PUBSUB, "items", ANYBODY, NODE_THERE, WITH_CONTENT, pep_items_request },
+    { IQ_SET, NS_PUBSUB, "subscribe", ANYBODY, NODE_THERE, WITH_CONTENT, pep_subscribe },
+    { IQ_SET, NS_PUBSUB, "unsubscribe", ANYBODY, NODE_THERE, WITH_CONTENT, pep_unsubscribe },
+    { IQ_GET, NS_PUBSUB, "subscriptions", ANYBODY, NODE_ANY, WITH_CONTENT, pep_subscriptions },
+    { IQ_GET, NS_PUBSUB, "affiliations", ANYBODY, NODE_ANY, WITH_CONTENT, pep_affiliations },
+    { IQ_GET | IQ_SET, NS_PUBSUB, "options", ANYBODY, NODE_ANY, WITH_CONTENT, pep_no_options },
+    { IQ_GET, NS_PUBSUB, "default", ANYBODY, NODE_ANY, WITH_CONTENT, pep_no_options },
+    { IQ_GET, NS_PUBSUB_OWNER, "configure", OWNER, NODE_THERE, WITH_CONTENT, pep_configure_form },
+    { IQ_SET, NS_PUBSUB_OWNER, "configure", OWNER, NODE_THERE, EMPTY_FIRST, pep_configure },
+    { IQ_GET, NS_PUBSUB_OWNER, "default", OWNER, NODE_ANY, WITH_CONTENT, pep_default },
+    { IQ_SET, NS_PUBSUB_OWNER, "delete", OWNER, NODE_THERE, EMPTY_FIRST, pep_delete_request },
+    { IQ_SET, NS_PUBSUB_OWNER, "purge", OWNER, NODE_THERE, EMPTY_FIRST, pep_purge_request },
+    { IQ_GET, NS_PUBSUB_OWNER, "subscriptions", OWNER, NODE_THERE, WITH_CONTENT, pep_owner_subscriptions },
+    { IQ_SET, NS_PUBSUB_OWNER, "subscriptions", OWNER, NODE_THERE, EMPTY_FIRST, pep_owner_set_subscriptions },
+    { IQ_GET, NS_PUBSUB_OWNER, "affiliations", OWNER, NODE_THERE, WITH_CONTENT, pep_owner_affiliations },
+    { IQ_SET, NS_PUBSUB_OWNER, "affiliations", OWNER, NODE_THERE, EMPTY_FIRST, pep_owner_set_affiliations },
 };
 
 /* ---- what the handlers share ---- */
@@ -77,6 +82,8 @@ static const struct request_row *row_find(const struct pep_request *r)
 
 static int serve(struct pep_request *r, const struct request_row *row)
 {
+    int err;
+
     if (row->who == OWNER && r->iq->target != TO_OWN_ACCOUNT)
         return ZE_FORBIDDEN;
     if (row->node == NODE_THERE && !r->node.len)
@@ -86,7 +93,11 @@ static int serve(struct pep_request *r, const struct request_row *row)
         if (!r->open)
             return ZE_NOT_FOUND;
     }
-    return row->handle(r);
+    if (row->reply == WITH_CONTENT)
+        return row->handle(r);
+    iq_reply_now(r->p);
+    err = row->handle(r);
+    return err ? err : LATER;
 }
 
 static int request(struct iq *iq)
@@ -115,6 +126,12 @@ static void pep_removed(struct passage *p)
     store_view_end(&view);
 }
 
+static int pep_outgoing(struct passage *p)
+{
+    pep_newcomer_subscribed(p);
+    return pep_authorize_answer(p);
+}
+
 #define FEATURE(name) NS_PUBSUB "#" name
 
 /* 10; access-presence says that this is the default model (XEP-0163 5). */
@@ -132,6 +149,16 @@ static const char *const pep_disco[] = {
     FEATURE("subscription-notifications"), NULL,
 };
 
+static const struct disco_identity pep_identities[] = {
+    { TO_OWN_ACCOUNT, "pubsub", "pep", NULL },               /* XEP-0163 6.1 */
+    { 0 },
+};
+
+static const struct disco_node pep_disco_node_rows[] = {
+    { TO_OWN_ACCOUNT | TO_OTHER_ACCOUNT, NULL, pep_disco_is, pep_disco_info, pep_disco_items },
+    { 0 },
+};
+
 static const struct iq_row pep_iqs[] = {
     { IQ_GET | IQ_SET, NS_PUBSUB, "pubsub", TO_OWN_ACCOUNT | TO_OTHER_ACCOUNT, request },
     { IQ_GET | IQ_SET, NS_PUBSUB_OWNER, "pubsub", TO_OWN_ACCOUNT | TO_OTHER_ACCOUNT, request },
@@ -140,5 +167,6 @@ static const struct iq_row pep_iqs[] = {
 
 const struct sm_feature sm_pep = {
     .name = "pep", .spec = "XEP-0163, XEP-0060", .disco_account = pep_disco, .iqs = pep_iqs,
-    .outgoing = pep_authorize_answer, .removed = pep_removed,
+    .disco_identities = pep_identities, .disco_nodes = pep_disco_node_rows, .disco_items = pep_disco_nodes,
+    .outgoing = pep_outgoing, .caps_known = pep_newcomer_known, .removed = pep_removed,
 };

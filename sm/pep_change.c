@@ -277,16 +277,19 @@ static enum zerr check_item(struct passage *p, const struct pep_open *n, const s
     return item->id.len > NAME_MAX_BYTES ? ZE_BAD_REQUEST : ZE_OK;
 }
 
+struct slice pep_new_id(struct passage *p)
+{
+    char *id = arena_alloc(p->sm->arena, RANDOM_ID);
+
+    random_id(id);
+    return slice_of(id, RANDOM_ID - 1);
+}
+
 enum zerr pep_publish_into(struct passage *p, struct store_view *view, struct pep_open *n, struct pep_item *item)
 {
     enum zerr err = check_item(p, n, item);
 
     item->node = n->node.name;
-    if (!item->id.len) {
-        char *id = arena_alloc(p->sm->arena, RANDOM_ID);
-        random_id(id);
-        item->id = slice_of(id, RANDOM_ID - 1);
-    }
     if (!err && n->node.config.persist)
         err = store_item(p, view, n, item);
     if (err)
@@ -348,6 +351,8 @@ enum zerr pep_publish(struct passage *p, const struct pep_item *item, const stru
     struct pep_open   *n;
     enum zerr          err = open_or_make(p, view, item->node, wanted, &n);
 
+    if (!copy.id.len)
+        copy.id = pep_new_id(p);
     if (!err)
         err = pep_publish_into(p, view, n, &copy);
     store_view_end(&view);

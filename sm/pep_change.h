@@ -17,7 +17,9 @@ enum zerr pep_make(struct passage *p, struct store_view *view, struct slice name
 /* Its row, after a change of what pep_open_node gives. */
 void pep_keep(struct passage *p, const struct pep_open *n);
 
-/* Stores the item (if the node keeps any), makes room, and notifies. An empty id is made up and set. */
+/* A random one, in the arena: for nodes and items. */
+struct slice pep_new_id(struct passage *p);
+/* Stores the item (if the node keeps any), makes room, and notifies. Sets node and time. */
 enum zerr pep_publish_into(struct passage *p, struct store_view *view, struct pep_open *n, struct pep_item *item);
 /* ZE_NOT_FOUND. */
 enum zerr pep_retract_from(struct passage *p, struct store_view *view, struct pep_open *n, struct slice id,

@@ -2,6 +2,8 @@
 
 #include "pep_notify.h"
 
+#include "blocked.h"
+#include "caps.h"
 #include "data_form.h"
 #include "delay.h"
 #include "encode.h"
@@ -115,24 +117,6 @@ static struct stanza *message_of(struct passage *p, const struct pep_node *node,
 
 /* ---- who hears it ---- */
 
-static bool pep_wants(struct sm *sm, const struct session *s, struct slice node)
-{
-    (void)sm;
-    (void)s;
-    (void)node;
-    return false;
-}
-
-static void pep_each_contact(struct sm *sm, struct slice owner, struct slice node,
-                             void (*each)(void *arg, struct slice full), void *arg)
-{
-    (void)sm;
-    (void)owner;
-    (void)node;
-    (void)each;
-    (void)arg;
-}
-
 struct told {
     struct told *next;
     struct slice jid;
@@ -178,18 +162,27 @@ static void tell_own(struct round *r, bool everybody)
     if (!account)
         return;
     ONLINE_EACH(account, link, s)
-        if (s->available && !was_told(r, session_jid(s)) && (everybody || pep_wants(r->p->sm, s, r->node->name))) {
+        if (s->available && !was_told(r, session_jid(s)) && (everybody || caps_wants(r->p->sm, s, r->node->name))) {
             spread_session(&r->near, s);
             remember(r, session_jid(s));
         }
 }
 
+/* XEP-0163 4.3.3: never to whom the owner blocks. */
+static bool may_hear(const struct round *r, enum pep_act act, struct slice jid, unsigned *relation)
+{
+    struct passage *p = r->p;
+
+    *relation = pep_relation_of(p->sm, r->view, p->owner, r->node, jid);
+    return pep_access_rule(r->node->config.access, act, *relation) == PEP_OK && !blocked(p->sm, p->owner, jid);
+}
+
 static void tell_contact(void *arg, struct slice full)
 {
     struct round *r = arg;
-    unsigned      relation = pep_relation_of(r->p->sm, r->view, r->p->owner, r->node, full);
+    unsigned      relation;
 
-    if (pep_access_rule(r->node->config.access, PEP_ACT_HEAR, relation) == PEP_OK)
+    if (may_hear(r, PEP_ACT_HEAR, full, &relation))
         tell(r, full, relation);
 }
 
@@ -218,10 +211,7 @@ static int subscriber(void *arg, const struct pep_sub *sub)
     struct round *r = arg;
     unsigned      relation;
 
-    if (sub->subscription != PEP_SUBSCRIBED)
-        return 0;
-    relation = pep_relation_of(r->p->sm, r->view, r->p->owner, r->node, sub->jid);
-    if (pep_access_rule(r->node->config.access, PEP_ACT_SUBSCRIBE, relation))
+    if (sub->subscription != PEP_SUBSCRIBED || !may_hear(r, PEP_ACT_SUBSCRIBE, sub->jid, &relation))
         return 0;
     if (slice_eq(sub->jid, r->p->owner))
         tell_own(r, true);
@@ -242,7 +232,7 @@ void pep_notify(struct passage *p, struct store_view *view, const struct pep_nod
                  publisher.len ? message_of(p, node, event, publisher, 0) : r.plain);
     spread_begin(&r.far, p->sm, p->out, AFTER_COMMIT, r.plain);
     tell_own(&r, false);
-    pep_each_contact(p->sm, p->owner, node->name, tell_contact, &r);
+    caps_each_contact(p->sm, p->owner, node->name, tell_contact, &r);
     if (node->subscribers)
         pep_subs_each(p->sm, view, p->owner, node->name, subscriber, &r);
     spread_end(&r.near);
@@ -268,6 +258,7 @@ void pep_notify_last(struct passage *p, struct store_view *view, const struct pe
 {
     unsigned        relation = pep_relation_of(p->sm, view, p->owner, node, to);
     bool            near = relation & (PEP_IS_OWNER | PEP_IS_CONTACT);
+    struct session *session;
     struct pep_item item;
     struct stanza  *s;
 
@@ -277,5 +268,9 @@ void pep_notify_last(struct passage *p, struct store_view *view, const struct pe
     s = message_of(p, node, pep_event_item(p->out, node, &item), near ? item.publisher : slice_of(NULL, 0),
                    item.time_us);
     s->to = to;
-    outcome_route(p->out, AFTER_COMMIT, s);
+    session = session_by_jid(p->sm->sessions, to);
+    if (session && relation & PEP_IS_OWNER)
+        outcome_session(p->out, AFTER_COMMIT, session, s);
+    else
+        outcome_route(p->out, AFTER_COMMIT, s);
 }

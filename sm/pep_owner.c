@@ -1,7 +1,6 @@
 /* XEP-0060 8.1 - 8.5: making, configuring, deleting and emptying nodes. */
 
 #include "data_form.h"
-#include "encode.h"
 #include "ns.h"
 #include "pep_hooks.h"
 #include "pep_notify.h"
@@ -35,11 +34,8 @@ int pep_create(struct pep_request *r)
 
     if (configure && (element_attr(configure, "node").p || r->action->next != configure))
         return ZE_BAD_REQUEST;                               /* 8.1.3 */
-    if (!r->node.len) {                                      /* 8.1.1: an instant node */
-        char *name = arena_alloc(r->p->sm->arena, RANDOM_ID);
-        random_id(name);
-        r->node = slice_of(name, RANDOM_ID - 1);
-    }
+    if (!r->node.len)                                        /* 8.1.1: an instant node */
+        r->node = pep_new_id(r->p);
     if (pep_open(r->p, r->view, r->node))
         return ZE_CONFLICT;
     pep_config_preset(&config);

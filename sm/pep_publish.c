@@ -69,17 +69,24 @@ static enum zerr node_for(struct pep_request *r)
                                                                            : pep_fail(r->p, PEP_E_PRECONDITION);
 }
 
-/* 7.1.2: the id tells what was made up. */
-static void published_write(struct pep_request *r, const struct pep_item *item)
+/* 7.1.2: the result tells the id that was made up, and comes before the events. (After an error it is dropped.) */
+static void answer(struct pep_request *r, const struct pep_item *item)
 {
-    pep_reply_open(r, NS_PUBSUB, "publish");
+    struct buf        content = { 0 };
+    struct xml_writer w;
+
+    xml_begin(&w, &content, NS_CLIENT);
+    xml_open(&w, "pubsub", NS_PUBSUB);
+    xml_open(&w, "publish", NULL);
+    xml_attr_slice(&w, "node", r->node);
     if (item->id.len) {
-        xml_open(r->iq->reply, "item", NULL);
-        xml_attr_slice(r->iq->reply, "id", item->id);
-        xml_close(r->iq->reply);
+        xml_open(&w, "item", NULL);
+        xml_attr_slice(&w, "id", item->id);
+        xml_close(&w);
     }
-    xml_close(r->iq->reply);
-    xml_close(r->iq->reply);
+    xml_close(&w);
+    xml_close(&w);
+    iq_reply_with(r->p, outcome_keep(r->p->out, &content));
 }
 
 static int publish_item(struct pep_request *r, const struct element *e)
@@ -90,13 +97,15 @@ static int publish_item(struct pep_request *r, const struct element *e)
     };
     enum zerr err = pep_fail(r->p, item_fits(&pep_open_node(r->open)->config, e));
 
-    if (!err)
-        err = pep_publish_into(r->p, r->view, r->open, &item);
+    if (err)
+        return err;
+    if (e && !item.id.len)
+        item.id = pep_new_id(r->p);
+    answer(r, &item);
+    err = pep_publish_into(r->p, r->view, r->open, &item);
     if (!err)
         err = pep_hook_published(r->p, &item);
-    if (!err)
-        published_write(r, &item);
-    return err;
+    return err ? (int)err : LATER;
 }
 
 int pep_publish_request(struct pep_request *r)
