@@ -21,6 +21,8 @@ static const struct {
     { TYPES(GROUPCHAT), ANY_FLAG, NO, NO, NEXT },
     /* 0160 3: time-sensitive. */
     { TYPES(HEADLINE), ANY_FLAG, NEXT, NO, NEXT },
+    /* 0424 5: "MUST store the retraction message". Whoever missed it learns of it here. */
+    { TYPES(CHAT) | TYPES(NORMAL) | TYPES(GROUPCHAT), STANZA_RETRACTS, YES, YES, YES },
     /* 0334 4.2: neither permanently nor temporarily. */
     { ALL_TYPES, STANZA_NO_STORE, NO, NO, NO },
     /* 0334 4.1: no archive; for a while, as a part of delivery, is fine. */
@@ -29,7 +31,9 @@ static const struct {
     { ALL_TYPES, STANZA_STORE, YES, YES, YES },
     /* 0313 5.1.1.1: "not generally suggested". */
     { TYPES(HEADLINE), ANY_FLAG, NO, NO, NO },
-    /* 0313 5.1.1.1: all normal and chat with a body, private messages of rooms (0045 7.5) among them; 5.1.1.2. */
+    /* A body that is only there as a fallback (0428) is a body: what it stands for is for clients to know. What we
+     * know ourselves has its row above.
+     * 0313 5.1.1.1: all normal and chat with a body, private messages of rooms (0045 7.5) among them; 5.1.1.2. */
     { ALL_TYPES, STANZA_HAS_BODY, YES, YES, YES },
     /* 0384, 0380: the body is inside; key transport is needed by the next device, too. */
     { ALL_TYPES, STANZA_ENCRYPTED, YES, YES, YES },

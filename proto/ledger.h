@@ -188,6 +188,11 @@ enum zerr ledger_query(struct ledger *l, const struct ledger_query *q, struct ar
  * LEDGER_COUNT_MOST rows: true. */
 bool ledger_count(struct ledger *l, const struct ledger_query *q, uint64_t *count);
 
+/* Puts a tombstone in the place of a record's content (XEP-0424 4): id, time, addresses and views stay, but it waits
+ * for nobody any more. `record` is unpacked. */
+void ledger_bury(struct ledger *l, struct store_batch *batch, const struct ledger_record *record,
+                 struct slice tombstone);
+
 /* ---- the offline view ---- */
 
 /* Calls each() for every waiting message behind `after`, oldest first; stops at its first non-zero and

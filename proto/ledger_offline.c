@@ -143,6 +143,22 @@ enum zerr ledger_offline_again(struct ledger *l, struct store_batch *batch, stru
     return ZE_OK;
 }
 
+void ledger_bury(struct ledger *l, struct store_batch *batch, const struct ledger_record *record,
+                 struct slice tombstone)
+{
+    struct ledger_key    key = ledger_key_record(l, record->id);
+    struct ledger_record grave = *record;
+    struct buf           value = { 0 };
+
+    ledger_offline_take(l, batch, record->id);
+    grave.views &= ~(unsigned)LEDGER_OFFLINE;
+    grave.stanza.content = tombstone;
+    grave.stanza.flags = STANZA_TOMBSTONE;
+    ledger_encode(&value, &grave, l->owner);
+    store_put(batch, l->place->tables->ledger, ledger_key_slice(&key), buf_slice(&value));
+    buf_free(&value);
+}
+
 /* ---- the mark ---- */
 
 enum zerr ledger_delivered(struct ledger *l, struct ledger_id *id)

@@ -74,6 +74,8 @@
 #define NS_CSI          "urn:xmpp:csi:0"                            /* XEP-0352 */
 #define NS_JINGLE_MESSAGE "urn:xmpp:jingle-message:0"               /* XEP-0353 */
 #define NS_LIMITS       "urn:xmpp:stream-limits:0"                  /* XEP-0478 */
+#define NS_RETRACT      "urn:xmpp:message-retract:1"                /* XEP-0424 */
+#define NS_RETRACT_TOMB "urn:xmpp:message-retract:1#tombstone"      /* XEP-0424 */
 #define NS_SASL_CB      "urn:xmpp:sasl-cb:0"                        /* XEP-0440 */
 #define NS_SASL_UPGRADE "urn:xmpp:sasl:upgrade:0"                   /* XEP-0480 2 */
 #define NS_SCRAM_UPGRADE "urn:xmpp:scram-upgrade:0"                 /* XEP-0480 3 */

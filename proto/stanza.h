@@ -59,6 +59,9 @@ enum stanza_flag {
     STANZA_WAITS         = 1 << 17,
     /* Likewise: a carbon (XEP-0280); who the message is for has it in another way. */
     STANZA_COPY          = 1 << 18,
+    STANZA_RETRACTS      = 1 << 19,   /* XEP-0424 retract */
+    /* Of a record only: its content was retracted (retract.h). */
+    STANZA_TOMBSTONE     = 1 << 20,
 };
 
 struct stanza {

@@ -34,6 +34,7 @@ static const struct {
     { SLICE_INIT(NS_OMEMO), "encrypted", STANZA_ENCRYPTED },
     { SLICE_INIT(NS_EME), "encryption", STANZA_ENCRYPTED },
     { SLICE_INIT(NS_MUC_USER), "x", STANZA_MUC_USER },
+    { SLICE_INIT(NS_RETRACT), "retract", STANZA_RETRACTS },
 };
 
 static struct slice text_of(const xmlChar *text)

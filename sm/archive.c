@@ -12,6 +12,7 @@
 #include "ns.h"
 #include "archive_rules.h"
 #include "resume.h"
+#include "retraction.h"
 #include "stanza_id.h"
 
 static uint64_t archived, archive_refused, ids_forged;
@@ -74,23 +75,32 @@ static struct slice id_text(struct passage *p, struct ledger_id id)
 
 /* ---- what the sender keeps ---- */
 
-static enum zerr keep_sent(struct passage *p)
+static enum zerr append_sent(struct passage *p, struct ledger *ledger)
 {
     struct ledger_limits limits = archive_limits(p->sm);
     struct ledger_record record = { .views = LEDGER_ARCHIVE, .direction = LEDGER_OUT, .stanza = *p->stanza };
-    struct store_view   *view = store_view(p->sm->store.archive);
-    struct ledger        ledger;
-    enum zerr            err = ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner);
+    enum zerr            err = ledger_may_append(ledger, &record);
 
-    if (!err)
-        err = ledger_may_append(&ledger, &record);
     if (!err) {
-        record.id = ledger_next_id(&ledger, wall_us());
-        err = ledger_append(&ledger, outcome_archive(p->out), &limits, &record);
+        record.id = ledger_next_id(ledger, wall_us());
+        err = ledger_append(ledger, outcome_archive(p->out), &limits, &record);
         p->sent_id = id_text(p, record.id);
     }
-    store_view_end(&view);
     archived += !err;
+    return err;
+}
+
+static enum zerr keep_sent(struct passage *p, bool archive)
+{
+    struct store_view *view = store_view(p->sm->store.archive);
+    struct ledger      ledger;
+    enum zerr          err = ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner);
+
+    if (!err && archive)
+        err = append_sent(p, &ledger);
+    if (!err && retraction_is(p))
+        retraction_apply(p, &ledger, LEDGER_OUT);
+    store_view_end(&view);
     archive_refused += err != ZE_OK;
     return err;
 }
@@ -103,13 +113,15 @@ static bool archives(const struct passage *p)
 static int archive_outgoing(struct passage *p)
 {
     struct stanza *s = p->stanza;
+    bool           archive;
 
     if (s->name != STANZA_MESSAGE)
         return GO_ON;
     s->content = archive_unforged(p->sm, s);
-    if (!s->to.len || slice_eq(jid_bare(s->to), p->owner) || !archives(p))
+    if (!s->to.len || slice_eq(jid_bare(s->to), p->owner))
         return GO_ON;
-    return keep_sent(p);
+    archive = archives(p);
+    return archive || retraction_is(p) ? (int)keep_sent(p, archive) : GO_ON;
 }
 
 /* ---- what the recipient gets ---- */
@@ -125,26 +137,33 @@ static enum zerr note_record(struct passage *p, struct archive_note *note)
     return err;
 }
 
-static enum zerr note_new(struct passage *p)
+/* What the sessions get: with our id when it is archived. */
+static void note_deliver(struct passage *p, const struct archive_note *note)
 {
-    struct arena        *arena = p->sm->arena;
-    struct archive_note *note = arena_alloc(arena, sizeof(*note));
-    struct stanza       *delivered = arena_alloc(arena, sizeof(*delivered));
+    struct stanza *delivered = arena_alloc(p->sm->arena, sizeof(*delivered));
+
+    *delivered = *p->stanza;
+    if (note->record.views)
+        delivered->content = with_id(p, delivered->content, note->record.id);
+    p->stanza = delivered;
+}
+
+static enum zerr note_new(struct passage *p, bool archive)
+{
+    struct archive_note *note = arena_alloc(p->sm->arena, sizeof(*note));
     enum zerr            err;
 
     *note = (struct archive_note){
         .view = store_view(p->sm->store.archive), .original = p->stanza,
         .offline = archive_verdict(ARCHIVE_OF_ACCOUNT, p->stanza).offline,
-        .record = { .views = LEDGER_ARCHIVE, .direction = LEDGER_IN, .stanza = *p->stanza },
+        .record = { .views = archive ? LEDGER_ARCHIVE : 0, .direction = LEDGER_IN, .stanza = *p->stanza },
     };
     err = note_record(p, note);
     if (err) {
         store_view_end(&note->view);
         return err;
     }
-    *delivered = *p->stanza;
-    delivered->content = with_id(p, delivered->content, note->record.id);
-    p->stanza = delivered;
+    note_deliver(p, note);
     p->note = note;
     return ZE_OK;
 }
@@ -152,12 +171,15 @@ static enum zerr note_new(struct passage *p)
 static int archive_incoming(struct passage *p)
 {
     struct stanza *s = p->stanza;
-    enum zerr      err;
+    enum zerr      err = ZE_OK;
+    bool           archive;
 
     if (s->name != STANZA_MESSAGE || !p->exists || p->again_us)
         return GO_ON;
     s->content = archive_unforged(p->sm, s);
-    err = archives(p) ? note_new(p) : ZE_OK;
+    archive = archives(p);
+    if (archive || retraction_is(p))
+        err = note_new(p, archive);
     archive_refused += err != ZE_OK;
     return err;
 }
@@ -183,22 +205,34 @@ void archive_mark(struct passage *p, struct ledger *l, uint64_t now_us)
         ledger_delivered_put(l, outcome_archive(p->out), (struct ledger_id){ open_us - MARK_US, 0 });
 }
 
+static enum zerr note_write(struct passage *p, struct archive_note *note)
+{
+    struct ledger_limits limits = archive_limits(p->sm);
+    enum zerr            err = ZE_OK;
+
+    if (note->record.views && !note->done)
+        err = ledger_append(&note->ledger, outcome_archive(p->out), &limits, &note->record);
+    if (err)
+        return err;
+    archived += note->record.views & LEDGER_ARCHIVE ? 1 : 0;
+    if (retraction_is(p))
+        retraction_apply(p, &note->ledger, LEDGER_IN);
+    archive_mark(p, &note->ledger, wall_us());
+    return ZE_OK;
+}
+
 int archive_settle(struct passage *p, int did)
 {
     struct archive_note *note = p->note;
-    struct ledger_limits limits = archive_limits(p->sm);
     enum zerr            err = ZE_OK;
 
     if (!note)
         return did;
-    if (did >= 0 && !note->done)
-        err = ledger_append(&note->ledger, outcome_archive(p->out), &limits, &note->record);
-    if (did >= 0 && !err)
-        archive_mark(p, &note->ledger, wall_us());
+    p->stanza = (struct stanza *)note->original;
+    if (did >= 0)
+        err = note_write(p, note);
     store_view_end(&note->view);
     p->note = NULL;
-    p->stanza = (struct stanza *)note->original;
-    archived += did >= 0 && !err;
     return err ? (int)err : did;
 }
 

@@ -11,7 +11,8 @@
 struct archive_note {
     struct store_view   *view;
     struct ledger        ledger;
-    struct ledger_record record;       /* id and content are those for the ledger, without our stanza-id */
+    struct ledger_record record;       /* id and content are those for the ledger, without our stanza-id; no view:
+                                          it is noted for what it retracts (retraction.h) */
     bool                 offline;      /* may wait */
     bool                 done;         /* appended already (offline.c) */
     const struct stanza *original;     /* p->stanza as it came: no error reply shows our id */

@@ -24,6 +24,7 @@
     X(offline)       /* XEP-0160 */         \
     X(offline_retrieval) /* XEP-0013 */     \
     X(mam)           /* XEP-0313 */         \
+    X(retraction)    /* XEP-0424 */         \
     X(disco)         /* XEP-0030 */         \
     X(register)      /* XEP-0077 */         \
     X(commands)      /* XEP-0050 */         \

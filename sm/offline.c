@@ -73,11 +73,16 @@ static enum zerr keep(struct passage *p)
     return err;
 }
 
+static bool is_archived(const struct passage *p)
+{
+    return p->note && p->note->record.views & LEDGER_ARCHIVE;
+}
+
 int offline_store(struct passage *p)
 {
     enum zerr err;
 
-    if (!p->note && !p->again_us && p->sm->settings->limits.offline_messages_max == 0)
+    if (!is_archived(p) && !p->again_us && p->sm->settings->limits.offline_messages_max == 0)
         return ZE_NO_SUCH;
     if (!p->exists || (!p->note && !archive_verdict(ARCHIVE_OF_ACCOUNT, p->stanza).offline))
         return TAKEN;
@@ -168,7 +173,7 @@ static bool recall_some(struct passage *p, struct outcome *o, struct ledger *l, 
         return false;
     while (!page.complete && ledger_query(l, &q, p->sm->arena, &page) == ZE_OK && page.count) {
         for (unsigned i = 0; i < page.count; i++)
-            if (page.records[i].direction == LEDGER_IN &&
+            if (page.records[i].direction == LEDGER_IN && !(page.records[i].stanza.flags & STANZA_TOMBSTONE) &&
                 archive_verdict(ARCHIVE_OF_ACCOUNT, &page.records[i].stanza).offline)
                 ledger_offline_again(l, outcome_archive(o), page.records[i].id);
         q.after = page.records[page.count - 1].id;

@@ -1,16 +1,9 @@
 """XEP-0013: what waits is counted, listed, viewed and removed by its owner, and not poured out on who asked."""
 
-import pytest
-from harness import NS, Server
+from harness import NS
 
 OFFLINE, DELAY, SID = "http://jabber.org/protocol/offline", "urn:xmpp:delay", "urn:xmpp:sid:0"
 INFO, ITEMS = "http://jabber.org/protocol/disco#info", "http://jabber.org/protocol/disco#items"
-
-
-@pytest.fixture(scope="module")
-def server():
-    with Server() as s:
-        yield s
 
 
 def waiting(server, name, count):
