@@ -5,7 +5,9 @@
 
 #define DOMAIN_SETTINGS(X)                                                                         \
     X(LIST, admins,       "",       0, 0, "JIDs",  "who may administer this domain from a client")   \
-    X(STR,  registration, "closed", 0, 0, "mode",  "in-band registration: closed, invite, review, open")
+    X(STR,  registration, "closed", 0, 0, "mode",  "in-band registration: closed, invite, review, open") \
+    X(STR,  archive_default, "always", 0, 0, "whose messages", "archived for an account that has not said (XEP-0441): always, never, roster") \
+    X(INT,  archive_days, -1,      -1, 36500, "days", "messages stay in archives of this domain; 0 = for ever; -1 = as server.archive_days")
 
 #define ROOMS_SETTINGS(X)                                                                          \
     X(LIST, admins,        "",      0, 0,       "JIDs",     "owners of every room")                \
@@ -75,6 +77,7 @@
     X(INT, offline_messages_max,  1000,     0, 1000000, "messages", "waiting for one account")      \
     X(INT, offline_bytes_max,  4194304,     0, 1073741824, "bytes", "waiting for one account")      \
     X(INT, archive_page_max,        50,     1,     250, "messages", "of one page of an archive (XEP-0313)") \
+    X(INT, archive_preferences_max, 200,    0,   10000, "JIDs",    "in the preferences of one archive (XEP-0441)") \
     X(INT, retraction_search,     1000,     0,  100000, "messages", "with one contact, the newest, among which a retraction (XEP-0424) looks for what it names; 0 = retractions leave archives alone") \
     X(INT, resume_seconds,         600,     0,   86400, "seconds", "a session without its socket waits to be resumed (XEP-0198); 0 = never") \
     X(INT, csi_stanzas,            300,     0,  100000, "stanzas", "unimportant ones held back for one inactive client (XEP-0352); 0 = none") \

@@ -105,6 +105,7 @@ static const struct {
     const char *expected;
 } checks[] = {
     { "registration", { "closed", "invite", "review", "open" }, NULL, "closed, invite, review or open" },
+    { "archive_default", { "always", "never", "roster" },       NULL, "always, never or roster" },
     { "create",       { "local", "everybody", "admins" },       NULL, "local, everybody or admins" },
     { "log",          { "error", "warn", "info", "debug" },     NULL, "error, warn, info or debug" },
     { "admins",       { NULL }, is_account,  "a JID user@domain" },

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "ns.h"
 #include "archive_rules.h"
+#include "preferences.h"
 #include "resume.h"
 #include "retraction.h"
 #include "stanza_id.h"
@@ -105,9 +106,11 @@ static enum zerr keep_sent(struct passage *p, bool archive)
     return err;
 }
 
-static bool archives(const struct passage *p)
+/* Rules of the house first: they cost nothing. other: to or from whom it is. */
+static bool archives(const struct passage *p, struct slice other)
 {
-    return p->sm->settings->server.archive && archive_verdict(ARCHIVE_OF_ACCOUNT, p->stanza).archive;
+    return p->sm->settings->server.archive && archive_verdict(ARCHIVE_OF_ACCOUNT, p->stanza).archive &&
+           preferences_allow(p->sm, p->owner, other);
 }
 
 static int archive_outgoing(struct passage *p)
@@ -120,7 +123,7 @@ static int archive_outgoing(struct passage *p)
     s->content = archive_unforged(p->sm, s);
     if (!s->to.len || slice_eq(jid_bare(s->to), p->owner))
         return GO_ON;
-    archive = archives(p);
+    archive = archives(p, s->to);
     return archive || retraction_is(p) ? (int)keep_sent(p, archive) : GO_ON;
 }
 
@@ -177,7 +180,7 @@ static int archive_incoming(struct passage *p)
     if (s->name != STANZA_MESSAGE || !p->exists || p->again_us)
         return GO_ON;
     s->content = archive_unforged(p->sm, s);
-    archive = archives(p);
+    archive = archives(p, s->from);
     if (archive || retraction_is(p))
         err = note_new(p, archive);
     archive_refused += err != ZE_OK;

@@ -25,6 +25,8 @@
     X(offline_retrieval) /* XEP-0013 */     \
     X(mam)           /* XEP-0313 */         \
     X(retraction)    /* XEP-0424 */         \
+    X(preferences)   /* XEP-0441 */         \
+    X(data_policy)   /* XEP-0504 */         \
     X(disco)         /* XEP-0030 */         \
     X(register)      /* XEP-0077 */         \
     X(commands)      /* XEP-0050 */         \

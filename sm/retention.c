@@ -6,6 +6,7 @@
 
 #include "log.h"
 #include "outcome.h"
+#include "preferences.h"
 #include "stats.h"
 
 enum {
@@ -77,32 +78,34 @@ static bool expire(struct retention *r, struct store_view *view, struct slice ow
 
 /* ---- the walk ---- */
 
+static uint64_t too_old_us(struct sm *sm, struct slice owner, uint64_t now_us)
+{
+    uint64_t kept_us = (uint64_t)preferences_days(sm, owner) * day_us;
+
+    return kept_us && kept_us < now_us ? now_us - kept_us : 0;
+}
+
 /* Accounts of this slot from where we stand; true: the step has done enough. */
-static bool step_owners(struct retention *r, struct store_view *view, uint64_t before_us, unsigned *looked)
+static bool step_owners(struct retention *r, struct store_view *view, uint64_t now_us, unsigned *looked)
 {
     struct slice owner;
+    uint64_t     before_us;
     uint32_t     id = r->owner_id;
 
-    while (before_us && ledger_next_owner(sm_ledger(&r->sm->store), view, r->slot, &id, &owner)) {
+    while (ledger_next_owner(sm_ledger(&r->sm->store), view, r->slot, &id, &owner)) {
         if (++*looked > STEP_OWNERS)
             return true;
-        if (expire(r, view, arena_copy(r->sm->arena, owner), before_us) || r->committing)
+        owner = arena_copy(r->sm->arena, owner);
+        before_us = too_old_us(r->sm, owner, now_us);
+        if (before_us && (expire(r, view, owner, before_us) || r->committing))
             return true;               /* the same account again, when there may be more of it */
         r->owner_id = id;
     }
     return false;
 }
 
-static uint64_t too_old_us(const struct sm *sm, uint64_t now_us)
-{
-    uint64_t kept_us = (uint64_t)sm->settings->server.archive_days * day_us;
-
-    return kept_us && kept_us < now_us ? now_us - kept_us : 0;
-}
-
 bool retention_step(struct retention *r, uint64_t now_us)
 {
-    uint64_t           before_us = too_old_us(r->sm, now_us);
     struct store_view *view;
     unsigned           looked = 0, passed = 0;
 
@@ -111,7 +114,7 @@ bool retention_step(struct retention *r, uint64_t now_us)
     view = store_view(r->sm->store.archive);
     for (; r->slot < SLOTS && passed < STEP_SLOTS; r->slot++, passed++, r->owner_id = 0)
         if (sm_owns_slot(r->sm, r->slot) &&
-            (sweep(r, view) || step_owners(r, view, before_us, &looked)))
+            (sweep(r, view) || step_owners(r, view, now_us, &looked)))
             break;
     store_view_end(&view);
     arena_reset(r->sm->arena);

@@ -47,6 +47,13 @@ static bool exists(struct sm *sm, struct slice bare)
     return found;
 }
 
+enum zerr verb_existing(struct sm *sm, const char *raw_jid, struct jid *out)
+{
+    enum zerr err = verb_account(sm, raw_jid, out);
+
+    return err ? err : exists(sm, jid_slice(out)) ? ZE_OK : ZE_NOT_FOUND;
+}
+
 /* ---- accounts ---- */
 
 struct waiting_verb {
@@ -277,11 +284,9 @@ static int verb_offline(void *self, int argc, char **argv, struct ctl_reply *r)
     struct store_view *view;
     struct ledger      ledger;
     struct jid         jid;
-    enum zerr          err = verb_account(sm, argv[0], &jid);
+    enum zerr          err = verb_existing(sm, argv[0], &jid);
 
     (void)argc;
-    if (!err && !exists(sm, jid_slice(&jid)))
-        err = ZE_NOT_FOUND;
     if (err)
         return err;
     view = store_view(sm->store.archive);
@@ -347,5 +352,9 @@ const struct ctl_verb sm_verbs[] = {
     { "offline", "JID", "messages that wait for an account", "jid count bytes",
         "bad_jid not_found no_route store",
       1, 1, verb_offline },
+    { "archive", "JID | keep JID DAYS|domain | purge JID [BEFORE]",
+        "an archive: what it keeps; how many days; empty it, or of what came before a date",
+        "jid default always never days first last removed", "bad_jid not_found no_route store",
+      1, 3, verb_archive },
     { 0 },
 };

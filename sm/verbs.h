@@ -11,6 +11,8 @@ struct jid;
 struct sm;
 /* A bare JID of ours. ZE_BAD_JID, ZE_NOT_FOUND: no domain of ours, ZE_NO_ROUTE: another sm's. */
 enum zerr verb_account(struct sm *sm, const char *raw_jid, struct jid *out);
+/* The same, of an account that exists: else ZE_NOT_FOUND. */
+enum zerr verb_existing(struct sm *sm, const char *raw_jid, struct jid *out);
 /* Finishes the reply with the JID, and logs `event`, when what was begun is committed. */
 struct waiting_verb;
 struct waiting_verb *verb_wait(struct ctl_reply *r, const struct jid *jid, const char *event);
@@ -23,3 +25,6 @@ int verb_users(void *sm, int argc, char **argv, struct ctl_reply *r);
 int verb_counts(void *sm, int argc, char **argv, struct ctl_reply *r);
 int verb_user(void *sm, int argc, char **argv, struct ctl_reply *r);
 int verb_roster(void *sm, int argc, char **argv, struct ctl_reply *r);
+
+/* verbs_archive.c */
+int verb_archive(void *self, int argc, char **argv, struct ctl_reply *r);

@@ -195,6 +195,7 @@ static void rig_limits(void)
     rig_settings.limits.archive_page_max = 50;
     rig_settings.limits.csi_stanzas = 10;
     rig_settings.limits.csi_bytes = 10000;
+    rig_settings.limits.archive_preferences_max = 5;
     rig_settings.limits.resume_seconds = 600;
     rig_settings.limits.resume_queue_bytes = 1 << 20;
     rig_settings.limits.resume_queue_stanzas = 100;
@@ -364,6 +365,7 @@ RIG int rig_prepare(void **state)
     rig_domains[0].registration = "open";
     rig_domains[1].name = "closed.org";
     rig_domains[1].registration = "closed";
+    rig_domains[0].archive_days = rig_domains[1].archive_days = -1;
     rig_settings.domain = rig_domains;
     rig_settings.domain_count = 2;
     if (!rig_log)

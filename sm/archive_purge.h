@@ -1,0 +1,10 @@
+#pragma once
+
+/* Emptying the archive of an account, step by step, each in a batch of its own. */
+
+#include "sm.h"
+
+/* Takes all that was archived before `before_us` out of the archive of `owner` (an account of ours). What waits for
+ * its owner goes on waiting. done: once, later; count: messages removed, also when err tells that some remain. */
+void archive_purge(struct sm *sm, struct slice owner, uint64_t before_us,
+                   void (*done)(void *arg, enum zerr err, uint64_t count), void *arg);
