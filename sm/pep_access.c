@@ -2,6 +2,7 @@
 
 #include "pep_access.h"
 
+#include "blocked.h"
 #include "cursor.h"
 #include "jid.h"
 #include "roster.h"
@@ -53,14 +54,20 @@ enum pep_error pep_access_rule(enum pep_access model, enum pep_act act, unsigned
 
 /* ---- what somebody is ---- */
 
-static bool in_group(const struct pep_config *c, const struct roster_item *item)
+static bool names_one(const struct pep_config *c, struct slice groups)
 {
-    struct cursor cur = { item->groups, false };
+    struct cursor cur = { groups, false };
 
     while (cur.rest.len && !cur.bad)
         if (pep_config_group(c, take_sized(&cur)))
             return true;
     return false;
+}
+
+/* Of the owner's own groups, or of those that the operator shares. */
+static bool in_group(const struct pep_config *c, const struct roster_item *item)
+{
+    return names_one(c, item->groups) || names_one(c, item->shared);
 }
 
 static unsigned in_roster(struct sm *sm, struct store_view *view, struct slice owner, const struct pep_node *node,
@@ -97,6 +104,8 @@ unsigned pep_relation_of(struct sm *sm, struct store_view *view, struct slice ow
     unsigned       is = slice_eq(bare, owner) ? PEP_IS_OWNER : in_roster(sm, view, owner, node, bare);
     struct pep_sub sub;
 
+    if (blocked(sm, owner, jid))
+        return PEP_IS_OUTCAST;                    /* XEP-0191 3.3: nothing goes to it */
     if (!node->subscribers)
         return is;
     sub = pep_sub_get(sm, view, owner, node->name, bare);

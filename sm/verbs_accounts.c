@@ -253,17 +253,24 @@ static const char *subscription_of(unsigned flags)
     return names[(flags & ROSTER_TO ? 1 : 0) + (flags & ROSTER_FROM ? 2 : 0)];
 }
 
+static void put_groups(struct buf *names, struct slice list)
+{
+    struct cursor groups = { list, false };
+
+    while (groups.rest.len && !groups.bad) {
+        if (buf_len(names))
+            buf_put_u8(names, '\n');
+        buf_put_slice(names, take_sized(&groups));
+    }
+}
+
 static int list_contact(void *arg, const struct roster_item *item)
 {
     struct ctl_reply *r = arg;
-    struct cursor     groups = { item->groups, false };
     struct buf        names = { 0 };
 
-    while (groups.rest.len && !groups.bad) {
-        if (buf_len(&names))
-            buf_put_u8(&names, '\n');
-        buf_put_slice(&names, take_sized(&groups));
-    }
+    put_groups(&names, item->groups);
+    put_groups(&names, item->shared);
     ctl_row(r);
     ctl_slice(r, "jid", item->contact);
     ctl_slice(r, "name", item->name);

@@ -113,6 +113,35 @@ def test_a_troll_in_a_room(server):
     troll.expect("presence", lambda p: p.get("from") == f"{room}/anna" and p.get("type") == "unavailable")
 
 
+def test_no_events_of_nodes(server):
+    """XEP-0060: a subscriber who is blocked hears nothing, and may not look."""
+    a, b = server.client("anna4"), server.client("bert4")
+    pubsub = "http://jabber.org/protocol/pubsub"
+    options = (f"<publish-options><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'><value>"
+               f"{pubsub}#publish-options</value></field><field var='pubsub#access_model'><value>open</value></field>"
+               "</x></publish-options>")
+
+    def publish(text):
+        return a.iq("set", f"<pubsub xmlns='{pubsub}'><publish node='news'><item id='{text}'><n xmlns='urn:n'/></item>"
+                    f"</publish>{options}</pubsub>")
+
+    assert publish("one").get("type") == "result"
+    assert b.iq("set", f"<pubsub xmlns='{pubsub}'><subscribe node='news' jid='{b.bare}'/></pubsub>",
+                to=a.bare).get("type") == "result"
+    publish("two")
+    is_event = lambda m: m.find(f"{{{pubsub}#event}}event") is not None
+    b.expect("message", lambda m: is_event(m) and "two" in [i.get("id") for i in m.iter(f"{{{pubsub}#event}}item")])
+    block(a, b.bare)
+    publish("three")
+    b.ping()
+    b.expect_none("message", is_event)
+    assert b.error_of(b.iq("get", f"<pubsub xmlns='{pubsub}'><items node='news'/></pubsub>", to=a.bare)) == \
+        "service-unavailable"
+    unblock(a, b.bare)
+    publish("four")
+    b.expect("message", is_event)
+
+
 def test_errors_and_limit(server):
     a = server.client("many")
     assert a.error_of(a.iq("set", f"<block xmlns='{BLOCKING}'/>")) == "bad-request"
