@@ -19,31 +19,6 @@ void management_features(struct conn *c, struct buf *out)
     buf_put_str(out, "<sm xmlns='" NS_SM "'/>");
 }
 
-/* ---- attributes ---- */
-
-/* xs:unsignedInt; larger values are the largest. False: no number. */
-static bool take_number(struct slice text, uint32_t *out)
-{
-    uint64_t value = 0;
-
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9')
-            return false;
-        value = value * 10 + (uint64_t)(text.p[i] - '0');
-        if (value > UINT32_MAX)
-            value = UINT32_MAX;
-    }
-    *out = (uint32_t)value;
-    return text.len > 0;
-}
-
-/* xs:boolean; absent is false. */
-static bool take_boolean(struct slice text, bool *out)
-{
-    *out = slice_is(text, "true") || slice_is(text, "1");
-    return *out || !text.p || slice_is(text, "false") || slice_is(text, "0");
-}
-
 /* ---- to the client ---- */
 
 /* XEP-0198 6: the condition is one of the stanza errors. */
@@ -169,18 +144,15 @@ void management_unexpected(struct conn *c, const struct heard *heard)
 
 void management_enable(struct conn *c, const struct heard *heard)
 {
-    struct manage m = { .op = MANAGE_ENABLE };
-    struct slice  max = element_attr(heard->element, "max");
-    enum zerr     err = ZE_OK;
+    struct manage m;
+    enum zerr     err;
 
     if (c->managing) {          /* XEP-0198 3: at most once; a second one ends the stream */
         write_failed(c, ZE_UNEXPECTED, NULL);
         conn_fail(c, SE_POLICY_VIOLATION, "stream management is enabled already");
         return;
     }
-    if (!take_boolean(element_attr(heard->element, "resume"), &m.resume) ||
-        (max.p && !take_number(max, &m.max)))
-        err = ZE_BAD_REQUEST;
+    err = manage_enable_take(heard->element, &m);
     if (!err)
         err = send_manage(c, &m, NULL);
     if (err)
@@ -205,7 +177,7 @@ void management_ack(struct conn *c, const struct heard *heard)
         management_unexpected(c, heard);
         return;
     }
-    if (!take_number(element_attr(heard->element, "h"), &h)) {
+    if (!manage_number(element_attr(heard->element, "h"), &h)) {
         conn_fail(c, SE_POLICY_VIOLATION, "an acknowledgement without a number");
         return;
     }
@@ -263,7 +235,7 @@ void management_csi(struct conn *c, const struct heard *heard)
 enum zerr management_take_resume(const struct element *e, struct slice *previd, uint32_t *h)
 {
     *previd = element_attr(e, "previd");
-    if (!previd->len || !take_number(element_attr(e, "h"), h))
+    if (!previd->len || !manage_number(element_attr(e, "h"), h))
         return ZE_BAD_REQUEST;
     return previd->len > RESUME_ID_MAX ? ZE_NOT_FOUND : ZE_OK;
 }

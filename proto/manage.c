@@ -38,6 +38,37 @@ enum zerr manage_take(struct slice body, struct manage *m)
     return taken(&c);
 }
 
+bool manage_number(struct slice text, uint32_t *out)
+{
+    uint64_t value = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9')
+            return false;
+        value = value * 10 + (uint64_t)(text.p[i] - '0');
+        if (value > UINT32_MAX)
+            value = UINT32_MAX;
+    }
+    *out = (uint32_t)value;
+    return text.len > 0;
+}
+
+bool manage_boolean(struct slice text, bool *out)
+{
+    *out = slice_is(text, "true") || slice_is(text, "1");
+    return *out || !text.p || slice_is(text, "false") || slice_is(text, "0");
+}
+
+enum zerr manage_enable_take(const struct element *e, struct manage *m)
+{
+    struct slice max = element_attr(e, "max");
+
+    *m = (struct manage){ .op = MANAGE_ENABLE };
+    if (!manage_boolean(element_attr(e, "resume"), &m->resume) || (max.p && !manage_number(max, &m->max)))
+        return ZE_BAD_REQUEST;
+    return ZE_OK;
+}
+
 void resume_request_put(struct buf *out, const struct resume_request *r)
 {
     buf_put_sized(out, r->ticket);

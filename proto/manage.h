@@ -6,6 +6,7 @@
 
 #include "buf.h"
 #include "cursor.h"
+#include "element.h"
 #include "err.h"
 
 enum { SESSION_SECRET_SIZE = 16, RESUME_ID_MAX = 128 };
@@ -36,6 +37,13 @@ struct manage {
 };
 void      manage_put(struct buf *out, const struct manage *m);
 enum zerr manage_take(struct slice body, struct manage *m);
+
+/* Attributes of XEP-0198 elements. Numbers: xs:unsignedInt, larger ones are the largest; booleans: xs:boolean,
+ * absent is false. False: neither. */
+bool manage_number(struct slice text, uint32_t *out);
+bool manage_boolean(struct slice text, bool *out);
+/* <enable/> as MANAGE_ENABLE. ZE_BAD_REQUEST. */
+enum zerr manage_enable_take(const struct element *e, struct manage *m);
 
 /* RESUME_AT, c2sd -> owner of the bare JID that logged in (frame.stanza.to), frame.sender = connection. */
 struct resume_request {

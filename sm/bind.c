@@ -92,74 +92,90 @@ static enum zerr make_room(struct sm *sm, const struct jid *full, uint64_t trace
     return ZE_OK;
 }
 
-static enum zerr bind_session(struct sm *sm, const struct frame *f, struct session **out)
+static enum zerr bind_session(struct sm *sm, const struct frame *f, const struct bind_request *b,
+                              struct session **out)
 {
-    struct bind_request b;
-    struct jid          full;
-    enum zerr           err = bind_request_take(f->body, &b);
+    struct jid full;
+    enum zerr  err = login_may_begin(sm, f, b->ticket, false);
 
     if (!err)
-        err = login_may_begin(sm, f, b.ticket, false);
-    if (!err)
-        err = choose_jid(sm, f->stanza.to, &b, &full);
-    if (!err && b.bind2)
-        bind2_replace(sm, f->stanza.to, b.client, f->trace);
+        err = choose_jid(sm, f->stanza.to, b, &full);
+    if (!err && b->bind2)
+        bind2_replace(sm, f->stanza.to, b->client, f->trace);
     if (!err)
         err = make_room(sm, &full, f->trace);
     if (!err)
-        err = login_may_begin(sm, f, b.ticket, true);
+        err = login_may_begin(sm, f, b->ticket, true);
     if (err)
         return err;
     struct session_spec spec = {
-        .jid = jid_slice(&full), .address = b.address.len > 64 ? slice_cut(b.address, 0, 64) : b.address,
-        .c2sd = f->origin, .conn = f->sender, .now_us = wall_us(), .secure = b.secure,
+        .jid = jid_slice(&full), .address = b->address.len > 64 ? slice_cut(b->address, 0, 64) : b->address,
+        .c2sd = f->origin, .conn = f->sender, .now_us = wall_us(), .secure = b->secure,
     };
     *out = session_add(sm->sessions, &spec);
-    session_set_client(*out, b.client);
+    session_set_client(*out, b->client);
     log_info("session_started", "jid", log_slice(spec.jid), "conn", log_hex(f->sender), "from",
              log_slice(spec.address), "trace", log_hex(f->trace), NULL);
     return ZE_OK;
 }
 
-static void bound_send(struct sm *sm, const struct frame *asked, const struct session *s, enum zerr err)
+/* By the way of stream management, whose queue begins behind this frame. */
+static void bound_send(struct sm *sm, const struct frame *asked, struct session *s, const struct bound *bound)
 {
-    struct outcome *o = outcome_new(sm, slice_of(NULL, 0), asked->trace);
-    struct frame    f = frame_make(FRAME_BOUND);
-    struct bound    bound = { .err = err };
-    struct buf      body = { 0 };
+    struct frame f = frame_make(FRAME_BOUND);
+    struct buf   body = { 0 };
+    struct kept *kept = NULL;
 
-    if (s) {
-        bound.jid = session_jid(s);
-        bound.secret = slice_of(s->secret, sizeof(s->secret));
-        f.sender = s->handle;
-    }
-    bound_put(&body, &bound);
+    bound_put(&body, bound);
     f.dest = asked->origin;
     f.handle = asked->sender;
-    f.body = outcome_keep(o, &body);
-    outcome_frame(o, AHEAD, &f);
-    outcome_settle(&o);
+    f.sender = s ? s->handle : 0;
+    f.trace = asked->trace;
+    f.body = buf_slice(&body);
+    enum zerr err = ways_send(sm->ways, &f, 0, s && s->resume ? &kept : NULL);
+    if (err)
+        log_warn("bound_unsent", "conn", log_hex(asked->sender), "err", err_name(err), NULL);
+    if (s && s->resume)
+        resume_begins(s, &kept);
+    buf_free(&body);
+}
+
+static void bound_tell(struct sm *sm, const struct frame *f, struct session *s, const struct bind_request *b)
+{
+    struct bind2_answer more = { 0 };
+    struct bound        bound = { .jid = session_jid(s), .secret = slice_of(s->secret, sizeof(s->secret)) };
+
+    if (b->bind2)
+        bind2_apply(sm, s, b->inlines, &more);
+    bound.managed = buf_slice(&more.managed);
+    bound.content = buf_slice(&more.content);
+    bound_send(sm, f, s, &bound);
+    buf_free(&more.managed);
+    buf_free(&more.content);
 }
 
 void on_bind(void *self, const struct frame *f)
 {
-    struct sm      *sm = self;
-    struct session *s = NULL;
-    enum zerr       err;
+    struct sm          *sm = self;
+    struct session     *s = NULL;
+    struct bind_request b;
+    enum zerr           err = ZE_NOT_AUTHORIZED;
 
-    if (!jid_is_bare(f->stanza.to) || !sm_serves(sm, jid_domain(f->stanza.to))) {
-        bound_send(sm, f, NULL, ZE_NOT_AUTHORIZED);
+    if (jid_is_bare(f->stanza.to) && sm_serves(sm, jid_domain(f->stanza.to))) {
+        if (!sm_owns(sm, f->stanza.to)) {
+            outcome_bounce(sm, f, ZE_STALE);
+            return;
+        }
+        err = bind_request_take(f->body, &b);
+        if (!err)
+            err = bind_session(sm, f, &b, &s);
+    }
+    if (!err) {
+        bound_tell(sm, f, s, &b);
         return;
     }
-    if (!sm_owns(sm, f->stanza.to)) {
-        outcome_bounce(sm, f, ZE_STALE);
-        return;
-    }
-    err = bind_session(sm, f, &s);
-    if (err)
-        log_info("bind_refused", "jid", log_slice(f->stanza.to), "conn", log_hex(f->sender), "err",
-                 err_name(err), NULL);
-    bound_send(sm, f, s, err);
+    log_info("bind_refused", "jid", log_slice(f->stanza.to), "conn", log_hex(f->sender), "err", err_name(err), NULL);
+    bound_send(sm, f, NULL, &(struct bound){ .err = err });
 }
 
 void on_session_end(void *self, const struct frame *f)

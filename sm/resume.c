@@ -263,36 +263,66 @@ static void put_location(const struct sm *sm, const struct session *s, struct bu
     }
 }
 
+/* `location` holds what the answer borrows. */
+static struct resume *begin(struct sm *sm, struct session *s, const struct manage *asked, struct manage *answer,
+                            struct buf *location)
+{
+    struct resume *r = resume_new(sm, s);
+
+    r->max = honoured(sm, asked->max);
+    r->resumable = asked->resume && r->max;
+    random_id(r->id);
+    *answer = (struct manage){ .op = MANAGE_ENABLED, .resume = r->resumable };
+    if (r->resumable) {
+        put_location(sm, s, location);
+        answer->max = r->max;
+        answer->id = slice_str(r->id);
+        answer->location = buf_slice(location);
+    }
+    enabled++;
+    return r;
+}
+
 static void enable(struct sm *sm, struct session *s, const struct frame *f, const struct manage *asked)
 {
     struct buf     location = { 0 };
     struct kept   *kept = NULL;
     struct resume *r;
+    struct manage  answer;
 
     (void)f;
     if (s->resume) {
         say(sm, &s->c2sd, s->conn, &(struct manage){ .op = MANAGE_FAILED, .err = ZE_UNEXPECTED }, NULL);
         return;
     }
-    r = resume_new(sm, s);
-    r->max = honoured(sm, asked->max);
-    r->resumable = asked->resume && r->max;
-    random_id(r->id);
-    struct manage answer = { .op = MANAGE_ENABLED, .resume = r->resumable };
-    if (r->resumable) {
-        put_location(sm, s, &location);
-        answer.max = r->max;
-        answer.id = slice_str(r->id);
-        answer.location = buf_slice(&location);
-    }
-    enabled++;
-    if (say(sm, &s->c2sd, s->conn, &answer, &kept)) {
+    r = begin(sm, s, asked, &answer, &location);
+    if (say(sm, &s->c2sd, s->conn, &answer, &kept))
         resume_doom(r);         /* the stream waits for an answer that cannot come */
-    } else {
-        r->acked_serial = kept_serial(kept);
-        ways_unref(sm->ways, &kept);
-    }
+    else
+        resume_begins(s, &kept);
     buf_free(&location);
+}
+
+void resume_enable_bound(struct sm *sm, struct session *s, const struct manage *asked, struct buf *managed)
+{
+    struct buf    location = { 0 };
+    struct manage answer;
+
+    begin(sm, s, asked, &answer, &location);
+    manage_put(managed, &answer);
+    buf_free(&location);
+}
+
+void resume_begins(struct session *s, struct kept **kept)
+{
+    struct resume *r = s->resume;
+
+    if (!*kept) {
+        resume_doom(r);
+        return;
+    }
+    r->acked_serial = kept_serial(*kept);
+    ways_unref(r->sm->ways, kept);
 }
 
 /* ---- acknowledgements (XEP-0198 4) ---- */

@@ -8,6 +8,7 @@
  * its outcome is committed, or, when it is a message that is stored nowhere, until the next daemon has
  * confirmed it. h = the last one before the first that is owed. */
 
+#include "buf.h"
 #include "cursor.h"
 #include "frame.h"
 #include "session.h"
@@ -25,6 +26,15 @@ void            resumes_free(struct resumes **all);
 /* Frame handlers. */
 void on_manage(void *sm, const struct frame *f);
 void on_resume_at(void *sm, const struct frame *f);
+
+/* ---- enabling together with BIND (XEP-0198 10.1) ---- */
+
+struct manage;
+/* The answer, a MANAGE body, goes to the client in BOUND. */
+void resume_enable_bound(struct sm *sm, struct session *s, const struct manage *asked, struct buf *managed);
+/* The frame with the answer left: the queue begins behind it. Takes the reference; *kept NULL: it could not
+ * leave, and the session ends with this turn. */
+void resume_begins(struct session *s, struct kept **kept);
 
 /* ---- to the client ---- */
 

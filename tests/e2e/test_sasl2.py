@@ -67,3 +67,341 @@ def test_bind_gives_a_full_jid_and_features_of_a_bound_stream(server, user):
     c.write("<presence/>")
     c.expect("presence", lambda p: p.get("from") == c.jid)
     c.drop()
+
+
+# ---- XEP-0386
+
+def bind2(inner="", tag="Zoo"):
+    return f"<bind xmlns='{BIND2}'>{f'<tag>{tag}</tag>' if tag else ''}{inner}</bind>"
+
+
+OTHER = "00000000-0000-4000-8000-000000000001"
+THIRD = "00000000-0000-4000-8000-000000000002"
+
+
+def test_the_same_client_gets_the_same_resource_and_replaces_itself(server, user):
+    one, _ = login(server, user, bind2())
+    one.features()
+    two, _ = login(server, user, bind2())
+    assert two.jid == one.jid
+    one.expect_stream_error("conflict")
+    other, _ = login(server, user, bind2(), agent=agent(OTHER))
+    assert other.jid != two.jid and other.jid.split("/")[1] == "Zoo"
+    renamed, _ = login(server, user, bind2(tag="Park"))
+    assert renamed.jid.startswith(f"{two.bare}/Park/")
+    two.features()
+    two.expect_stream_error("conflict")         # the same client under another name
+    other.features()
+    other.write("<presence/>")
+    other.expect("presence", lambda p: p.get("from") == other.jid)
+    renamed.drop(), other.drop()
+
+
+def test_a_client_without_an_id_gets_a_new_resource_each_time(server, user):
+    one, _ = login(server, user, bind2(), agent="")
+    two, _ = login(server, user, bind2(), agent="<user-agent><software>x</software></user-agent>")
+    assert one.jid != two.jid and two.jid.startswith(f"{one.bare}/Zoo/")
+    one.features(), two.features()
+    bare, _ = login(server, user, bind2(tag=""), agent="")
+    assert bare.jid.count("/") == 1
+    for c in (one, two, bare):
+        c.drop()
+
+
+@pytest.mark.parametrize("tag", ["x" * 256, "&#x2028;", "a\nb"])
+def test_a_tag_that_no_resource_can_hold_is_left_out(server, user, tag):
+    c, success = login(server, user, bind2(tag=tag))
+    assert c.jid.count("/") == 1 and success.find("bind2:bound", NS2) is not None
+    c.drop()
+
+
+def test_bound_tells_where_the_archive_stands(server, user):
+    server.ctl("register", f"archived@{server.domain}", stdin="secret\n", check=False)
+    c, success = login(server, "archived", bind2())
+    data = success.find("bind2:bound/mam:metadata", NS2)
+    assert data is not None and len(data) == 0
+    c.features()
+    c.write(f"<message to='{c.bare}' type='chat'><body>one</body></message>"
+            f"<message to='{c.bare}' type='chat'><body>two</body></message>")
+    c.write("<presence/>")
+    c.expect("presence", lambda p: p.get("from") == c.jid)
+    again, success = login(server, "archived", bind2(), agent=agent(OTHER))
+    data = success.find("bind2:bound/mam:metadata", NS2)
+    start, end = data.find("mam:start", NS2), data.find("mam:end", NS2)
+    assert start.get("id") != end.get("id") and start.get("timestamp") <= end.get("timestamp")
+    c.drop(), again.drop()
+
+
+def test_what_waits_offline_is_not_sent_to_a_client_that_reads_the_archive(server):
+    sender = server.client("sender")
+    server.ctl("register", f"away@{server.domain}", stdin="secret\n", check=False)
+    sender.write(f"<message to='away@{server.domain}' type='chat'><body>while away</body></message>")
+    sender.iq("get", "<ping xmlns='urn:xmpp:ping'/>")
+    c, success = login(server, "away", bind2())
+    assert success.find("bind2:bound/mam:metadata/mam:end", NS2) is not None
+    c.features()
+    c.write("<presence/>")
+    c.expect("presence", lambda p: p.get("from") == c.jid)
+    c.expect_none("message")
+    c.drop()
+    late = server.client("away")
+    late.expect_none("message")
+    late.drop(), sender.drop()
+
+
+def test_carbons_are_on_from_the_first_stanza(server, user):
+    peer = server.client("peer")
+    wanted, _ = login(server, user, bind2(f"<enable xmlns='{CARBONS}'/>"))
+    plainly, _ = login(server, user, bind2(), agent=agent(OTHER))
+    third, _ = login(server, user, bind2(), agent=agent(THIRD))
+    for c in (wanted, plainly, third):
+        c.features()
+        c.write("<presence/>")
+        c.expect("presence", lambda p, c=c: p.get("from") == c.jid)
+    peer.write(f"<message to='{third.jid}' type='chat'><body>hello</body></message>")
+    assert third.expect("message").findtext("client:body", namespaces=NS) == "hello"
+    copy = wanted.expect("message")
+    assert copy.find("{%s}received" % CARBONS) is not None
+    plainly.expect_none("message")
+    for c in (peer, wanted, plainly, third):
+        c.drop()
+
+
+def enabled(success):
+    return success.find("bind2:bound/sm:enabled", NS2)
+
+
+def test_stream_management_is_enabled_in_bound(server, user):
+    c, success = login(server, user, bind2(f"<enable xmlns='{SM}' resume='true' max='60'/>"))
+    e = enabled(success)
+    assert e.get("resume") == "true" and e.get("id") and int(e.get("max")) <= 60
+    c.features()
+    c.write(f"<presence/><r xmlns='{SM}'/>")
+    a = c.expect("a")
+    assert a.get("h") == "1"
+    c.write(f"<enable xmlns='{SM}'/>")          # at most once (XEP-0198 3)
+    assert c.expect("failed").tag == f"{{{SM}}}failed"
+    c.expect_stream_error("policy-violation")
+
+
+def test_a_malformed_enable_fails_alone(server, user):
+    c, success = login(server, user, bind2(f"<enable xmlns='{SM}' max='many'/><enable xmlns='{CARBONS}'/>"))
+    assert success.find("bind2:bound/sm:failed/stanzas:bad-request", NS2) is not None
+    c.features()
+    c.write(f"<enable xmlns='{SM}'/>")
+    assert c.expect("enabled") is not None
+    c.drop()
+
+
+def test_unknown_things_are_left_alone(server, user):
+    c, success = login(server, user, bind2("<x xmlns='urn:example:x'><y/></x>") + "<z xmlns='urn:example:z'/>")
+    assert c.jid.count("/") == 2 and len(success.find("bind2:bound", NS2)) == 1
+    c.features()
+    c.drop()
+
+
+def test_csi_states_are_taken(server, user):
+    for state in ("inactive", "active"):
+        c, success = login(server, user, bind2(f"<{state} xmlns='{CSI}'/>"))
+        assert success.find("bind2:bound", NS2) is not None
+        c.features()
+        c.drop()
+
+
+# ---- XEP-0198 10: resumption inside
+
+def broken(c):
+    """The socket goes without a close of the stream."""
+    c.sock.close()
+
+
+def test_a_session_is_resumed_in_success(server, user):
+    peer = server.client("peer")
+    c, success = login(server, user, bind2(f"<enable xmlns='{SM}' resume='true'/>"))
+    c.features()
+    c.write("<presence/>")
+    c.expect("presence", lambda p: p.get("from") == c.jid)
+    broken(c)
+    peer.write(f"<message to='{c.jid}' type='chat'><body>waits</body></message>")
+    peer.iq("get", "<ping xmlns='urn:xmpp:ping'/>")
+    again, resumed = login(server, user, f"<resume xmlns='{SM}' previd='{enabled(success).get('id')}' h='1'/>" +
+                           bind2(f"<enable xmlns='{SM}'/>"))
+    e = resumed.find("sm:resumed", NS2)
+    assert e.get("h") == "1" and e.get("previd") == enabled(success).get("id")
+    assert resumed.find("bind2:bound", NS2) is None and again.jid == c.bare
+    first = again.next()                        # no features: the stream goes on (XEP-0198 10.2)
+    assert first.tag == "{jabber:client}message" and first.findtext("client:body", namespaces=NS) == "waits"
+    assert first.get("to") == c.jid
+    again.write(f"<r xmlns='{SM}'/>")
+    assert again.expect("a").get("h") == "1"
+    again.drop(), peer.drop()
+
+
+@pytest.mark.parametrize("previd,h,why", [
+    ("previd='nobody'", "h='0'", "item-not-found"), ("", "h='0'", "bad-request"),
+    ("previd='nobody'", "", "bad-request"), (f"previd='{'x' * 200}'", "h='0'", "item-not-found"),
+])
+def test_a_failed_resumption_is_followed_by_bind(server, user, previd, h, why):
+    c, success = login(server, user, f"<resume xmlns='{SM}' {previd} {h}/>" + bind2(f"<enable xmlns='{SM}'/>"))
+    assert success.find(f"sm:failed/stanzas:{why}", NS2) is not None
+    assert enabled(success) is not None and c.jid.count("/") == 2
+    c.features()
+    c.write("<presence/>")
+    c.expect("presence", lambda p: p.get("from") == c.jid)
+    c.drop()
+
+
+def test_a_failed_resumption_without_bind_leaves_the_stream_unbound(server, user):
+    c, success = login(server, user, f"<resume xmlns='{SM}' previd='nobody' h='0'/>")
+    assert success.find("sm:failed", NS2) is not None and c.jid == f"u@{server.domain}"
+    assert c.features().find("bind:bind", NS) is not None
+    c.bind("late")
+    c.drop()
+
+
+def test_an_overstated_h_fails_the_resumption_and_not_the_login(server, user):
+    c, success = login(server, user, bind2(f"<enable xmlns='{SM}' resume='true'/>"))
+    c.features()
+    broken(c)
+    again, e = login(server, user, f"<resume xmlns='{SM}' previd='{enabled(success).get('id')}' h='99'/>" + bind2())
+    assert e.find("sm:failed/stanzas:bad-request", NS2) is not None
+    assert e.find("bind2:bound", NS2) is not None
+    again.features()
+    again.drop()
+
+
+def test_a_resumption_that_ended_tells_its_h(server, user):
+    c, success = login(server, user, bind2(f"<enable xmlns='{SM}' resume='true'/>"))
+    c.features()
+    c.write("<presence/></stream:stream>")
+    c.expect_end()
+    again, e = login(server, user, f"<resume xmlns='{SM}' previd='{enabled(success).get('id')}' h='0'/>")
+    assert e.find("sm:failed", NS2).get("h") == "1"
+    again.drop()
+
+
+# ---- XEP-0388 2.3 to 2.6: what goes wrong
+
+def test_a_wrong_password_may_be_followed_by_the_right_one(server, user):
+    c, _ = opened(server, user)
+    c.write(authenticate("PLAIN", plain(user, "wrong"), bind2()))
+    assert condition(c.next()) == "not-authorized"
+    c.write(authenticate("PLAIN", plain(user, "secret")))
+    e = said(c.next(), "success")
+    assert e.find("bind2:bound", NS2) is None       # that was the first attempt's
+    c.features()
+    c.drop()
+
+
+def test_abort(server, user):
+    c, _ = opened(server, user)
+    c.write(authenticate("SCRAM-SHA-256", Scram(user, "secret").first()))
+    said(c.next(), "challenge")
+    c.write(f"<abort xmlns='{SASL2}'><text>enough</text></abort>")
+    assert condition(c.next()) == "aborted"
+    e = scram2(c, Scram(user, "secret"), "SCRAM-SHA-256")
+    said(e, "success")
+    c.drop()
+
+
+@pytest.mark.parametrize("other", [f"<response xmlns='{NS['sasl']}'>eA==</response>", "<presence/>",
+                                   f"<authenticate xmlns='{SASL2}' mechanism='PLAIN'/>",
+                                   f"<auth xmlns='{NS['sasl']}' mechanism='PLAIN'>AA==</auth>", "<x xmlns='urn:x'/>"])
+def test_anything_else_during_the_exchange_ends_the_stream(server, user, other):
+    c, _ = opened(server, user)
+    c.write(authenticate("SCRAM-SHA-256", Scram(user, "secret").first()))
+    said(c.next(), "challenge")
+    c.write(other)
+    c.expect("error", lambda e: e.tag == f"{{{NS['stream']}}}error")
+    c.expect_end()
+
+
+@pytest.mark.parametrize("what", ["next", "task-data"])
+def test_a_task_that_nobody_asked_for_fails(server, user, what):
+    c, _ = opened(server, user)
+    c.write(authenticate("SCRAM-SHA-256", Scram(user, "secret").first()))
+    said(c.next(), "challenge")
+    c.write(f"<{what} xmlns='{SASL2}' task='UPGR-SCRAM-SHA-256'/>")
+    assert condition(c.next()) == "malformed-request"
+    c.drop()
+
+
+@pytest.mark.parametrize("element,why", [
+    (authenticate("DIGEST-MD5", "eA=="), "invalid-mechanism"),
+    (f"<authenticate xmlns='{SASL2}'/>", "invalid-mechanism"),
+    (authenticate("PLAIN", "not base64"), "incorrect-encoding"),
+    (authenticate("PLAIN", ""), "malformed-request"),
+    (authenticate("PLAIN", "="), "incorrect-encoding"),
+    (authenticate("PLAIN", plain("u", "secret"), agent("no-uuid")), "malformed-request"),
+    (authenticate("PLAIN", plain("u", "secret"), agent(ID + "0")), "malformed-request"),
+    (authenticate("PLAIN", plain("u", "secret"), agent(device="x" * 1024)), "malformed-request"),
+    (authenticate("PLAIN", plain("u", "secret", "other@example.org")), "invalid-authzid"),
+])
+def test_bad_requests_fail_and_the_stream_goes_on(server, user, element, why):
+    c, _ = opened(server, user)
+    c.write(element)
+    assert condition(c.next()) == why
+    c.write(authenticate("PLAIN", plain(user, "secret")))
+    said(c.next(), "success")
+    c.drop()
+
+
+def test_an_authzid_must_be_the_one_of_from(server, user):
+    server.ctl("register", f"v@{server.domain}", stdin="secret\n", check=False)
+    c, _ = opened(server, "v")
+    c.write(authenticate("PLAIN", plain(user, "secret", f"{user}@{server.domain}")))
+    assert condition(c.next()) == "invalid-authzid"
+    c.write(authenticate("PLAIN", plain(user, "secret")))      # an empty one says nothing
+    assert identifier(c, said(c.next(), "success")) == f"u@{server.domain}"
+    c.drop()
+
+
+def test_too_many_failures_end_the_stream(server, user):
+    c, _ = opened(server, user)
+    for _ in range(4):
+        c.write(authenticate("DIGEST-MD5"))
+        condition(c.next())
+    c.write(authenticate("DIGEST-MD5"))
+    condition(c.next())
+    c.expect_stream_error("policy-violation")
+
+
+def test_an_authenticate_of_more_than_ten_kilobytes_ends_the_stream(server, user):
+    c, _ = opened(server, user)
+    c.write(authenticate("PLAIN", plain(user, "secret"), bind2(f"<x xmlns='urn:x'>{'y' * 11000}</x>")))
+    c.expect_stream_error("policy-violation")
+
+
+def test_after_success_another_login_ends_the_stream(server, user):
+    c, _ = login(server, user)
+    c.features()
+    c.write(authenticate("PLAIN", plain(user, "secret")))
+    c.expect_stream_error("not-authorized")
+
+
+def test_what_is_pipelined_behind_authenticate_waits_for_its_turn(server, user):
+    c, _ = opened(server, user)
+    c.write(authenticate("PLAIN", plain(user, "secret"), bind2()) +
+            "<presence/><iq type='get' id='p1'><ping xmlns='urn:xmpp:ping'/></iq>")
+    identifier(c, said(c.next(), "success"))
+    c.features()
+    assert c.expect("iq", lambda e: e.get("id") == "p1").get("type") == "result"
+    c.drop()
+
+
+def test_white_space_around_base64_is_left_alone(server, user):
+    c, _ = opened(server, user)
+    c.write(authenticate("PLAIN", f"\n   {plain(user, 'secret')}\n "))
+    said(c.next(), "success")
+    c.drop()
+
+
+def test_what_the_client_says_of_itself_reaches_nobody_else(server, user):
+    c, _ = login(server, user, bind2(), agent=agent(software="SecretSoft", device="SecretPhone"))
+    c.features()
+    peer = server.client("peer")
+    c.write(f"<presence to='{peer.jid}'/><message to='{peer.jid}' type='chat'><body>x</body></message>")
+    peer.expect("message")
+    for word in (b"SecretSoft", b"SecretPhone", ID.encode()):
+        assert word not in peer.raw and word not in c.raw
+    c.drop(), peer.drop()
