@@ -9,6 +9,7 @@
 #include "log.h"
 #include "management.h"
 #include "ns.h"
+#include "sasl_list.h"
 #include "xml_write.h"
 
 struct inlines {
@@ -48,10 +49,10 @@ static const char *const bind_inlines[] = { NS_CARBONS, NS_CSI, NS_SM };
 
 static void feature_bind(struct conn *c, struct buf *out)
 {
-    (void)c;
     buf_put_str(out, "<bind xmlns='" NS_BIND2 "'><inline>");
     for (size_t i = 0; i < COUNT_OF(bind_inlines); i++)
-        buf_printf(out, "<feature var='%s'/>", bind_inlines[i]);
+        if (strcmp(bind_inlines[i], NS_CSI) != 0 || csi_offered(c))
+            buf_printf(out, "<feature var='%s'/>", bind_inlines[i]);
     buf_put_str(out, "</inline></bind>");
 }
 
@@ -64,6 +65,14 @@ static void take_tag(struct inlines *in, struct slice raw)
     if (raw.len && raw.len <= BIND_TAG_MAX &&
         jid_prep_resource(raw, (char *)buf_reserve(&in->tag, BIND_TAG_MAX), &len) == ZE_OK)
         buf_added(&in->tag, len);
+}
+
+/* XEP-0480 2.1: not among the inlines. */
+static void upgrades(struct conn *c, struct buf *out)
+{
+    (void)c;
+    for (size_t i = 0; i < SASL_UPGRADES; i++)
+        buf_printf(out, "<upgrade xmlns='" NS_SASL_UPGRADE "'>%s</upgrade>", sasl_upgrades[i]);
 }
 
 static void keep(struct buf *out, const struct element *e, const char *ns_around)
@@ -88,6 +97,7 @@ static const struct inline_row rows[] = {
     /* element                      for sm  in <inline/>  beside it  here */
     { NS_SM, "resume",              false,  feature_sm,   NULL,      take_resume },
     { NS_BIND2, "bind",             false,  feature_bind, NULL,      take_bind },
+    { NS_SASL_UPGRADE, "upgrade",   true,   NULL,         upgrades,  NULL },
 };
 
 void inline_features(struct conn *c, struct buf *out)

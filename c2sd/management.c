@@ -216,9 +216,14 @@ bool management_answers(struct conn *c, const struct stanza *s, enum zerr why)
 
 /* ---- client state (XEP-0352) ---- */
 
+bool csi_offered(const struct conn *c)
+{
+    return c2sd_settings(c->c2sd)->limits.csi_stanzas > 0;
+}
+
 void csi_features(struct conn *c, struct buf *out)
 {
-    if (c2sd_settings(c->c2sd)->limits.csi_stanzas > 0)
+    if (csi_offered(c))
         buf_put_str(out, "<csi xmlns='" NS_CSI "'/>");
 }
 

@@ -9,6 +9,7 @@
 /* XEP-0352. */
 void management_csi(struct conn *c, const struct heard *heard);
 void csi_features(struct conn *c, struct buf *out);
+bool csi_offered(const struct conn *c);
 void management_features(struct conn *c, struct buf *out);
 void management_enable(struct conn *c, const struct heard *heard);
 void management_resume(struct conn *c, const struct heard *heard);

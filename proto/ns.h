@@ -71,7 +71,6 @@
 #define NS_XML          "http://www.w3.org/XML/1998/namespace"      /* xml:lang */
 #define NS_BIND2        "urn:xmpp:bind:0"                           /* XEP-0386 */
 #define NS_SASL2        "urn:xmpp:sasl:2"                           /* XEP-0388 */
-#define NS_CSI          "urn:xmpp:csi:0"                            /* XEP-0352 */
 #define NS_JINGLE_MESSAGE "urn:xmpp:jingle-message:0"               /* XEP-0353 */
 #define NS_LIMITS       "urn:xmpp:stream-limits:0"                  /* XEP-0478 */
 #define NS_RETRACT      "urn:xmpp:message-retract:1"                /* XEP-0424 */

@@ -13,6 +13,8 @@ const struct sasl_mechanism sasl_list[] = {
     { 0 },
 };
 
+const char *const sasl_upgrades[SASL_UPGRADES] = { "UPGR-SCRAM-SHA-1", "UPGR-SCRAM-SHA-256" };
+
 bool sasl_may(const struct sasl_mechanism *m, const struct sasl_stream *s)
 {
     if (!s->secure && !s->clear_allowed)

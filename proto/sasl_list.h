@@ -24,6 +24,10 @@ bool sasl_may(const struct sasl_mechanism *m, const struct sasl_stream *s);
 /* NULL: unknown, or not offered on such a stream. */
 const struct sasl_mechanism *sasl_find(struct slice name, const struct sasl_stream *s);
 
+/* XEP-0480 3: the tasks, in the order of sm's enum scram_hash. */
+enum { SASL_UPGRADES = 2 };
+extern const char *const sasl_upgrades[SASL_UPGRADES];
+
 /* XEP-0474 4.1 steps 1 to 4: what such a stream offers, sorted and joined. */
 void sasl_advertised(struct buf *out, struct sasl_stream s, const struct auth_binding *binding, unsigned count);
 /* The same of any two lists; both are sorted in place. bindings 0: XEP-0440 is not used. */

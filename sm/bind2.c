@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "carbons.h"
+#include "csi.h"
 #include "dispatch.h"
 #include "encode.h"
 #include "log.h"
@@ -73,9 +74,8 @@ static void set_carbons(struct sm *sm, struct session *s, const struct element *
 
 static void set_activity(struct sm *sm, struct session *s, const struct element *e, struct bind2_answer *out)
 {
-    (void)sm;
     (void)out;
-    session_set_inactive(s, slice_is(e->name, "inactive"));
+    csi_set(sm, s, slice_is(e->name, "inactive"));
 }
 
 static void set_management(struct sm *sm, struct session *s, const struct element *e, struct bind2_answer *out)

@@ -48,9 +48,15 @@ static void put_short(struct buf *out, const uint8_t *bytes, size_t len)
 
 void credentials_encode(struct buf *out, const struct scram_keys keys[SCRAM_HASHES])
 {
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < SCRAM_HASHES; i++)
+        count += keys[i].key_len > 0;
     buf_put_u8(out, CREDENTIALS_FORMAT);
-    buf_put_u8(out, SCRAM_HASHES);
+    buf_put_u8(out, (uint8_t)count);
     for (unsigned i = 0; i < SCRAM_HASHES; i++) {
+        if (!keys[i].key_len)
+            continue;
         buf_put_u8(out, (uint8_t)i);
         buf_put_u32(out, keys[i].iterations);
         put_short(out, keys[i].salt, keys[i].salt_len);
@@ -113,6 +119,49 @@ void credentials_remove(struct store_batch *batch, struct slice jid)
     jid_key(&key, jid);
     store_delete(batch, T_CREDENTIALS, buf_slice(&key));
     buf_free(&key);
+}
+
+/* All that a row says; what it lacks has key_len 0. False: unreadable. */
+static bool decode_all(struct slice row, struct scram_keys keys[SCRAM_HASHES])
+{
+    for (unsigned i = 0; i < SCRAM_HASHES; i++) {
+        keys[i].key_len = 0;
+        if (credentials_decode(row, i, &keys[i]) == ZE_STORE)
+            return false;
+    }
+    return true;
+}
+
+bool credentials_has(struct store_view *view, struct slice jid, enum scram_hash hash)
+{
+    struct scram_keys keys[SCRAM_HASHES];
+    struct buf        key = { 0 };
+
+    jid_key(&key, jid);
+    struct slice row = store_get(view, T_CREDENTIALS, buf_slice(&key));
+    buf_free(&key);
+    bool has = row.p && (!decode_all(row, keys) || keys[hash].key_len);
+    wipe(keys, sizeof keys);
+    return has;
+}
+
+bool credentials_add(struct store_view *view, struct store_batch *batch, struct slice jid, enum scram_hash hash,
+                     const struct scram_keys *keys)
+{
+    struct scram_keys all[SCRAM_HASHES];
+    struct buf        key = { 0 };
+
+    jid_key(&key, jid);
+    struct slice row = store_get(view, T_CREDENTIALS, buf_slice(&key));
+    bool         good = row.p && decode_all(row, all) && !all[hash].key_len;
+    if (good) {
+        all[hash] = *keys;
+        store_expect_value(batch, T_CREDENTIALS, buf_slice(&key), row);
+        credentials_put(batch, jid, all);
+    }
+    wipe(all, sizeof all);
+    buf_free(&key);
+    return good;
 }
 
 /* ---- unknown users ---- */
@@ -200,28 +249,39 @@ static void must(int rc)
         fatal("scram_derivation_failed", "why", gnutls_strerror(rc), NULL);
 }
 
-/* RFC 5802 3: SaltedPassword, ClientKey, StoredKey, ServerKey. */
+/* RFC 5802 3: ClientKey, StoredKey, ServerKey. */
+void scram_keys_of(struct slice salted, struct scram_keys *keys)
+{
+    const struct hash_row *hash = &hashes[keys->key_len == 20 ? SCRAM_SHA_1 : SCRAM_SHA_256];
+    uint8_t                client_key[32];
+
+    must(gnutls_hmac_fast(hash->mac, salted.p, salted.len, "Client Key", 10, client_key));
+    must(gnutls_hash_fast(hash->digest, client_key, hash->len, keys->stored_key));
+    must(gnutls_hmac_fast(hash->mac, salted.p, salted.len, "Server Key", 10, keys->server_key));
+    wipe(client_key, sizeof client_key);
+}
+
 void scram_derive(struct slice password, struct scram_keys *keys)
 {
     const struct hash_row *hash = &hashes[keys->key_len == 20 ? SCRAM_SHA_1 : SCRAM_SHA_256];
     gnutls_datum_t         secret = datum(password), salt = datum(slice_of(keys->salt, keys->salt_len));
-    uint8_t                salted[32], client_key[32];
+    uint8_t                salted[32];
 
     must(gnutls_pbkdf2(hash->mac, &secret, &salt, keys->iterations, salted, hash->len));
-    must(gnutls_hmac_fast(hash->mac, salted, hash->len, "Client Key", 10, client_key));
-    must(gnutls_hash_fast(hash->digest, client_key, hash->len, keys->stored_key));
-    must(gnutls_hmac_fast(hash->mac, salted, hash->len, "Server Key", 10, keys->server_key));
+    scram_keys_of(slice_of(salted, hash->len), keys);
     wipe(salted, sizeof salted);
-    wipe(client_key, sizeof client_key);
+}
+
+void scram_keys_salt(struct scram_keys *keys, enum scram_hash hash, uint32_t iterations)
+{
+    *keys = (struct scram_keys){ .iterations = iterations, .salt_len = SCRAM_SALT, .key_len = hashes[hash].len };
+    random_bytes(keys->salt, SCRAM_SALT);
 }
 
 void scram_keys_fresh(struct scram_keys keys[SCRAM_HASHES], uint32_t iterations)
 {
-    for (unsigned i = 0; i < SCRAM_HASHES; i++) {
-        keys[i] = (struct scram_keys){ .iterations = iterations, .salt_len = SCRAM_SALT };
-        keys[i].key_len = hashes[i].len;
-        random_bytes(keys[i].salt, SCRAM_SALT);
-    }
+    for (unsigned i = 0; i < SCRAM_HASHES; i++)
+        scram_keys_salt(&keys[i], i, iterations);
 }
 
 struct derivation {

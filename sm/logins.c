@@ -9,10 +9,12 @@
 #include "handles.h"
 #include "log.h"
 #include "login_inline.h"
+#include "logins_inner.h"
 #include "ns.h"
 #include "resume.h"
 #include "sasl.h"
 #include "stats.h"
+#include "upgrade.h"
 
 static uint64_t logins_begun, logins_done, logins_failed;
 
@@ -21,20 +23,6 @@ static const struct stat_row rows[] = {
     { "logins_done", "SASL exchanges that succeeded", &logins_done },
     { "logins_failed", "SASL exchanges that failed", &logins_failed },
     { 0 },
-};
-
-struct logins {
-    struct handles *exchanges;
-};
-
-struct login {
-    struct sm            *sm;
-    uint64_t              handle, conn, trace;
-    struct address        c2sd;
-    struct sasl_exchange *exchange;      /* NULL: over */
-    char                 *address;       /* of the client */
-    bool                  beginning;     /* sasl_begin has not returned */
-    bool                  over;
 };
 
 struct logins *logins_new(void)
@@ -49,11 +37,15 @@ struct logins *logins_new(void)
     return l;
 }
 
-static void login_free(struct login *login)
+void login_free(struct login *login)
 {
     if (login->exchange)
         sasl_abort(&login->exchange);
     handles_remove(login->sm->logins->exchanges, login->handle);
+    timer_disarm(&login->patience);
+    upgrade_free(&login->upgrade);
+    buf_free(&login->start_bytes);
+    free(login->jid);
     free(login->address);
     free(login);
 }
@@ -99,7 +91,7 @@ static void done_send(struct login *login, const struct auth_done *done)
     buf_free(&body);
 }
 
-static void fail(struct login *login, const char *condition, const char *text)
+void login_fail(struct login *login, const char *condition, const char *text)
 {
     struct auth_done done = { .condition = slice_str(condition ? condition : "not-authorized"),
                               .text = slice_str(text) };
@@ -129,7 +121,7 @@ static void committed(void *arg, enum zerr err)
     struct login   *login = handles_get(w->sm->logins->exchanges, w->login);
 
     if (login && err)
-        fail(login, "temporary-auth-failure", NULL);
+        login_fail(login, "temporary-auth-failure", NULL);
     else if (login)
         answer_frame(w->sm, login, FRAME_AUTH_DONE, buf_slice(&w->body));
     if (login)
@@ -139,11 +131,11 @@ static void committed(void *arg, enum zerr err)
     free(w);
 }
 
-static void put_done(struct login *login, const struct sasl_answer *a, struct slice content, struct buf *body)
+static void put_done(struct login *login, struct slice data, struct slice content, struct buf *body)
 {
     struct buf          ticket = { 0 };
-    struct ticket_claim claim = { a->jid, login->c2sd.instance, login->c2sd.incarnation, login->conn };
-    struct auth_done    done = { .ok = true, .jid = a->jid, .has_data = a->bytes.len > 0, .data = a->bytes,
+    struct ticket_claim claim = { slice_str(login->jid), login->c2sd.instance, login->c2sd.incarnation, login->conn };
+    struct auth_done    done = { .ok = true, .jid = claim.jid, .has_data = data.len > 0, .data = data,
                                  .content = content };
 
     ticket_make(&login->sm->store, &claim, wall_us(), &ticket);
@@ -153,26 +145,27 @@ static void put_done(struct login *login, const struct sasl_answer *a, struct sl
     buf_free(&ticket);
 }
 
-static void succeed(struct login *login, const struct sasl_answer *a)
+/* All is proven: what the rows of login_inline.c do comes before AUTH_DONE. */
+void login_finish(struct login *login, struct slice data)
 {
     struct sm           *sm = login->sm;
+    struct slice         jid = slice_str(login->jid);
     struct buf           content = { 0 };
     struct xml_writer    reply;
-    struct login_success l = { .sm = sm, .start = a->start, .jid = a->jid, .reply = &reply };
+    struct login_success l = { .sm = sm, .start = &login->start, .jid = jid, .reply = &reply };
     struct waiting      *w = xcalloc(1, sizeof(*w));
 
-    l.owned = sm_owns(sm, a->jid);
-    l.out = outcome_new(sm, a->jid, login->trace);
+    l.owned = sm_owns(sm, jid);
+    l.out = outcome_new(sm, jid, login->trace);
     xml_begin(&reply, &content, NS_SASL2);
     login_inlines_run(&l);
     w->sm = sm;
     w->login = login->handle;
-    put_done(login, a, buf_slice(&content), &w->body);
+    put_done(login, data, buf_slice(&content), &w->body);
     wipe(content.bytes, content.end);
     buf_free(&content);
     logins_done++;
-    log_info("login_done", "jid", log_slice(a->jid), "conn", log_hex(login->conn), "from", login->address,
-             NULL);
+    log_info("login_done", "jid", log_slice(jid), "conn", log_hex(login->conn), "from", login->address, NULL);
     if (l.stored)
         outcome_then(l.out, committed, w);
     outcome_settle(&l.out);
@@ -180,7 +173,7 @@ static void succeed(struct login *login, const struct sasl_answer *a)
         committed(w, ZE_OK);
 }
 
-static void step_send(struct login *login, const struct auth_step *step)
+void login_step_send(struct login *login, const struct auth_step *step)
 {
     struct buf body = { 0 };
 
@@ -189,19 +182,30 @@ static void step_send(struct login *login, const struct auth_step *step)
     buf_free(&body);
 }
 
+/* ---- the exchange ---- */
+
+static void succeed(struct login *login, const struct sasl_answer *a)
+{
+    auth_start_put(&login->start_bytes, a->start);
+    login->jid = xstrndup(a->jid);
+    if (auth_start_take(buf_slice(&login->start_bytes), &login->start))
+        fatal("login_failed", "why", "a start that cannot be read back", NULL);
+    login_go_on(login, a->bytes, a->by_password);
+}
+
 static void on_answer(void *arg, const struct sasl_answer *a)
 {
     struct login *login = arg;
 
     if (a->outcome == SASL_CONTINUE) {
-        step_send(login, &(struct auth_step){ .kind = AUTH_BYTES, .data = a->bytes });
+        login_step_send(login, &(struct auth_step){ .kind = AUTH_BYTES, .data = a->bytes });
         return;
     }
     login->exchange = NULL;
     if (a->outcome == SASL_OK) {
         succeed(login, a);
     } else {
-        fail(login, a->condition, a->text);
+        login_fail(login, a->condition, a->text);
         login_end(login);
     }
 }
@@ -237,7 +241,7 @@ void on_auth_start(void *self, const struct frame *f)
         begin(login, &start);
         return;
     }
-    fail(login, sm->stopping ? "temporary-auth-failure" : "not-authorized", NULL);
+    login_fail(login, sm->stopping ? "temporary-auth-failure" : "not-authorized", NULL);
     login_free(login);
 }
 
@@ -275,10 +279,8 @@ void on_auth_step(void *self, const struct frame *f)
         return;
     }
     login->trace = f->trace;
-    if (login->exchange && step.kind == AUTH_BYTES) {
-        sasl_step(login->exchange, step.data);
-    } else {                                /* not what is due (XEP-0388 2.6.3) */
-        fail(login, "malformed-request", NULL);
+    if (!login_take_step(login, &step)) {         /* not what is due, or not as it should be */
+        login_fail(login, "malformed-request", NULL);
         login_free(login);
     }
 }

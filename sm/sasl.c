@@ -180,7 +180,7 @@ void exchange_succeed(struct sasl_exchange *x, struct slice data)
     struct account_info info;
     bool                there = x->known && account_get(view, jid_slice(&x->jid), &info);
     struct sasl_answer  answer = { .outcome = SASL_OK, .bytes = data, .jid = jid_slice(&x->jid),
-                                   .start = &x->start };
+                                   .start = &x->start, .by_password = x->mechanism->guessable };
 
     store_view_end(&view);
     if (!there)
@@ -213,6 +213,18 @@ static void patience_over(void *arg)
 
 /* ---- who it is ---- */
 
+/* A password can be compared with the keys of any mechanism. */
+static enum zerr other_keys(struct store_view *view, struct sasl_exchange *x)
+{
+    struct scram_keys keys;
+    enum zerr         err = credentials_get(view, jid_slice(&x->jid), SCRAM_SHA_1, &keys);
+
+    if (!err)
+        x->keys = keys;
+    wipe(&keys, sizeof keys);
+    return err;
+}
+
 void exchange_user(struct sasl_exchange *x, struct slice name)
 {
     struct store_view *view = store_view(x->sasl->store->accounts);
@@ -221,6 +233,8 @@ void exchange_user(struct sasl_exchange *x, struct slice name)
     if (name.len == 0 || jid_make(name, x->start.domain, SLICE(""), &x->jid) != ZE_OK)
         x->jid.len = 0;
     enum zerr err = credentials_get(view, x->jid.len ? jid_slice(&x->jid) : name, x->mechanism->hash, &x->keys);
+    if (err && x->mechanism->clear && x->jid.len)
+        err = other_keys(view, x);
     x->known = err == ZE_OK && x->jid.len > 0;
     store_view_end(&view);
 }

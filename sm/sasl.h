@@ -28,6 +28,7 @@ struct sasl_answer {
     const char       *condition;      /* RFC 6120 6.5, on SASL_FAILED */
     const char       *text;           /* for people, on SASL_FAILED; or NULL */
     const struct auth_start *start;   /* what the exchange began with, on SASL_OK */
+    bool              by_password;    /* on SASL_OK: the password was proven, not something in its place */
 };
 
 /* May run before the call returns. After OK or FAILED the exchange is gone. Slices borrow until it returns. */

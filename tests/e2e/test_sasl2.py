@@ -1,12 +1,16 @@
 """Login by XEP-0388 (SASL2) and XEP-0386 (Bind 2), with raw clients."""
 
+import base64
+import hashlib
+import ssl
 import xml.etree.ElementTree as ET
 
+import lmdb
 import pytest
 
-from harness import NS
-from sasl2 import (BIND2, CARBONS, CSI, ID, NS2, SASL2, SM, Scram, agent, authenticate, condition, identifier, login,
-                   opened, plain, said, scram2)
+from harness import NS, Server
+from sasl2 import (BIND2, CARBONS, CSI, ID, NS2, SASL2, SM, Scram, agent, authenticate, b64, condition, identifier,
+                   login, opened, plain, said, scram2)
 
 
 @pytest.fixture
@@ -405,3 +409,231 @@ def test_what_the_client_says_of_itself_reaches_nobody_else(server, user):
     for word in (b"SecretSoft", b"SecretPhone", ID.encode()):
         assert word not in peer.raw and word not in c.raw
     c.drop(), peer.drop()
+
+
+# ---- XEP-0440, XEP-0474
+
+def bindings(features):
+    return [b.get("type") for b in features.findall("cb:sasl-channel-binding/cb:channel-binding", NS2)]
+
+
+def end_point(c):
+    """RFC 5929 4.1, of a certificate signed with SHA-256."""
+    return hashlib.sha256(c.sock.getpeercert(binary_form=True)).digest()
+
+
+def test_the_bindings_of_the_stream_are_listed_once(server):
+    _, features = opened(server)
+    assert bindings(features) == ["tls-exporter", "tls-server-end-point"]
+    _, features = opened(server, version=ssl.TLSVersion.TLSv1_2)
+    assert bindings(features) == ["tls-unique", "tls-server-end-point"]
+    assert bindings(server.stream().open().features()) == []
+
+
+@pytest.mark.parametrize("hash_name", ["SHA-1", "SHA-256"])
+def test_scram_binds_to_the_certificate(server, user, hash_name):
+    c, _ = opened(server, user)
+    e = scram2(c, Scram(user, "secret", hash_name, "p=tls-server-end-point", end_point(c)), f"SCRAM-{hash_name}-PLUS")
+    identifier(c, said(e, "success"))
+    c.drop()
+
+
+def test_scram_binds_to_tls_unique(server, user):
+    c, _ = opened(server, user, version=ssl.TLSVersion.TLSv1_2)
+    scram = Scram(user, "secret", "SHA-256", "p=tls-unique", c.sock.get_channel_binding("tls-unique"))
+    said(scram2(c, scram, "SCRAM-SHA-256-PLUS"), "success")
+    c.drop()
+
+
+@pytest.mark.parametrize("flag,mechanism", [
+    ("p=tls-server-end-point", "SCRAM-SHA-256-PLUS"), ("p=tls-unique", "SCRAM-SHA-256-PLUS"),
+    ("p=tls-other", "SCRAM-SHA-256-PLUS"), ("n", "SCRAM-SHA-256-PLUS"), ("y", "SCRAM-SHA-256"),
+    ("p=tls-server-end-point", "SCRAM-SHA-256"),
+])
+def test_a_wrong_binding_or_flag_is_refused(server, user, flag, mechanism):
+    c, _ = opened(server, user)
+    assert condition(scram2(c, Scram(user, "secret", "SHA-256", flag, b"x" * 32), mechanism)) == "not-authorized"
+    c.drop()
+
+
+def downgrade_hash(features, mechanisms, hash_):
+    """XEP-0474 4.1, of what the client saw."""
+    text = "\x1e".join(sorted(m.text for m in mechanisms)) + "\x1f" + "\x1e".join(sorted(bindings(features)))
+    return b64(hash_(text.encode()).digest())
+
+
+@pytest.mark.parametrize("hash_name", ["SHA-1", "SHA-256"])
+def test_the_challenge_tells_what_was_offered(server, user, hash_name):
+    c, features = opened(server, user)
+    scram = Scram(user, "secret", hash_name)
+    said(scram2(c, scram, "SCRAM-" + hash_name), "success")
+    offered = features.findall("sasl2:authentication/sasl2:mechanism", NS2)
+    assert scram.fields["h"] == downgrade_hash(features, offered, scram.hash)
+    c.drop()
+    c, features = opened(server, user)
+    scram = Scram(user, "secret", hash_name)
+    c.write(f"<auth xmlns='{NS['sasl']}' mechanism='SCRAM-{hash_name}'>{scram.first()}</auth>")
+    c.write(f"<response xmlns='{NS['sasl']}'>{scram.final(c.next().text)}</response>")
+    assert c.next().tag == f"{{{NS['sasl']}}}success"
+    assert scram.fields["h"] == downgrade_hash(features, features.findall("sasl:mechanisms/sasl:mechanism", NS),
+                                               scram.hash)
+    c.drop()
+
+
+# ---- XEP-0480
+
+def keep_only(server, jid, hash_number):
+    """Of the account's stored keys (sm/credentials.h); the suite is stopped."""
+    env = lmdb.open(str(server.dir / "data" / "accounts"), max_dbs=64)
+    with env.begin(write=True) as txn:
+        table = env.open_db(b"CREDENTIALS", txn)
+        key, row = next((k, v) for k, v in txn.cursor(table) if k[2:] == jid.encode())
+        at, entries = row.index(b"\x01\x02\x00"), {}
+        head, at = row[:at], at + 2
+        for _ in range(2):
+            begin, n = at, at + 5
+            for _ in range(3):
+                n += 1 + row[n]
+            entries[row[begin]], at = row[begin:n], n
+        assert at == len(row)
+        txn.put(key, head + b"\x01\x01" + entries[hash_number], db=table)
+    env.close()
+
+
+@pytest.fixture(scope="module")
+def upgrading(options):
+    """Accounts with the keys of one mechanism only: weak (SHA-1), new (SHA-256)."""
+    with Server("--instances", "sm=2,c2sd=2") as s:
+        names = {"weak": 0, "new": 1, "weak2": 0, "weak3": 0, "weak4": 0}
+        for name in names:
+            s.register(name)
+        s.stop()
+        for name, number in names.items():
+            keep_only(s, f"{name}@{s.domain}", number)
+        s.start()
+        yield s
+
+
+def upgrade(*tasks):
+    return "".join(f"<upgrade xmlns='urn:xmpp:sasl:upgrade:0'>{t}</upgrade>" for t in tasks)
+
+
+def salted(e, password, hash_name):
+    salt = said(e, "task-data").find("scram:salt", NS2)
+    assert int(salt.get("iterations")) >= 4096
+    return hashlib.pbkdf2_hmac(hash_name, password.encode(), base64.b64decode(salt.text), int(salt.get("iterations")))
+
+
+def task_data(inner):
+    return f"<task-data xmlns='{SASL2}'>{inner}</task-data>"
+
+
+def new_hash(value):
+    return task_data(f"<hash xmlns='urn:xmpp:scram-upgrade:0'>{b64(value)}</hash>")
+
+
+def test_upgrades_are_offered(server):
+    _, features = opened(server)
+    assert [u.text for u in features.findall("sasl2:authentication/upgrade:upgrade", NS2)] == \
+        ["UPGR-SCRAM-SHA-1", "UPGR-SCRAM-SHA-256"]
+
+
+@pytest.mark.parametrize("user,old,hash_name", [("weak", "SHA-1", "SHA-256"), ("new", "SHA-256", "SHA-1")])
+def test_an_account_gets_the_keys_it_lacks(upgrading, user, old, hash_name):
+    server, task = upgrading, f"UPGR-SCRAM-{hash_name}"
+    c, _ = opened(server, user)
+    assert condition(scram2(c, Scram(user, "secret", hash_name), f"SCRAM-{hash_name}")) == "not-authorized"
+    e = scram2(c, Scram(user, "secret", old), f"SCRAM-{old}", upgrade("UPGR-SCRAM-SHA-512", task) + bind2())
+    said(e, "continue")
+    assert [t.text for t in e.findall("sasl2:tasks/sasl2:task", NS2)] == [task]
+    assert e.find("sasl2:additional-data", NS2) is not None
+    c.write(f"<next xmlns='{SASL2}' task='{task}'/>")
+    c.write(new_hash(salted(c.next(), "secret", hash_name.replace("-", "").lower())))
+    e = said(c.next(), "success")
+    assert e.find("sasl2:additional-data", NS2) is None and identifier(c, e).count("/") == 2
+    c.features()
+    c.drop()
+    for name in (hash_name, old):
+        c, _ = opened(server, user)
+        said(scram2(c, Scram(user, "secret", name), "SCRAM-" + name, upgrade(task)), "success")
+        c.drop()
+    assert server.log_has("keys_upgraded", user)
+
+
+def test_plain_logs_in_with_the_keys_of_any_mechanism(upgrading):
+    c, _ = opened(upgrading, "weak2")
+    c.write(authenticate("PLAIN", plain("weak2", "wrong"), upgrade("UPGR-SCRAM-SHA-256")))
+    assert condition(c.next()) == "not-authorized"
+    c.write(authenticate("PLAIN", plain("weak2", "secret")))
+    said(c.next(), "success")
+    c.drop()
+
+
+def test_unknown_upgrades_and_needless_ones_are_left_alone(server, user):
+    c, _ = opened(server, user)
+    e = scram2(c, Scram(user, "secret"), "SCRAM-SHA-256",
+               upgrade("UPGR-SCRAM-SHA-512", "UPGR-SCRAM-SHA-1", "UPGR-SCRAM-SHA-256", ""))
+    said(e, "success")
+    c.drop()
+
+
+@pytest.mark.parametrize("steps", [
+    [f"<next xmlns='{SASL2}' task='UPGR-SCRAM-SHA-512'/>"], [f"<next xmlns='{SASL2}'/>"],
+    [f"<response xmlns='{SASL2}'>eA==</response>"], [new_hash(b"x" * 32)],
+    [f"<next xmlns='{SASL2}' task='UPGR-SCRAM-SHA-256'/>", new_hash(b"x" * 31)],
+    [f"<next xmlns='{SASL2}' task='UPGR-SCRAM-SHA-256'/>", task_data("")],
+    [f"<next xmlns='{SASL2}' task='UPGR-SCRAM-SHA-256'/>",
+     task_data("<hash xmlns='urn:xmpp:scram-upgrade:0'>not base64</hash>")],
+    [f"<next xmlns='{SASL2}' task='UPGR-SCRAM-SHA-256'/>", f"<next xmlns='{SASL2}' task='UPGR-SCRAM-SHA-256'/>"],
+    [f"<next xmlns='{SASL2}' task='{'x' * 256}'/>"],
+])
+def test_a_task_that_goes_wrong_fails_the_login_and_changes_nothing(upgrading, steps):
+    c, _ = opened(upgrading, "weak3")
+    said(scram2(c, Scram("weak3", "secret", "SHA-1"), "SCRAM-SHA-1", upgrade("UPGR-SCRAM-SHA-256")), "continue")
+    for step in steps[:-1]:
+        c.write(step)
+        said(c.next(), "task-data")
+    c.write(steps[-1])
+    assert condition(c.next()) == "malformed-request"
+    said(scram2(c, Scram("weak3", "secret", "SHA-1"), "SCRAM-SHA-1"), "success")
+    c.drop()
+
+
+def test_a_task_may_be_aborted(upgrading):
+    c, _ = opened(upgrading, "weak4")
+    said(scram2(c, Scram("weak4", "secret", "SHA-1"), "SCRAM-SHA-1", upgrade("UPGR-SCRAM-SHA-256")), "continue")
+    c.write(f"<abort xmlns='{SASL2}'/>")
+    assert condition(c.next()) == "aborted"
+    c.write(f"<next xmlns='{SASL2}' task='UPGR-SCRAM-SHA-256'/>")
+    c.expect_stream_error("not-authorized")
+
+
+def test_another_authenticate_during_a_task_ends_the_stream(upgrading):
+    c, _ = opened(upgrading, "weak4")
+    said(scram2(c, Scram("weak4", "secret", "SHA-1"), "SCRAM-SHA-1", upgrade("UPGR-SCRAM-SHA-256")), "continue")
+    c.write(authenticate("PLAIN", plain("weak4", "secret")))
+    c.expect_stream_error("not-authorized")
+
+
+# ---- several instances
+
+@pytest.mark.parametrize("said_from", [True, False])
+def test_a_session_is_resumed_whoever_answers(upgrading, said_from):
+    """The exchange, the session and the two connections may all be at different instances."""
+    server = upgrading
+    for i in range(6):
+        name = f"many{i}"
+        server.ctl("register", f"{name}@{server.domain}", stdin="secret\n", check=False)
+        success = None
+        for inner in ("", "again"):
+            c, _ = opened(server, name if said_from else None)
+            resume = f"<resume xmlns='{SM}' previd='{enabled(success).get('id')}' h='0'/>" if inner else ""
+            c.write(authenticate("PLAIN", plain(name, "secret"),
+                                 agent() + resume + bind2(f"<enable xmlns='{SM}' resume='true'/>")))
+            e = said(c.next(), "success")
+            if inner:
+                assert e.find("sm:resumed", NS2) is not None, ET.tostring(e)
+            else:
+                success = e
+                c.features()
+            broken(c)
