@@ -80,6 +80,9 @@
     X(INT, archive_preferences_max, 200,    0,   10000, "JIDs",    "in the preferences of one archive (XEP-0441)") \
     X(INT, retraction_search,     1000,     0,  100000, "messages", "with one contact, the newest, among which a retraction (XEP-0424) looks for what it names; 0 = retractions leave archives alone") \
     X(INT, resume_seconds,         600,     0,   86400, "seconds", "a session without its socket waits to be resumed (XEP-0198); 0 = never") \
+    X(INT, push_registrations,      10,     1,    1000, "registrations", "of push services (XEP-0357), of one account") \
+    X(INT, push_options_bytes,    4096,   256,   65536, "bytes", "of what one of them wants with each notification") \
+    X(INT, push_retry_seconds,      30,     1,    3600, "seconds", "until a push service that failed is tried again; each failure doubles it, up to an hour") \
     X(INT, csi_stanzas,            300,     0,  100000, "stanzas", "unimportant ones held back for one inactive client (XEP-0352); 0 = none") \
     X(INT, csi_bytes,           262144,  4096, 1073741824, "bytes", "held back for one inactive client") \
     X(INT, resume_queue_bytes, 1048576, 65536, 1073741824, "bytes", "sent to one session and not acknowledged by its client") \
@@ -131,6 +134,8 @@
     X(STR,  resolver,        "",    0, 0, "ADDR:PORT", "DNS server that s2sd asks; empty = the system's") \
     X(BOOL, reports,         true,  0, 0, "",     "reports of abuse (XEP-0377) go to the admins of the reporter's domain") \
     X(STR,  log,             "info", 0, 0, "level", "error, warn, info, debug")                     \
+    X(BOOL, push_sender,     true,  0, 0, "",     "push services are told who sent the last message") \
+    X(BOOL, push_body,       false, 0, 0, "",     "push services are told what it says, unless it is encrypted") \
     X(BOOL, archive,         true,  0, 0, "",     "keep an archive of messages")                    \
     X(INT,  archive_days,    0, 0, 36500, "days", "messages stay in the archive; 0 = for ever")     \
     X(INT,  scram_iterations, 10000, 4096, 10000000, "rounds", "of PBKDF2 for new passwords")        \

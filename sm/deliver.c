@@ -9,6 +9,7 @@
 #include "carbons.h"
 #include "jid.h"
 #include "offline.h"
+#include "push.h"
 #include "stanza_error.h"
 
 static const uint8_t actions[DELIVER_KINDS][DELIVER_WHO][DELIVER_TARGETS] = {
@@ -196,8 +197,10 @@ int deliver(struct passage *p)
     case ACT_IMPOSSIBLE:
         return TAKEN;
     }
-    if (did == TAKEN)
+    if (did == TAKEN) {
         carbons_received(p, action, match);
+        push_consider(p, action, match);
+    }
     return did;
 }
 
@@ -216,5 +219,7 @@ bool deliver_spread(struct spread *spread, const struct stanza *s, struct slice 
     match = session_by_jid(spread->sm->sessions, jid);
     if (match)
         spread_session(spread, match);
+    if (match && s->name == STANZA_MESSAGE)
+        push_fanned(spread->out, match, s);
     return match != NULL;
 }

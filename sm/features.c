@@ -21,6 +21,7 @@
     X(archive)       /* XEP-0313, 0359 */   \
     X(carbons)       /* XEP-0280 */         \
     X(csi)           /* XEP-0352 */         \
+    X(push)          /* XEP-0357 */         \
     X(offline)       /* XEP-0160 */         \
     X(offline_retrieval) /* XEP-0013 */     \
     X(mam)           /* XEP-0313 */         \

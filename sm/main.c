@@ -22,6 +22,7 @@
 #include "presence_bus.h"
 #include "register.h"
 #include "retention.h"
+#include "push.h"
 #include "resume.h"
 #include "sasl.h"
 #include "session_live.h"
@@ -163,6 +164,7 @@ static void *start(struct daemon *d)
     if (live_was_void)
         archive_cold_start(sm, wall_us());
     sm->resumes = resumes_new(sm);
+    sm->push = push_new(sm);
     sm->sessions = sessions_new(d->live);
     sessions_live_start(sm);
     caps_start(sm);
@@ -276,6 +278,7 @@ static void stop(void *arg)
     retention_free(&sm->retention);
     caps_free(sm);
     sessions_live_stop(sm);
+    push_free(&sm->push);
     resumes_free(&sm->resumes);
     sessions_free(&sm->sessions);
     throttle_free(&sm->registrations);

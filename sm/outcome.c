@@ -107,6 +107,16 @@ uint64_t outcome_trace(const struct outcome *o)
     return o->trace;
 }
 
+struct sm *outcome_sm(const struct outcome *o)
+{
+    return o->sm;
+}
+
+struct slice outcome_owner(const struct outcome *o)
+{
+    return o->owner;
+}
+
 struct store_batch *outcome_accounts(struct outcome *o)
 {
     if (!o->accounts)

@@ -67,6 +67,8 @@ void outcome_owes(struct outcome *o, uint64_t session, uint32_t number);
 struct store_batch *outcome_accounts(struct outcome *o);
 struct store_batch *outcome_archive(struct outcome *o);
 uint64_t outcome_trace(const struct outcome *o);
+struct sm   *outcome_sm(const struct outcome *o);
+struct slice outcome_owner(const struct outcome *o);
 /* True: what is recorded here leaves later, behind something of its owner that waits for a commit. */
 bool outcome_held(const struct outcome *o);
 /* The nodes that were changed with this outcome (pep_change.c); NULL at first. */

@@ -9,6 +9,7 @@
 #include "logins.h"
 #include "manage.h"
 #include "outcome.h"
+#include "push.h"
 
 /* RESUMED waits that long for what is owed: a client sends again what its h does not tell. */
 enum { RESUMED_MS = 5000 };
@@ -32,6 +33,7 @@ bool resume_lost_socket(struct sm *sm, struct session *s)
     r->until_us = wall_us() + r->max * 1000000ull;
     timer_arm(sm->loop, &r->timer, r->max * 1000ull);
     session_changed(s);
+    push_sleeps(sm, s);
     log_info("session_hibernates", "jid", log_slice(session_jid(s)), "conn", log_hex(s->conn), "count",
              log_num(r->queue_count), NULL);
     return true;

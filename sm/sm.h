@@ -22,6 +22,7 @@ struct outbox;
 struct offline;
 struct retention;
 struct presence_bus;
+struct push;
 struct resumes;
 struct sasl;
 struct sessions;
@@ -54,6 +55,7 @@ struct sm {
     struct commands       *commands;      /* forms given out (commands.h) */
     struct errands        *errands;       /* verbs asked of other instances (errand.h) */
     struct presence_bus   *bus;           /* presence to other instances (presence_bus.h); NULL: by routerd */
+    struct push           *push;          /* push.h: notifications on their way */
     struct resumes        *resumes;       /* resume.h */
     struct caps           *caps;          /* caps.h */
     uint64_t               started_ms;    /* of the loop's clock */

@@ -15,6 +15,7 @@
 #include "ledger.h"
 #include "log.h"
 #include "notices.h"
+#include "push.h"
 #include "register.h"
 #include "resume.h"
 #include "spread.h"
@@ -301,6 +302,19 @@ static int verb_offline(void *self, int argc, char **argv, struct ctl_reply *r)
     return ZE_OK;
 }
 
+static int verb_push(void *self, int argc, char **argv, struct ctl_reply *r)
+{
+    struct sm *sm = self;
+    struct jid jid;
+    enum zerr  err = verb_existing(sm, argv[0], &jid);
+
+    (void)argc;
+    if (!err)
+        push_report(sm, jid_slice(&jid), r);
+    arena_reset(sm->arena);
+    return err;
+}
+
 const struct ctl_verb sm_verbs[] = {
     { "register", "JID PASSWORD", "make an account", "jid",
         "bad_jid not_found no_route conflict not_acceptable full store",
@@ -349,6 +363,8 @@ const struct ctl_verb sm_verbs[] = {
       "bad_jid not_found no_route full store", 2, 2, verb_group_add },
     { "group-remove", "GROUP@DOMAIN JID", "take an account out of a shared roster group", "",
       "bad_jid not_found no_route store", 2, 2, verb_group_remove },
+    { "push", "JID", "push services of an account, and what they were lately told of and why", "when what service why",
+      "bad_jid not_found no_route", 1, 1, verb_push },
     { "offline", "JID", "messages that wait for an account", "jid count bytes",
         "bad_jid not_found no_route store",
       1, 1, verb_offline },

@@ -43,6 +43,8 @@ storage = "internal"
 VirtualHost "{domain}"
 Component "rooms.{domain}" "muc"
     muc_room_locking = false
+Component "push.{domain}" "pubsub"
+    admins = {{ "pushadmin@{domain}" }}
 """
 
 

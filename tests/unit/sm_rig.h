@@ -33,6 +33,7 @@
 #include "offline.h"
 #include "outbox.h"
 #include "outcome.h"
+#include "push.h"
 #include "register.h"
 #include "resume.h"
 #include "session_live.h"
@@ -194,6 +195,10 @@ static void rig_limits(void)
     rig_settings.limits.offline_bytes_max = 1 << 20;
     rig_settings.limits.archive_page_max = 50;
     rig_settings.limits.csi_stanzas = 10;
+    rig_settings.limits.push_registrations = 3;
+    rig_settings.limits.push_options_bytes = 1000;
+    rig_settings.limits.push_retry_seconds = 1;
+    rig_settings.server.push_sender = true;
     rig_settings.limits.csi_bytes = 10000;
     rig_settings.limits.archive_preferences_max = 5;
     rig_settings.limits.resume_seconds = 600;
@@ -280,6 +285,7 @@ RIG void rig_open(void)
     rig_link = link_new(rig.loop, &nobody);
     rig.ways = ways_new(&outlet, rig_local);
     rig.resumes = resumes_new(&rig);
+    rig.push = push_new(&rig);
     rig.sessions = sessions_new(rig.live);
     sessions_live_start(&rig);
     caps_start(&rig);
@@ -305,6 +311,7 @@ RIG void rig_close(void)
     store_close(&rig.store.archive);
     store_close(&rig.store.accounts);
     sessions_live_stop(&rig);
+    push_free(&rig.push);
     resumes_free(&rig.resumes);
     caps_free(&rig);
     sessions_free(&rig.sessions);
