@@ -31,6 +31,7 @@ struct c2sd {
     struct list          newcomers;      /* struct login, oldest first (newcomers.h) */
     size_t               newcomer_count;
     struct timer         newcomers_timer;
+    struct table        *caps;           /* domain -> struct blob: what sm said of the server (negotiate.h) */
     bool                 draining;
     bool                 settled;        /* no change of members is under way, as of the last table */
     struct c2sd_counters counters;

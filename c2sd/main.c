@@ -10,9 +10,11 @@
 #include "encode.h"
 #include "listener.h"
 #include "log.h"
+#include "negotiate.h"
 #include "newcomers.h"
 #include "owner.h"
 #include "stanzas.h"
+#include "table.h"
 
 static void register_stats(struct c2sd *s)
 {
@@ -62,6 +64,7 @@ static void *start(struct daemon *d)
     s->transports = transports_new(d->loop);
     s->limits = limits_new();
     s->arena = arena_new();
+    s->caps = table_new();
     s->serial = random_u64() >> 24;         /* handles of an earlier life do not come again */
     list_init(&s->slowed);
     newcomers_init(s);
@@ -77,6 +80,7 @@ static void *start(struct daemon *d)
     transports_free(&s->transports);
     limits_free(&s->limits);
     arena_free(&s->arena);
+    negotiate_caps_free(s);
     tls_certs_free(&s->certs);
     free(s->slots);
     free(s);
@@ -138,6 +142,7 @@ static void stop(void *self)
     transports_free(&s->transports);
     limits_free(&s->limits);
     arena_free(&s->arena);
+    negotiate_caps_free(s);
     tls_certs_free(&s->certs);
     xml_pool_free();
     free(s->slots);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "bind.h"
+#include "blob.h"
 #include "log.h"
 #include "management.h"
 #include "ns.h"
@@ -13,6 +14,7 @@
 #include "sasl.h"
 #include "starttls.h"
 #include "stream_limits.h"
+#include "table.h"
 #include "xml_write.h"
 
 /* RFC 6121 2.6.1 and 3.4.1: sm does both; the stream only says so. */
@@ -26,6 +28,35 @@ static void feature_preapproval(struct conn *c, struct buf *out)
 {
     (void)c;
     buf_put_str(out, "<sub xmlns='" NS_PREAPPROVAL "'/>");
+}
+
+/* XEP-0115 6.3, XEP-0390 5.2. Nobody here knows what the server is able to do before an sm has said it: with the
+ * outcome of a login. */
+static void feature_caps(struct conn *c, struct buf *out)
+{
+    const struct blob *caps = table_get(c->c2sd->caps, slice_str(c->domain));
+
+    if (caps)
+        buf_put_slice(out, blob_slice(caps));
+}
+
+void negotiate_caps(struct c2sd *s, struct slice domain, struct slice caps)
+{
+    struct blob *before = table_get(s->caps, domain);
+
+    if (!caps.len || (before && slice_eq(blob_slice(before), caps)))
+        return;
+    before = table_put(s->caps, domain, blob_copy(caps));
+    blob_unref(&before);
+}
+
+void negotiate_caps_free(struct c2sd *s)
+{
+    for (struct table_iter i = { 0 }; table_next(s->caps, &i);) {
+        struct blob *caps = i.value;
+        blob_unref(&caps);
+    }
+    table_free(&s->caps);
 }
 
 /* RFC 3921 3, for clients that still ask; <optional/> tells the others that they need not. */
@@ -109,6 +140,8 @@ static const struct element_rule rules[] = {
       NULL, feature_preapproval },
     { 0,            FEATURES | S(CONN_ACTIVE), 0,          0, NS_LIMITS, "limits", false,
       NULL, feature_limits },
+    { 0, FEATURES | S(CONN_ACTIVE), HAVE_AUTH, 0, NS_CAPS, "c", false,
+      NULL, feature_caps },
 };
 
 static bool rule_fits(const struct element_rule *r, unsigned states, enum conn_state state, unsigned have)

@@ -36,6 +36,9 @@ const struct element_rule *element_rule(enum conn_state state, unsigned have, st
 void features_each(enum conn_state state, unsigned have,
                    void (*each)(void *arg, const struct element_rule *rule), void *arg);
 unsigned conn_have(const struct conn *c);
+/* The server's capabilities, as sm said: elements for the features of this domain's streams from now on. */
+void negotiate_caps(struct c2sd *s, struct slice domain, struct slice caps);
+void negotiate_caps_free(struct c2sd *s);
 
 /* <stream:features/> of this state. */
 void negotiate_features(struct conn *c);

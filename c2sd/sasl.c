@@ -3,6 +3,7 @@
  * (RFC 6120 6.4.5). */
 
 #include "log.h"
+#include "negotiate.h"
 #include "ns.h"
 #include "sasl_inner.h"
 
@@ -295,6 +296,7 @@ static void succeed(struct conn *c, const struct auth_done *done)
 {
     char ip[ADDRESS_MAX];
 
+    negotiate_caps(c->c2sd, slice_str(c->domain), done->caps);
     c->authenticated = true;
     c->jid = xstrndup(done->jid);
     sasl_done(c);

@@ -128,6 +128,7 @@ void auth_done_put(struct buf *out, const struct auth_done *a)
     buf_put_sized(out, a->condition);
     buf_put_sized(out, a->text);
     buf_put_sized(out, a->content);
+    buf_put_sized(out, a->caps);
 }
 
 enum zerr auth_done_take(struct slice body, struct auth_done *a)
@@ -142,6 +143,7 @@ enum zerr auth_done_take(struct slice body, struct auth_done *a)
     a->condition = take_limited(&c, NAME_SIZE_MAX);
     a->text = take_limited(&c, TEXT_SIZE_MAX);
     a->content = take_limited(&c, INLINES_MAX);
+    a->caps = take_limited(&c, TEXT_SIZE_MAX);
     if (a->ok && (!a->jid.len || !a->ticket.len))
         return ZE_PROTOCOL;
     return taken(&c);

@@ -69,6 +69,7 @@ struct auth_done {
     struct slice condition;
     struct slice text;
     struct slice content;          /* elements for <success/> (XEP-0388 2.6.1) */
+    struct slice caps;             /* of the server, as features of the stream (XEP-0115 6.3); may be empty */
 };
 
 enum { BIND_TAG_MAX = 255 };      /* bytes; the rest of the resource is sm's */

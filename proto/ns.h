@@ -67,6 +67,11 @@
 #define NS_REPORTING    "urn:xmpp:reporting:1"                      /* XEP-0377 */
 #define NS_EME          "urn:xmpp:eme:0"                            /* XEP-0380 */
 #define NS_CAPS_2       "urn:xmpp:caps"                             /* XEP-0390 */
+#define NS_BOOKMARKS    "storage:bookmarks"                         /* XEP-0048 */
+#define NS_BOOKMARKS_2  "urn:xmpp:bookmarks:1"                      /* XEP-0402 */
+#define NS_AVATAR_DATA  "urn:xmpp:avatar:data"                      /* XEP-0084 */
+#define NS_AVATAR       "urn:xmpp:avatar:metadata"                  /* XEP-0084 */
+#define NS_VCARD_UPDATE "vcard-temp:x:update"                       /* XEP-0153 */
 #define NS_HASHES       "urn:xmpp:hashes:2"                         /* XEP-0300 */
 #define NS_XML          "http://www.w3.org/XML/1998/namespace"      /* xml:lang */
 #define NS_BIND2        "urn:xmpp:bind:0"                           /* XEP-0386 */

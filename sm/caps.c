@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "disco.h"
 #include "encode.h"
 #include "jid.h"
 #include "log.h"
@@ -431,6 +432,7 @@ void caps_start(struct sm *sm)
     c->remembered = table_new();
     c->questions = table_new();
     c->ids = table_new();
+    c->own = table_new();
     c->bares = table_new();
     list_init(&c->recent);
     list_init(&c->contacts);
@@ -448,11 +450,13 @@ void caps_free(struct sm *sm)
     list_remove(&c->hook.link);
     caps_ask_free(c);
     caps_contacts_free(c);
+    caps_server_forget(sm);
     while (!list_empty(&c->recent))
         forget(c, LIST_OWNER(c->recent.next, struct remembered, order));
     table_free(&c->remembered);
     table_free(&c->questions);
     table_free(&c->ids);
+    table_free(&c->own);
     table_free(&c->bares);
     free(c);
     sm->caps = NULL;
@@ -485,7 +489,20 @@ static int caps_incoming(struct passage *p)
 
 static const char *const caps_disco[] = { NS_CAPS, NS_CAPS_2, NULL };
 
+static int server_info(struct iq *iq, struct slice node)
+{
+    (void)node;
+    disco_info_write(iq);
+    return ZE_OK;
+}
+
+static const struct disco_node caps_disco_nodes[] = {
+    { TO_SERVER, NULL, caps_server_node, server_info, NULL },
+    { 0 },
+};
+
 const struct sm_feature sm_caps = {
-    .name = "caps", .spec = "XEP-0115, XEP-0390", .disco_server = caps_disco, .stats = stats,
+    .name = "caps", .spec = "XEP-0115, XEP-0390", .disco_server = caps_disco, .disco_nodes = caps_disco_nodes,
+    .stats = stats,
     .outgoing = caps_outgoing, .incoming = caps_incoming,
 };

@@ -22,6 +22,11 @@ struct caps;
 void caps_start(struct sm *sm);
 void caps_free(struct sm *sm);
 
+/* The server's own, for the features of a stream: two <c/> elements (XEP-0115 6.3, XEP-0390 5.2). Borrowed until
+ * caps_server_forget, which a reload of the settings calls. */
+struct slice caps_server(struct sm *sm, struct slice domain);
+void         caps_server_forget(struct sm *sm);
+
 /* Does this session want notifications of that node? */
 bool caps_wants(struct sm *sm, const struct session *s, struct slice node);
 

@@ -39,6 +39,7 @@ struct caps {
     struct table    *questions;        /* key -> struct question (caps_ask.c) */
     struct table    *ids;              /* id of the IQ -> the same */
     unsigned         waiting;          /* JIDs in them */
+    struct table    *own;              /* domain -> struct own_caps (caps_server.c) */
     struct table    *bares;            /* bare JID -> struct bare (caps_contacts.c) */
     struct list      contacts;         /* oldest presence first */
     uint64_t         pairs;
@@ -77,6 +78,9 @@ unsigned caps_owner_slot(uint64_t owner);
 void     caps_contact_add(struct caps *c, struct slice full, const struct caps_said *said, uint64_t owner);
 /* These accounts (a stretch of k->owners) are another instance's. k may be gone afterwards. */
 void     caps_contact_drop(struct caps *c, struct contact *k, uint32_t first, uint32_t count);
+
+/* True: a node that stands for what the server itself says. */
+bool caps_server_node(struct iq *iq, struct slice node);
 
 /* Of a session's presence. */
 struct caps_said caps_session_said(struct sm *sm, const struct session *s);

@@ -107,6 +107,13 @@ static void forms_write(struct iq *iq)
             sm_features[i]->disco_forms(iq);
 }
 
+void disco_info_write(struct iq *iq)
+{
+    identities_write(iq);
+    features_write(iq->reply, iq->p->sm, iq->target == TO_SERVER);
+    forms_write(iq);
+}
+
 static bool may_look(struct iq *iq)
 {
     struct passage    *p = iq->p;
@@ -134,9 +141,7 @@ static int info(struct iq *iq)
     if (node.len)
         return ZE_NOT_FOUND;
     xml_open(iq->reply, "query", NS_DISCO_INFO);
-    identities_write(iq);
-    features_write(iq->reply, iq->p->sm, iq->target == TO_SERVER);
-    forms_write(iq);
+    disco_info_write(iq);
     xml_close(iq->reply);
     return ZE_OK;
 }

@@ -5,8 +5,10 @@
 
 #include <stdlib.h>
 
+#include "caps.h"
 #include "dispatch.h"
 #include "handles.h"
+#include "jid.h"
 #include "log.h"
 #include "login_inline.h"
 #include "logins_inner.h"
@@ -83,9 +85,12 @@ static void answer_frame(struct sm *sm, const struct login *login, enum frame_ki
 
 static void done_send(struct login *login, const struct auth_done *done)
 {
-    struct buf body = { 0 };
+    struct buf       body = { 0 };
+    struct auth_done said = *done;
 
-    auth_done_put(&body, done);
+    if (done->ok)
+        said.caps = caps_server(login->sm, jid_domain(done->jid));
+    auth_done_put(&body, &said);
     answer_frame(login->sm, login, FRAME_AUTH_DONE, buf_slice(&body));
     wipe(body.bytes, body.end);
     buf_free(&body);

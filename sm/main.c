@@ -134,6 +134,7 @@ static void apply_settings(struct self *self)
             log_info("registration_closed", "domain", settings->domain[i].name, "why",
                      "this version admits nobody by invitation or review", NULL);
     bind_domains(self);
+    caps_server_forget(&self->sm);
     presence_bus_settings(self->sm.bus);
 }
 

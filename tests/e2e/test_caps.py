@@ -108,3 +108,39 @@ def test_junk_is_not_asked(server):
     no_question(a)
     a.write("<iq type='result' id='guess'/><iq type='error' id='guess'/>")
     a.ping()
+
+
+def forms_and_all(query):
+    """S of XEP-0115 5.1 for an answer of the server (whose forms have one value a field or more)."""
+    data = "jabber:x:data"
+    s = "".join(f"{i.get('category')}/{i.get('type')}//{i.get('name') or ''}<"
+                for i in sorted(query.findall(f"{{{INFO}}}identity"), key=lambda i: (i.get("category"), i.get("type"))))
+    s += "".join(f"{v}<" for v in sorted(f.get("var") for f in query.findall(f"{{{INFO}}}feature")))
+    forms = []
+    for x in query.findall(f"{{{data}}}x"):
+        fields = {f.get("var"): sorted(v.text or "" for v in f.findall(f"{{{data}}}value"))
+                  for f in x.findall(f"{{{data}}}field")}
+        kind = fields.pop("FORM_TYPE")[0]
+        forms.append((kind, kind + "<" + "".join(v + "<" + "".join(t + "<" for t in fields[v]) for v in sorted(fields))))
+    return s + "".join(text for _, text in sorted(forms))
+
+
+def test_the_server_s_own_in_the_stream_features(server):
+    a = server.client("caps7", presence=False)
+    b = server.stream().starttls()
+    b.open().features()
+    b.auth_plain("caps7", "secret")
+    features = b.open().features()
+    c = features.find(f"{{{CAPS}}}c")
+    node = c.get("node") + "#" + c.get("ver")
+    query = a.iq("get", f"<query xmlns='{INFO}'/>", to=server.domain).find(f"{{{INFO}}}query")
+    expected = base64.b64encode(hashlib.sha1(forms_and_all(query).encode()).digest()).decode()
+    assert c.get("hash") == "sha-1" and c.get("ver") == expected
+    hashes = [h.get("algo") for h in features.findall("{urn:xmpp:caps}c/{urn:xmpp:hashes:2}hash")]
+    assert hashes == ["sha-256", "sha3-256"]
+    text = features.find("{urn:xmpp:caps}c/{urn:xmpp:hashes:2}hash").text
+    for name in (node, "urn:xmpp:caps#sha-256." + text):
+        again = a.iq("get", f"<query xmlns='{INFO}' node='{name}'/>", to=server.domain).find(f"{{{INFO}}}query")
+        assert again.get("node") == name
+        assert forms_and_all(again) == forms_and_all(query)
+    assert a.error_of(a.iq("get", f"<query xmlns='{INFO}' node='{node}x'/>", to=server.domain)) == "item-not-found"

@@ -41,8 +41,8 @@ static void each_step_announces_what_is_legal_then(void **state)
     announces(CONN_FEATURES, SECURE | HAVE_REGISTRATION, "auth sasl-channel-binding authenticate query limits ");
     announces(CONN_FEATURES, HAVE_CERTS | HAVE_SAFE, "starttls auth limits ");
     announces(CONN_FEATURES, HAVE_SAFE, "auth limits ");
-    announces(CONN_FEATURES, LOGGED_IN, "bind session resume active ver sub limits ");
-    announces(CONN_ACTIVE, LOGGED_IN, "resume active ver sub limits ");       /* behind <success/> of XEP-0388 */
+    announces(CONN_FEATURES, LOGGED_IN, "bind session resume active ver sub limits c ");
+    announces(CONN_ACTIVE, LOGGED_IN, "resume active ver sub limits c ");       /* behind <success/> of XEP-0388 */
 }
 
 static void what_is_announced_can_be_done(void **state)
