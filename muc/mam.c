@@ -311,7 +311,7 @@ static enum zerr metadata(struct request *r, const struct element *payload)
     return err;
 }
 
-static const char *const room_disco[] = { NS_MAM, NS_MAM_EXTENDED, NS_SID, NULL };
+static const char *const room_disco[] = { NS_MAM, NS_MAM_EXTENDED, NS_FULLTEXT, NS_SID, NULL };
 
 static const struct iq_row iqs[] = {
     { IQ_SET, NS_MAM, "query", TO_ROOM, AFF_OUTCAST, query },

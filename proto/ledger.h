@@ -165,13 +165,18 @@ struct ledger_query {
     struct ledger_id after, before;    /* exclusive: of the page */
     const struct ledger_id *ids;       /* only these, oldest first, each once; NULL: any */
     unsigned         ids_count;
+    /* What else must be so of a record, which is unpacked for it; NULL: nothing. It is worth several rows, so that
+     * fewer are looked at in one call, and nothing is counted. */
+    bool           (*accepts)(const void *arg, const struct ledger_record *r, struct arena *scratch);
+    const void      *accepts_arg;
     bool             backwards;        /* the last ones that match instead of the first ones */
     unsigned         max;              /* records of a page, at most LEDGER_PAGE_MOST */
     size_t           bytes_max;        /* of all of them unpacked; one record always fits */
 };
 
-/* SCAN: rows looked at in one call: a filter that hardly ever matches must not hold up the loop. */
-enum { LEDGER_PAGE_MOST = 1000, LEDGER_SCAN = 500, LEDGER_COUNT_MOST = 5000 };
+/* SCAN: rows looked at in one call (DEEP: when it `accepts`): a filter that hardly ever matches must not hold up the
+ * loop. */
+enum { LEDGER_PAGE_MOST = 1000, LEDGER_SCAN = 500, LEDGER_SCAN_DEEP = 100, LEDGER_COUNT_MOST = 5000 };
 
 struct ledger_page {
     struct ledger_record *records;     /* oldest first, in the arena, not unpacked */

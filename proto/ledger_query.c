@@ -114,13 +114,15 @@ static bool matches(struct reading *r, const struct ledger_record *row)
     struct slice         with = r->q->with;
     struct ledger_record rec = *row;
 
-    if (!with.len)
+    if (!with.len && !r->q->accepts)
         return true;
     arena_reset(r->scratch);
     if (ledger_unpack(&rec, r->scratch))
         return false;
-    return is_with(rec.direction == LEDGER_IN ? rec.stanza.from : rec.stanza.to, with) ||
-           (rec.actor.len && is_with(rec.actor, with));
+    if (with.len && !is_with(rec.direction == LEDGER_IN ? rec.stanza.from : rec.stanza.to, with) &&
+        !(rec.actor.len && is_with(rec.actor, with)))
+        return false;
+    return !r->q->accepts || r->q->accepts(r->q->accepts_arg, &rec, r->scratch);
 }
 
 static bool read_row(struct reading *r, struct ledger_id id, struct slice value, struct ledger_record *rec)
@@ -153,7 +155,7 @@ static int on_row(void *arg, struct slice key, struct slice value)
 
     if (!ledger_key_id(key, &id) || past_the_end(r, id))
         return 1;
-    if (r->scanned++ == LEDGER_SCAN) {
+    if (r->scanned++ == (r->q->accepts ? LEDGER_SCAN_DEEP : LEDGER_SCAN)) {
         r->page->unfinished = true;
         return 2;
     }
@@ -214,6 +216,8 @@ bool ledger_count(struct ledger *l, const struct ledger_query *q, uint64_t *coun
     struct reading r = reading_of(l, q);
     int            rc;
 
+    if (q->accepts)
+        return false;
     r.scratch = arena_new();
     rc = walk(&r, count_row);
     arena_free(&r.scratch);

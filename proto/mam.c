@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "datetime.h"
+#include "fulltext.h"
 #include "ns.h"
 
 enum { PAGE_BYTES = 1 << 20 };         /* of contents: a page of the largest messages is a short one */
@@ -47,6 +48,20 @@ static enum zerr known_ids(struct ledger *l, const struct mam_request *m, struct
     return ZE_OK;
 }
 
+static bool has_words(const void *arg, const struct ledger_record *r, struct arena *scratch)
+{
+    return fulltext_matches(arg, r->stanza.content, scratch);
+}
+
+enum zerr mam_query_text(const struct mam_request *m, struct arena *arena, struct ledger_query *q)
+{
+    if (!m->text.len)
+        return ZE_OK;
+    q->accepts = has_words;
+    q->accepts_arg = fulltext_new(arena, m->text);
+    return q->accepts_arg ? ZE_OK : ZE_FULL;
+}
+
 enum zerr mam_query(struct ledger *l, const struct mam_request *m, long page_max, struct arena *arena,
                     struct ledger_query *q)
 {
@@ -65,6 +80,8 @@ enum zerr mam_query(struct ledger *l, const struct mam_request *m, long page_max
         err = known_id(l, m->rsm.before, &q->before);
     if (!err)
         err = known_id(l, m->rsm.after, &q->after);
+    if (!err)
+        err = mam_query_text(m, arena, q);
     return err || !m->ids ? err : known_ids(l, m, arena, q);
 }
 

@@ -16,6 +16,7 @@ struct mam_request {
     struct slice       before_id, after_id;    /* empty: none (4.1.3) */
     struct slice      *ids;                    /* NULL: any */
     size_t             ids_count;
+    struct slice       text;                   /* words to be in it (XEP-0431); empty: any */
     bool               flip;                   /* results of the page in reverse order (4.3.4) */
     struct rsm_request rsm;
 };
@@ -27,10 +28,13 @@ enum zerr mam_parse(struct arena *arena, const struct element *query, enum archi
 /* The answer to an IQ get (4.1.5): `<query/>` with the form. */
 void mam_form_write(struct xml_writer *w, enum archive_place place);
 
-/* The query of the ledger; its ids are in the arena. page_max: limits.archive_page_max. ZE_NOT_FOUND: one of the
- * ids asked for names no archived record (4.1.3, 4.3.2). */
+/* The query of the ledger; its ids and words are in the arena. page_max: limits.archive_page_max. ZE_NOT_FOUND: one of the
+ * ids asked for names no archived record (4.1.3, 4.3.2). ZE_FULL: too many words. */
 enum zerr mam_query(struct ledger *l, const struct mam_request *m, long page_max, struct arena *arena,
                     struct ledger_query *q);
+
+/* Sets the part of the query that looks for words, with what it points to in the arena. ZE_FULL: too many words. */
+enum zerr mam_query_text(const struct mam_request *m, struct arena *arena, struct ledger_query *q);
 
 /* The record that is the i-th to be sent (4.3.4). */
 static inline struct ledger_record *mam_nth(const struct mam_request *m, const struct ledger_page *page, unsigned i)

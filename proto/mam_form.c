@@ -64,6 +64,19 @@ static enum zerr take_ids(struct arena *arena, const struct element *field, stru
     return ZE_OK;
 }
 
+/* White space alone is no word. */
+static enum zerr take_text(struct arena *arena, const struct element *field, struct slice value, struct mam_request *m)
+{
+    (void)arena;
+    (void)field;
+    for (size_t i = 0; i < value.len; i++)
+        if (!strchr(" \t\r\n", value.p[i])) {
+            m->text = value;
+            break;
+        }
+    return ZE_OK;
+}
+
 /* 4.1.4: archives of accounts hold none (archive_rules.c), asked for or not. */
 static enum zerr take_groupchat(struct arena *arena, const struct element *field, struct slice value,
                                 struct mam_request *m)
@@ -89,6 +102,8 @@ static const struct {
     { "before-id", "text-single", ACCOUNT | ROOM, take_before_id },
     { "after-id", "text-single", ACCOUNT | ROOM, take_after_id },
     { "ids", "list-multi", ACCOUNT | ROOM, take_ids },
+    { "{" NS_FULLTEXT "}fulltext", "text-single", ACCOUNT | ROOM, take_text },
+    { "withtext", "text-single", ACCOUNT | ROOM, take_text },          /* its name before XEP-0431 */
     { "include-groupchat", "boolean", ACCOUNT, take_groupchat },
 };
 

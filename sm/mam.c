@@ -50,6 +50,10 @@ static void send_page(struct passage *p, struct xml_writer *reply, struct ledger
 
 /* ---- a search that takes several turns ---- */
 
+/* Each takes its share of every loop turn. */
+enum { SEARCHES_MAX = 100 };
+static unsigned searches;
+
 struct search {
     struct deferred     step;
     struct iq_later    *later;
@@ -65,6 +69,7 @@ static void search_end(struct search *s, enum zerr err, struct slice content)
 {
     struct session *session = session_by_handle(s->sm->sessions, s->session);
 
+    searches--;
     if (session)
         session->searching = false;
     iq_answer(&s->later, err, content);
@@ -130,7 +135,7 @@ static int search_begin(struct iq *iq, const struct mam_request *m, const struct
     struct passage *p = iq->p;
     struct search  *s;
 
-    if (!p->session || p->session->searching)
+    if (!p->session || p->session->searching || searches >= SEARCHES_MAX)
         return ZE_FULL;
     s = xcalloc(1, sizeof(*s));
     *s = (struct search){
@@ -144,6 +149,9 @@ static int search_begin(struct iq *iq, const struct mam_request *m, const struct
     s->request.rsm.before = own_copy(s, m->rsm.before);
     s->request.rsm.after = own_copy(s, m->rsm.after);
     s->query.ids = own_ids(s, q);
+    s->request.text = own_copy(s, m->text);
+    mam_query_text(&s->request, s->arena, &s->query);
+    searches++;
     p->session->searching = true;
     loop_defer(p->sm->loop, &s->step);
     return LATER;
@@ -223,7 +231,7 @@ static bool mam_on(const struct sm *sm)
     return sm->settings->server.archive;
 }
 
-static const char *const mam_disco[] = { NS_MAM, NS_MAM_EXTENDED, NS_MAM_GROUPS, NULL };
+static const char *const mam_disco[] = { NS_MAM, NS_MAM_EXTENDED, NS_MAM_GROUPS, NS_FULLTEXT, NULL };
 
 static const struct iq_row mam_iqs[] = {
     { IQ_SET, NS_MAM, "query", TO_OWN_ACCOUNT | TO_OTHER_ACCOUNT, query },

@@ -159,3 +159,42 @@ def test_room_messages_are_in_no_account(server, room, people):  # noqa: F811
         assert "in the room" not in Page(b, **{"include-groupchat": value}).bodies()
     assert Page(b, **{"include-groupchat": "maybe"}).error == "bad-request"
     assert Page(b, to=room, **{"include-groupchat": "true"}).error == "feature-not-implemented"
+
+
+# ---- XEP-0431
+
+FULLTEXT = "{urn:xmpp:fulltext:0}fulltext"
+
+
+@both
+def test_words(archive):
+    b, to, _, _ = archive
+    assert "urn:xmpp:fulltext:0" in features(b, to or b.bare)
+    assert Page(b, to=to, **{FULLTEXT: "M3"}).bodies() == ["m3"]
+    assert Page(b, to=to, withtext="m 5").bodies() == ["m5"]
+    assert Page(b, to=to, **{FULLTEXT: "no such word"}).bodies() == []
+    p = Page(b, to=to, set=rsm(max=3, before=""), **{FULLTEXT: "m"})
+    assert p.bodies() == ["m5", "m6", "m7"] and not p.complete
+    p = Page(b, to=to, set=rsm(max=0), **{FULLTEXT: "m"})
+    assert not p.results and p.count is None                  # counting would be a search of everything
+    assert len(Page(b, to=to, **{FULLTEXT: "  "}).ids) >= 8   # no word: no search
+    assert Page(b, to=to, **{FULLTEXT: " ".join("abcdefghijklmnopq")}).error == "resource-constraint"
+
+
+def test_a_search_takes_several_turns(server):
+    a, b = server.client("needle-a"), server.client("needle-b")
+    a.message(b.bare, "the Needle &amp; more")
+    b.expect_body("the Needle & more")
+    talk(a, b, 250, prefix="hay")
+    p = Page(b, set=rsm(max=5, before=""), **{FULLTEXT: "needle"})
+    assert p.bodies() == ["the Needle & more"] and p.complete
+    assert Page(b, **{FULLTEXT: "needle", "with": a.bare}).bodies() == ["the Needle & more"]
+    assert Page(b, **{FULLTEXT: "pin"}).complete
+    i, j = b.new_id(), b.new_id()                             # a second one meanwhile is one too many
+    for ident in (i, j):
+        b.write(f"<iq type='set' id='{ident}'><query xmlns='{MAM}'><x xmlns='{DATA}' type='submit'>"
+                f"<field var='FORM_TYPE'><value>{MAM}</value></field><field var='{FULLTEXT}'><value>pin</value></field>"
+                f"</x></query></iq>")
+    answers = {e.get("id"): e for e in (b.expect("iq") for _ in range(2))}
+    assert answers[i].get("type") == "result"
+    assert answers[j].get("type") == "result" or b.error_of(answers[j]) == "resource-constraint"

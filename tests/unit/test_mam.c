@@ -193,7 +193,8 @@ static void the_form_has_our_fields(void **state)
         "<field var='start' type='text-single'/><field var='end' type='text-single'/>"
         "<field var='before-id' type='text-single'/><field var='after-id' type='text-single'/>"
         "<field var='ids' type='list-multi'><validate xmlns='http://jabber.org/protocol/xdata-validate' "
-        "datatype='xs:string'><open/></validate></field><field var='include-groupchat' type='boolean'/></x></query>");
+        "datatype='xs:string'><open/></validate></field><field var='{urn:xmpp:fulltext:0}fulltext' type='text-single'/>"
+        "<field var='withtext' type='text-single'/><field var='include-groupchat' type='boolean'/></x></query>");
 }
 
 int main(void)
