@@ -1,7 +1,7 @@
 #pragma once
 
 /* The sending end of one channel (DESIGN.md 3): frames to one instance, numbered from 1 and kept until
- * that instance has confirmed them. Pure: no socket, no clock; link_channels.c gives it events and writes
+ * that instance has confirmed them. Pure: no socket, no clock; link_out.c gives it events and writes
  * what it decides, and tests/model drives the same code through every order of events.
  *
  *     base        first number that is kept

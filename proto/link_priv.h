@@ -1,7 +1,8 @@
 #pragma once
 
 /* What the parts of a link share: link.c (the interface), link_connect.c (socket, HELLO), link_table.c (who
- * is there, who is lost), link_channels.c (frames out and in), link_live.c (rows in live memory). */
+ * is there, who is lost), link_out.c and link_in.c (frames), link_hold.c (those to slots on the move), link_live.c (rows in
+ * live memory). */
 
 #include "bounce.h"
 #include "channel.h"
@@ -92,12 +93,12 @@ void link_on_pause_or_resume(struct link *l, const struct frame *f);
 /* The wire broke: nobody counts as away while we are the ones cut off. */
 void link_all_cut(struct link *l);
 
-/* ---- link_channels.c ---- */
+/* ---- link_out.c ---- */
+/* To that instance, without a payload. */
+struct frame link_own_frame(const struct link *l, const struct link_peer *p, enum frame_kind kind);
 /* Writes what may leave now. */
 void link_pump(struct link *l, struct link_peer *p);
 void link_pump_all(struct link *l);
-/* A frame for this instance. */
-void link_on_routed(struct link *l, const struct frame *f, size_t len);
 void link_deliver(struct link *l, const struct frame *f);
 /* Into its channel, whose reference it becomes; k's bytes hold the number already. */
 void link_enter(struct link *l, struct link_peer *p, struct kept *k);
@@ -106,11 +107,17 @@ void link_enter_anew(struct link *l, struct kept *k, struct frame *f);
 void link_bounce_to_self(struct link *l, const struct kept *k, enum zerr why);
 /* What `verdict` names comes back as BOUNCE; of any (channel_is_any), what is to a JID goes another way. */
 void link_take_out(struct link *l, struct link_peer *p, channel_verdict *verdict, uint64_t life, enum zerr why);
-void link_turn_end(void *link);
+/* These left their channel, because they are confirmed. */
+void link_let_go(struct link *l, struct link_peer *p, struct kept *chain);
+void link_on_tick(void *link);
+
+/* ---- link_in.c ---- */
+/* A frame for this instance. */
+void link_on_routed(struct link *l, const struct frame *f, size_t len);
 /* Makes the turn true and says what is owed: before anything leaves. */
 void link_settle(struct link *l);
+void link_turn_end(void *link);
 void link_on_confirm_timer(uv_timer_t *timer);
-void link_on_tick(void *link);
 
 /* ---- link_hold.c: frames to slots that are on the move ---- */
 bool      link_must_hold(const struct link *l, const struct frame *f);

@@ -61,7 +61,7 @@ static void say(void)
     buf_free(&body);
 }
 
-/* What the link lets through (link_channels.c). */
+/* What the link lets through (link_in.c). */
 static void hear(unsigned act, struct slice body)
 {
     struct cursor  cur = { body, false };

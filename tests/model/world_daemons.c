@@ -93,7 +93,7 @@ static void store_in(struct world *w, struct in_end *e)
     }
 }
 
-/* ---- A: the sending daemon (link_channels.c, link_table.c) ---- */
+/* ---- A: the sending daemon (link_out.c, link_table.c) ---- */
 
 /* The channel is loaded. */
 static void pump(struct world *w)
