@@ -268,6 +268,44 @@ static void a_removed_account_leaves_no_nodes(void **state)
     assert_int_equal(left, 0);
 }
 
+/* One payload and one list for all who live behind the same daemon (spread.h). */
+static void an_event_is_one_frame_for_each_next_daemon(void **state)
+{
+    static const char *const subscribers[] = { "ben@a.org/x", "ben@a.org/y", "c@b.org", "d@b.org/1", "e@c.org/1" };
+    const char              *out;
+    struct pep_node          node;
+
+    (void)state;
+    rig_account("ben@a.org");
+    rig_bind("ben@a.org/x", 1);
+    rig_bind("ben@a.org/y", 2);
+    begin();
+    publish("a", "<p xmlns='x'/>", &many);
+    done();
+    node = node_now();
+    node.subscribers = COUNT_OF(subscribers);
+    begin();
+    pep_node_put(&rig, outcome_accounts(now.out), OWNER, &node);
+    for (size_t i = 0; i < COUNT_OF(subscribers); i++) {
+        struct pep_sub sub = { slice_str(subscribers[i]), PEP_SUBSCRIBED, PEP_AFF_NONE };
+        pep_sub_put(&rig, outcome_accounts(now.out), OWNER, NODE, &sub);
+    }
+    done();
+    begin();
+    publish("b", "<q xmlns='x'/>", &many);
+    outcome_settle(&now.out);
+    assert_string_equal(rig_log, "");                  /* nothing before the commit */
+    out = rig_took();
+    size_t frames = 0;
+    for (const char *at = out; (at = strchr(at, '\n')); at++)
+        frames++;
+    assert_int_equal(frames, 2);                       /* c2sd, s2sd */
+    assert_says(out, "c@b.org d@b.org/1 e@c.org/1");
+    assert_says(out, "type='headline'");
+    assert_silent_about(out, "replyto");
+    arena_reset(rig.arena);
+}
+
 /* Names longer than what the store keeps as it is (store_inner.h). */
 static void long_names_are_kept_apart(void **state)
 {
@@ -306,6 +344,7 @@ int main(void)
         CHANGE(one_item_is_read_by_its_id_and_the_newest_without),
         CHANGE(an_item_expires),
         CHANGE(a_removed_account_leaves_no_nodes),
+        CHANGE(an_event_is_one_frame_for_each_next_daemon),
         CHANGE(long_names_are_kept_apart),
     };
 
