@@ -4,9 +4,6 @@ heard by contacts, and what goes through the server is not the text."""
 import shutil
 import tempfile
 
-import pytest
-
-from harness import NS
 from test_real_clients import Terminal, needs
 
 OMEMO = "eu.siacs.conversations.axolotl"
@@ -15,7 +12,6 @@ PS = "http://jabber.org/protocol/pubsub"
 
 def profanity(server, name):
     home = tempfile.mkdtemp(prefix="zubr-home-")
-    server.register(name)
     t = Terminal("profanity", home=home)
     t.home = home
     t.wait("Profanity")
@@ -30,25 +26,27 @@ def profanity(server, name):
 @needs("profanity")
 @needs("tmux")
 def test_profanity_to_profanity(server):
+    a, b = server.client("prof1"), server.client("prof2")
+    a.befriend(b)
+    a.close()
+    b.close()
     terminals = []
     try:
         one = profanity(server, "prof1")
         terminals.append(one)
         two = profanity(server, "prof2")
         terminals.append(two)
-        for t, other in ((one, "prof2"), (two, "prof1")):
-            t.type(f"/sub request {other}@{server.domain}")
-        for t, other in ((one, "prof2"), (two, "prof1")):
-            t.wait(rf"{other}.*(subscription|Subscription|request)")
-            t.type(f"/sub allow {other}@{server.domain}")
         for t in (one, two):
             t.type("/omemo gen")
-            t.wait("OMEMO crypto.*generated|identity.*generated|OMEMO.*ready|Your OMEMO")
+            t.wait("Your Device ID is")
         # Both have published what others need.
         watch = server.client("prof1", resource="watch", register=False, presence=False)
-        for node in (f"{OMEMO}.devicelist",):
-            found = watch.iq("get", f"<pubsub xmlns='{PS}'><items node='{node}'/></pubsub>")
-            assert found.find(f".//{{{OMEMO}}}device") is not None
+        for owner in ("prof1", "prof2"):
+            to = f"{owner}@{server.domain}"
+            found = watch.iq("get", f"<pubsub xmlns='{PS}'><items node='{OMEMO}.devicelist'/></pubsub>", to=to)
+            device = found.find(f".//{{{OMEMO}}}device").get("id")
+            found = watch.iq("get", f"<pubsub xmlns='{PS}'><items node='{OMEMO}.bundles:{device}'/></pubsub>", to=to)
+            assert found.find(f".//{{{OMEMO}}}preKeyPublic") is not None
         one.type(f"/msg prof2@{server.domain}")
         one.type("/omemo start")
         one.wait("OMEMO")
@@ -58,6 +56,9 @@ def test_profanity_to_profanity(server):
         two.type("/omemo start")
         two.type("and a secret back")
         one.wait("and a secret back")
+        watch.iq("set", "<query xmlns='urn:xmpp:mam:2'/>")
+        assert f"<encrypted xmlns='{OMEMO}'".encode() in watch.raw.replace(b'"', b"'")
+        assert b"a secret" not in watch.raw
     finally:
         for t in terminals:
             t.end()
