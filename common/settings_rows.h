@@ -61,6 +61,10 @@
     X(INT, login_refuse_seconds,    30,     1,   86400, "seconds", "of the first refusal; each failure after it doubles it") \
     X(INT, login_refuse_max,      1800,     1,   86400, "seconds", "of a refusal at most; after as long without a failure all is forgotten") \
     X(INT, login_delay_max,          5,     0,      15, "seconds", "an answer is delayed at most") \
+    X(INT, clients_per_account,     50,     1,   10000, "clients", "remembered of one account (XEP-0494)") \
+    X(INT, client_days,            180,     0,   36500, "days",    "a client that is not connected and has no token is remembered") \
+    X(INT, token_days,              30,     1,    3650, "days",    "a token for logins without a password is good (XEP-0484)") \
+    X(INT, token_rotate_hours,      24,     0,   87600, "hours",   "after which a token is replaced by a new one at its next use; 0 = at each use") \
     X(INT, stanza_rate,            100,     0, 1000000, "a second", "stanzas of one client, burst ten times that; 0 = no limit") \
     X(INT, byte_rate,            65536,     0, 1000000000, "bytes a second", "read from one client, burst ten times that; 0 = no limit") \
     X(INT, output_max,         4194304, 65536, 1073741824, "bytes", "waiting for a client or server that does not read") \

@@ -84,6 +84,8 @@
 #define NS_PUSH         "urn:xmpp:push:0"                           /* XEP-0357 */
 #define NS_PUSH_SUMMARY "urn:xmpp:push:summary"                     /* XEP-0357 */
 #define NS_FULLTEXT     "urn:xmpp:fulltext:0"                       /* XEP-0431 */
+#define NS_CAM          "urn:xmpp:cam:0"                            /* XEP-0494 */
+#define NS_FAST         "urn:xmpp:fast:0"                           /* XEP-0484 */
 #define NS_SASL_CB      "urn:xmpp:sasl-cb:0"                        /* XEP-0440 */
 #define NS_SASL_UPGRADE "urn:xmpp:sasl:upgrade:0"                   /* XEP-0480 2 */
 #define NS_SCRAM_UPGRADE "urn:xmpp:scram-upgrade:0"                 /* XEP-0480 3 */

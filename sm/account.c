@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "clients.h"
 #include "credentials.h"
 #include "cursor.h"
 #include "groups.h"
@@ -159,6 +160,8 @@ static void keys_derived(void *arg, struct scram_keys *keys, size_t count)
         add_account(batch, change->jid);
     else
         expect_account(batch, change->jid, row);
+    if (!change->create)
+        clients_locked_out(view, batch, change->jid);
     store_view_end(&view);
     credentials_put(batch, change->jid, keys);
     if (change->create)

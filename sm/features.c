@@ -33,6 +33,8 @@
     X(commands)      /* XEP-0050 */         \
     X(admin)         /* XEP-0133 */         \
     X(notices)       /* XEP-0133 4.23 */    \
+    X(clients)       /* rows of XEP-0494, tokens of XEP-0484 */ \
+    X(cam)           /* XEP-0494 */         \
     X(ping)          /* XEP-0199 */         \
     X(version)       /* XEP-0092 */         \
     X(time)          /* XEP-0202 */         \

@@ -9,6 +9,7 @@
 
 #include "account.h"
 #include "bucket.h"
+#include "clients.h"
 #include "dispatch.h"
 #include "handles.h"
 #include "jid.h"
@@ -343,11 +344,36 @@ void on_register(void *self, const struct frame *f)
 
 /* ---- after login ---- */
 
+/* A password being changed. */
+struct change {
+    struct sm       *sm;
+    struct iq_later *later;
+    uint64_t         session, trace;      /* who asked */
+    char            *jid;
+};
+
+/* Who changed it goes on; every other session may be somebody who knew the old one. */
 static void on_changed(void *arg, enum zerr err)
 {
-    struct iq_later *later = arg;
+    struct change *c = arg;
 
-    iq_answer(&later, err, slice_of("", 0));
+    iq_answer(&c->later, err, slice_of("", 0));
+    if (!err)
+        clients_end_sessions(c->sm, slice_str(c->jid), c->session, c->trace);
+    free(c->jid);
+    free(c);
+}
+
+static struct change *change_of(struct iq *iq)
+{
+    struct change *c = xcalloc(1, sizeof(*c));
+
+    c->sm = iq->p->sm;
+    c->later = iq_defer(iq);
+    c->session = iq->p->session->handle;
+    c->trace = outcome_trace(iq->p->out);
+    c->jid = xstrndup(iq->p->owner);
+    return c;
 }
 
 static int change_password(struct iq *iq, struct slice username, struct slice password)
@@ -355,12 +381,13 @@ static int change_password(struct iq *iq, struct slice username, struct slice pa
     struct passage *p = iq->p;
     struct jid      j;
 
-    if (!password.len || jid_make(username, jid_domain(p->owner), slice_of(NULL, 0), &j))
+    p->stanza->content = slice_of("", 0);      /* 3.3: no error shows what was sent */
+    if (!username.len || !password.len || jid_make(username, jid_domain(p->owner), slice_of(NULL, 0), &j))
         return ZE_BAD_REQUEST;
     if (!slice_eq(jid_slice(&j), p->owner))
         return ZE_NOT_ALLOWED;                 /* 3.3: one's own only */
     account_set_password(&p->sm->store, p->sm->loop, p->owner, password,
-                         p->sm->settings->server.scram_iterations, on_changed, iq_defer(iq));
+                         p->sm->settings->server.scram_iterations, on_changed, change_of(iq));
     return LATER;
 }
 
@@ -402,7 +429,7 @@ static int register_iq(struct iq *iq)
         return ZE_OK;
     }
     if (element_child(iq->payload, NULL, "remove"))
-        return remove_own(iq);
+        return iq->payload->children->next ? ZE_BAD_REQUEST : remove_own(iq);      /* 3.2 */
     return change_password(iq, element_child_text(arena, iq->payload, "username"),
                            element_child_text(arena, iq->payload, "password"));
 }

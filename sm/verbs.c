@@ -87,33 +87,34 @@ struct waiting_verb *verb_wait(struct ctl_reply *r, const struct jid *jid, const
     return w;
 }
 
-/* account_create and account_set_password. */
-typedef void account_act(struct sm_store *s, struct loop *loop, struct slice jid, struct slice password,
-                         long iterations, account_done *done, void *arg);
-
-static int with_password(struct sm *sm, char **argv, struct ctl_reply *r, account_act *act, const char *event)
+static int verb_register(void *self, int argc, char **argv, struct ctl_reply *r)
 {
+    struct sm *sm = self;
     struct jid jid;
     enum zerr  err = verb_account(sm, argv[0], &jid);
 
+    (void)argc;
     if (err)
         return err;
-    act(&sm->store, sm->loop, jid_slice(&jid), slice_str(argv[1]), sm->settings->server.scram_iterations,
-        verb_done, verb_wait(r, &jid, event));
+    account_create(&sm->store, sm->loop, jid_slice(&jid), slice_str(argv[1]), sm->settings->server.scram_iterations,
+                   verb_done, verb_wait(r, &jid, "account_registered"));
     wipe(argv[1], strlen(argv[1]));
     return LATER;
 }
 
-static int verb_register(void *self, int argc, char **argv, struct ctl_reply *r)
-{
-    (void)argc;
-    return with_password(self, argv, r, account_create, "account_registered");
-}
-
 static int verb_passwd(void *self, int argc, char **argv, struct ctl_reply *r)
 {
+    struct sm *sm = self;
+    struct jid jid;
+    enum zerr  err = verb_account(sm, argv[0], &jid);
+
     (void)argc;
-    return with_password(self, argv, r, account_set_password, "password_changed");
+    if (err)
+        return err;
+    account_set_password(&sm->store, sm->loop, jid_slice(&jid), slice_str(argv[1]),
+                         sm->settings->server.scram_iterations, verb_password_done, verb_password(sm, r, &jid));
+    wipe(argv[1], strlen(argv[1]));
+    return LATER;
 }
 
 static int verb_unregister(void *self, int argc, char **argv, struct ctl_reply *r)
@@ -319,7 +320,7 @@ const struct ctl_verb sm_verbs[] = {
     { "register", "JID PASSWORD", "make an account", "jid",
         "bad_jid not_found no_route conflict not_acceptable full store",
       2, 2, verb_register },
-    { "passwd", "JID PASSWORD", "set an account's password", "jid",
+    { "passwd", "JID PASSWORD", "set an account's password; its sessions and tokens end", "jid",
       "bad_jid not_found no_route not_acceptable full store", 2, 2, verb_passwd },
     { "unregister", "JID", "remove an account and everything it has", "jid",
         "bad_jid not_found no_route store",
@@ -340,6 +341,11 @@ const struct ctl_verb sm_verbs[] = {
       "bad_jid not_found no_route", 0, 1, verb_sessions },
     { "kick", "JID [TEXT]", "end the sessions of a bare or full JID", "jid", "bad_jid not_found no_route",
       1, 2, verb_kick },
+    { "clients", "JID", "which clients have access to an account",
+      "client sessions first last password token certificate software device", "bad_jid not_found no_route store",
+      1, 1, verb_clients },
+    { "revoke", "JID CLIENT", "end a client's sessions and tokens; password: it knows the password still",
+      "client sessions password", "bad_jid not_found no_route store", 2, 2, verb_revoke },
     { "announce", "TEXT [DOMAIN]", "a message to everybody who is connected", "sessions", "", 1, 2, verb_announce },
     { "motd", "DOMAIN [TEXT]", "show or set the message of the day: each account is told once", "domain set text",
       "not_found no_route not_acceptable store", 1, 2, verb_motd },

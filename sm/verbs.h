@@ -18,6 +18,13 @@ struct waiting_verb;
 struct waiting_verb *verb_wait(struct ctl_reply *r, const struct jid *jid, const char *event);
 void                 verb_done(void *waiting, enum zerr err);
 
+/* verbs_clients.c: done of account_set_password, and its argument */
+struct password_verb;
+struct password_verb *verb_password(struct sm *sm, struct ctl_reply *r, const struct jid *jid);
+void                  verb_password_done(void *password_verb, enum zerr err);
+int verb_clients(void *sm, int argc, char **argv, struct ctl_reply *r);
+int verb_revoke(void *sm, int argc, char **argv, struct ctl_reply *r);
+
 /* verbs_accounts.c */
 int verb_disable(void *sm, int argc, char **argv, struct ctl_reply *r);
 int verb_enable(void *sm, int argc, char **argv, struct ctl_reply *r);
