@@ -6,6 +6,7 @@
 
 #include "bind.h"
 #include "encode.h"
+#include "fast.h"
 #include "log.h"
 #include "management.h"
 #include "ns.h"
@@ -98,6 +99,8 @@ static const struct inline_row rows[] = {
     { NS_SM, "resume",              false,  feature_sm,   NULL,      take_resume },
     { NS_BIND2, "bind",             false,  feature_bind, NULL,      take_bind },
     { NS_SASL_UPGRADE, "upgrade",   true,   NULL,         upgrades,  NULL },
+    { NS_FAST, "fast",              true,   fast_feature, NULL,      NULL },
+    { NS_FAST, "request-token",     true,   NULL,         NULL,      NULL },
 };
 
 void inline_features(struct conn *c, struct buf *out)

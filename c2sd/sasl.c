@@ -177,7 +177,7 @@ void sasl_begin(struct conn *c, const struct sasl_profile *profile, struct auth_
     c->login->profile = profile;
     if (!a->client.id.len)
         buf_reset(&c->login->client, 0);    /* said in an earlier attempt */
-    if (sasl_find(a->mechanism, &offer.stream))
+    if (sasl_find(a->mechanism, &offer.stream) || sasl_offers_token(&offer, profile, a->mechanism))
         start(c, &offer, a);
     else
         sasl_fail(c, profile, "invalid-mechanism", NULL, NULL);

@@ -29,6 +29,9 @@ void sasl_offer_free(struct sasl_offer *offer);
 /* <mechanism/> for each, in the namespace around. */
 void sasl_offer_mechanisms(const struct sasl_offer *offer, struct buf *out);
 
+/* XEP-0484: mechanisms for tokens, in XEP-0388 inside TLS only. */
+bool sasl_offers_token(const struct sasl_offer *offer, const struct sasl_profile *profile, struct slice mechanism);
+
 /* Frees what may hold a secret. */
 void sasl_wipe(struct buf *bytes);
 

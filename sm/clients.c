@@ -162,6 +162,20 @@ void clients_seen(struct sm *sm, struct store_view *view, struct store_batch *ba
     row_put(batch, key_of(sm, owner, login->id), &row);
 }
 
+void client_logged_in(struct login_success *l, const struct element *none)
+{
+    const struct auth_client *a = &l->start->client;
+    struct client_login       login = { a->id, a->software, a->device, l->token == TOKEN_NONE ? CLIENT_PASSWORD : 0 };
+    struct store_view        *view;
+
+    (void)none;
+    if (!l->owned || !a->id.len)
+        return;
+    view = store_view(l->sm->store.accounts);
+    clients_seen(l->sm, view, login_batch(l), l->jid, &login);
+    store_view_end(&view);
+}
+
 static void lock_out_row(void *arg, struct slice key, const struct row *row)
 {
     struct row locked = *row;

@@ -8,6 +8,7 @@
  *           microseconds, sized software, sized device. */
 
 #include "feature.h"
+#include "login_inline.h"
 
 /* By what it got in since the password was changed last. */
 enum client_proof { CLIENT_PASSWORD = 1, CLIENT_CERTIFICATE = 2, CLIENT_PROOFS = 3 };
@@ -21,6 +22,8 @@ struct client_login {
  * that was seen longest ago. */
 void clients_seen(struct sm *sm, struct store_view *view, struct store_batch *batch, struct slice owner,
                   const struct client_login *login);
+/* A row of login_inline.c. */
+void client_logged_in(struct login_success *l, const struct element *none);
 /* The password was changed: whoever knew the old one has no access any more, and no token is good. */
 void clients_locked_out(struct store_view *view, struct store_batch *batch, struct slice owner);
 

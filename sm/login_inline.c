@@ -2,11 +2,15 @@
 
 #include "login_inline.h"
 
+#include "clients.h"
+#include "fast.h"
 #include "ns.h"
 #include "sm.h"
 
 /* Ended by ns NULL. */
 static const struct login_inline_row rows[] = {
+    { NS_SASL2, "user-agent", client_logged_in },
+    { NS_FAST, "request-token", fast_succeeded },
     { 0 },
 };
 

@@ -6,12 +6,14 @@
 #include "element.h"
 #include "login.h"
 #include "outcome.h"
+#include "tokens.h"
 #include "xml_write.h"
 
 struct login_success {
     struct sm               *sm;
     const struct auth_start *start;    /* what the exchange began with */
     struct slice             jid;      /* bare */
+    enum token_verdict       token;    /* by which it got in (XEP-0484) */
     bool                     owned;    /* by this instance: only then may it store */
     struct outcome          *out;
     bool                     stored;   /* there is a batch: AUTH_DONE leaves after its commit, and says

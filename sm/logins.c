@@ -157,7 +157,8 @@ void login_finish(struct login *login, struct slice data)
     struct slice         jid = slice_str(login->jid);
     struct buf           content = { 0 };
     struct xml_writer    reply;
-    struct login_success l = { .sm = sm, .start = &login->start, .jid = jid, .reply = &reply };
+    struct login_success l = { .sm = sm, .start = &login->start, .jid = jid, .token = login->token,
+                               .reply = &reply };
     struct waiting      *w = xcalloc(1, sizeof(*w));
 
     l.owned = sm_owns(sm, jid);
@@ -193,6 +194,7 @@ static void succeed(struct login *login, const struct sasl_answer *a)
 {
     auth_start_put(&login->start_bytes, a->start);
     login->jid = xstrndup(a->jid);
+    login->token = a->token;
     if (auth_start_take(buf_slice(&login->start_bytes), &login->start))
         fatal("login_failed", "why", "a start that cannot be read back", NULL);
     login_go_on(login, a->bytes, a->by_password);

@@ -22,6 +22,7 @@ struct login {
     struct upgrade       *upgrade;       /* the task under way (XEP-0388 2.6.3), or NULL */
     struct timer          patience;      /* for tasks */
     char                 *address;       /* of the client */
+    enum token_verdict    token;         /* by which it got in (XEP-0484) */
     bool                  beginning;     /* sasl_begin has not returned */
     bool                  over;
 };

@@ -1,5 +1,5 @@
 /* SASL exchanges: the list of mechanisms, begin, step, end (sasl.h). What one mechanism does with a
- * message is in sasl_scram.c and sasl_plain.c. */
+ * message is in sasl_scram.c, sasl_plain.c and sasl_ht.c. */
 
 #include "sasl_inner.h"
 
@@ -12,11 +12,15 @@
 
 /* Strongest first. */
 static const struct sasl_mechanism mechanisms[] = {
-    { "SCRAM-SHA-256-PLUS", true, false, true, SCRAM_SHA_256, scram_take },
-    { "SCRAM-SHA-1-PLUS", true, false, true, SCRAM_SHA_1, scram_take },
-    { "SCRAM-SHA-256", false, false, true, SCRAM_SHA_256, scram_take },
-    { "SCRAM-SHA-1", false, false, true, SCRAM_SHA_1, scram_take },
-    { "PLAIN", false, true, true, SCRAM_SHA_256, plain_take },
+    { "SCRAM-SHA-256-PLUS", .plus = true, .guessable = true, .hash = SCRAM_SHA_256, .take = scram_take },
+    { "SCRAM-SHA-1-PLUS", .plus = true, .guessable = true, .hash = SCRAM_SHA_1, .take = scram_take },
+    { "SCRAM-SHA-256", .guessable = true, .hash = SCRAM_SHA_256, .take = scram_take },
+    { "SCRAM-SHA-1", .guessable = true, .hash = SCRAM_SHA_1, .take = scram_take },
+    { "PLAIN", .clear = true, .guessable = true, .hash = SCRAM_SHA_256, .take = plain_take },
+    { "HT-SHA-256-EXPR", .binary = true, .hash = SCRAM_SHA_256, .take = ht_take },
+    { "HT-SHA-256-UNIQ", .binary = true, .hash = SCRAM_SHA_256, .take = ht_take },
+    { "HT-SHA-256-ENDP", .binary = true, .hash = SCRAM_SHA_256, .take = ht_take },
+    { "HT-SHA-256-NONE", .binary = true, .hash = SCRAM_SHA_256, .take = ht_take },
 };
 
 const char *const sasl_mechanisms[] = {
@@ -180,7 +184,8 @@ void exchange_succeed(struct sasl_exchange *x, struct slice data)
     struct account_info info;
     bool                there = x->known && account_get(view, jid_slice(&x->jid), &info);
     struct sasl_answer  answer = { .outcome = SASL_OK, .bytes = data, .jid = jid_slice(&x->jid),
-                                   .start = &x->start, .by_password = x->mechanism->guessable };
+                                   .start = &x->start, .by_password = x->mechanism->guessable,
+                                   .token = x->token };
 
     store_view_end(&view);
     if (!there)
@@ -255,7 +260,7 @@ bool authzid_ok(const struct sasl_exchange *x, struct slice authzid)
 
 static void take(struct sasl_exchange *x, struct slice bytes)
 {
-    if (bytes.len > SASL_BYTES_MAX || (bytes.len && u8_check(bytes.p, bytes.len)))
+    if (bytes.len > SASL_BYTES_MAX || (!x->mechanism->binary && bytes.len && u8_check(bytes.p, bytes.len)))
         exchange_fail(x, "malformed-request");
     else
         x->mechanism->take(x, bytes);
@@ -288,6 +293,8 @@ static const char *refusal(const struct sasl *sasl, const struct auth_start *sta
                            const struct sasl_mechanism *mechanism)
 {
     if (!mechanism || (mechanism->plus && !start->bindings))
+        return "invalid-mechanism";
+    if (mechanism->take == ht_take && (!start->sasl2 || !start->secure))
         return "invalid-mechanism";
     if (mechanism->clear && !start->secure && !sasl->allow_clear)
         return "encryption-required";

@@ -6,6 +6,7 @@
 #include "account.h"
 #include "login.h"
 #include "login_throttle.h"
+#include "tokens.h"
 
 struct sasl;             /* all exchanges of this sm */
 struct sasl_exchange;
@@ -29,6 +30,7 @@ struct sasl_answer {
     const char       *text;           /* for people, on SASL_FAILED; or NULL */
     const struct auth_start *start;   /* what the exchange began with, on SASL_OK */
     bool              by_password;    /* on SASL_OK: the password was proven, not something in its place */
+    enum token_verdict token;         /* which token it was, on SASL_OK by one */
 };
 
 /* May run before the call returns. After OK or FAILED the exchange is gone. Slices borrow until it returns. */

@@ -23,6 +23,7 @@ struct sasl_mechanism {
     const char     *name;
     bool            plus, clear;         /* binds to the channel; carries the password itself */
     bool            guessable;           /* what is proven is a password: failures are counted */
+    bool            binary;              /* messages are no UTF-8 */
     enum scram_hash hash;
     /* Takes one message of the client. Answers by exchange_continue or exchange_end, or later. */
     void          (*take)(struct sasl_exchange *x, struct slice bytes);
@@ -47,6 +48,7 @@ struct sasl_exchange {
     bool                         known;        /* keys are an account's, not plausible ones */
     struct scram_keys            keys;
     struct derivation           *derivation;   /* PLAIN only */
+    enum token_verdict           token;        /* HT only */
 };
 
 void exchange_continue(struct sasl_exchange *x, struct slice challenge);
@@ -64,3 +66,4 @@ bool authzid_ok(const struct sasl_exchange *x, struct slice authzid);
 
 void scram_take(struct sasl_exchange *x, struct slice bytes);      /* sasl_scram.c */
 void plain_take(struct sasl_exchange *x, struct slice bytes);      /* sasl_plain.c */
+void ht_take(struct sasl_exchange *x, struct slice bytes);         /* sasl_ht.c */
