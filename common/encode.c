@@ -134,6 +134,11 @@ size_t digest_named(struct slice name, struct slice in, uint8_t out[DIGEST_MAX])
     return 0;
 }
 
+void hmac_sha1(struct slice key, struct slice in, uint8_t out[20])
+{
+    must(gnutls_hmac_fast(GNUTLS_MAC_SHA1, datum(key).data, key.len, datum(in).data, in.len, out), "hmac");
+}
+
 void hmac_sha256(struct slice key, struct slice in, uint8_t out[32])
 {
     must(gnutls_hmac_fast(GNUTLS_MAC_SHA256, datum(key).data, key.len, datum(in).data, in.len, out), "hmac");

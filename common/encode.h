@@ -22,6 +22,7 @@ void sha256(struct slice in, uint8_t out[32]);
  * `out`; 0: not one of these. */
 enum { DIGEST_MAX = 64 };
 size_t digest_named(struct slice name, struct slice in, uint8_t out[DIGEST_MAX]);
+void hmac_sha1(struct slice key, struct slice in, uint8_t out[20]);
 void   hmac_sha256(struct slice key, struct slice in, uint8_t out[32]);
 /* Constant time. */
 bool same_secret(struct slice a, struct slice b);

@@ -26,6 +26,9 @@ static const struct setting rooms_rows[] = { ROOMS_SETTINGS(ROW) };
 #define BASE struct settings_component
 static const struct setting component_rows[] = { COMPONENT_SETTINGS(ROW) };
 #undef BASE
+#define BASE struct settings_service
+static const struct setting service_rows[] = { SERVICE_SETTINGS(ROW) };
+#undef BASE
 #define BASE struct settings_instance
 static const struct setting instance_rows[] = { INSTANCE_SETTINGS(ROW) };
 #undef BASE
@@ -60,6 +63,7 @@ const struct settings_section settings_sections[SETTINGS_SECTIONS] = {
     TITLED(domain, "example.org"),
     TITLED(rooms, "muc.example.org"),
     TITLED(component, "icq.example.org"),
+    TITLED(service, "turn.example.org"),
     PLAIN(dir),
     PLAIN(listen),
     PLAIN(instances),

@@ -24,6 +24,7 @@ struct str_list {
 struct settings_domain   { const char *name; DOMAIN_SETTINGS(SETTING_MEMBER) };
 struct settings_rooms    { const char *name; ROOMS_SETTINGS(SETTING_MEMBER) };
 struct settings_component { const char *name; COMPONENT_SETTINGS(SETTING_MEMBER) };
+struct settings_service  { const char *name; SERVICE_SETTINGS(SETTING_MEMBER) };
 struct settings_instance { const char *name; INSTANCE_SETTINGS(SETTING_MEMBER) };
 
 struct settings {
@@ -33,6 +34,8 @@ struct settings {
     size_t                     rooms_count;
     struct settings_component *component;
     size_t                     component_count;
+    struct settings_service   *service;       /* outside of XMPP (XEP-0215) */
+    size_t                     service_count;
     struct settings_instance  *instance;      /* sections `instance "NAME"` as written */
     size_t                     instance_count;
     struct { DIR_SETTINGS(SETTING_MEMBER) } dir;

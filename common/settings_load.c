@@ -304,6 +304,8 @@ static void anchor_all(struct settings_held *held, const char *file)
     anchor(held->arena, file, &held->s.dir.certs);
     for (size_t i = 0; i < held->s.component_count; i++)
         anchor(held->arena, file, &held->s.component[i].secret_file);
+    for (size_t i = 0; i < held->s.service_count; i++)
+        anchor(held->arena, file, &held->s.service[i].secret_file);
 }
 
 struct settings *settings_load(const char *path, const char *const *overrides)

@@ -23,7 +23,7 @@ struct settings_section {
     size_t                items, items_count, item_size;     /* titled: offsets in struct settings */
 };
 
-enum { SETTINGS_SECTIONS = 9 };
+enum { SETTINGS_SECTIONS = 10 };
 extern const struct settings_section settings_sections[SETTINGS_SECTIONS];
 
 /* The struct handed out, and what it borrows from. */

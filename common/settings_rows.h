@@ -7,7 +7,15 @@
     X(LIST, admins,       "",       0, 0, "JIDs",  "who may administer this domain from a client")   \
     X(STR,  registration, "closed", 0, 0, "mode",  "in-band registration: closed, invite, review, open") \
     X(STR,  archive_default, "always", 0, 0, "whose messages", "archived for an account that has not said (XEP-0441): always, never, roster") \
-    X(INT,  archive_days, -1,      -1, 36500, "days", "messages stay in archives of this domain; 0 = for ever; -1 = as server.archive_days")
+    X(INT,  archive_days, -1,      -1, 36500, "days", "messages stay in archives of this domain; 0 = for ever; -1 = as server.archive_days") \
+    X(LIST, abuse_addresses,    "", 0, 0, "URIs", "of the operator, told in disco (XEP-0157): for abusive traffic") \
+    X(LIST, admin_addresses,    "", 0, 0, "URIs", "for the administrators")                        \
+    X(LIST, feedback_addresses, "", 0, 0, "URIs", "for feedback")                                  \
+    X(LIST, sales_addresses,    "", 0, 0, "URIs", "for sales")                                     \
+    X(LIST, security_addresses, "", 0, 0, "URIs", "for security")                                  \
+    X(LIST, status_addresses,   "", 0, 0, "URIs", "of the state of the service")                   \
+    X(LIST, support_addresses,  "", 0, 0, "URIs", "for support")                                   \
+    X(LIST, outage_addresses,   "", 0, 0, "URIs", "of the file that tells of outages (XEP-0455)")
 
 #define ROOMS_SETTINGS(X)                                                                          \
     X(LIST, admins,        "",      0, 0,       "JIDs",     "owners of every room")                \
@@ -19,6 +27,15 @@
 
 #define COMPONENT_SETTINGS(X)                                                                      \
     X(STR, secret_file, "", 0, 0, "path", "file with the shared secret of XEP-0114")
+
+#define SERVICE_SETTINGS(X)                                                                        \
+    X(STR, host,        "",     0, 0,     "name or IP address", "of the service; empty = the section's name")  \
+    X(STR, type,        "turn", 0, 0,     "type", "stun, stuns, turn, turns, or another one")        \
+    X(INT, port,        3478,   1, 65535, "port", "")                                              \
+    X(STR, transport,   "udp",  0, 0,     "transport", "udp or tcp")                                 \
+    X(STR, label,       "",     0, 0,     "text", "its name for people")                             \
+    X(STR, secret_file, "",     0, 0,     "path", "file with the secret shared with coturn (static-auth-secret); empty = no credentials") \
+    X(INT, credentials_seconds, 86400, 60, 2592000, "seconds", "that credentials are good for")
 
 #define DIR_SETTINGS(X)                                                                            \
     X(STR, run,   "/run/zubr",           0, 0, "path", "sockets")                                  \
@@ -108,6 +125,8 @@
     X(INT, registrations_per_hour,  10,     0, 1000000, "accounts", "from one address in-band; 0 = no limit") \
     X(INT, s2s_byte_rate,       524288,     0, 1000000000, "bytes a second", "read from one stream of another server, burst ten times that; 0 = no limit") \
     X(INT, component_byte_rate, 4194304,    0, 1000000000, "bytes a second", "read from one external component, burst ten times that; 0 = no limit") \
+    X(INT, search_bytes,       4194304,  1000, 1073741824, "bytes", "of vCards that one search looks at (XEP-0055)") \
+    X(INT, search_results,          50,     1,    1000, "accounts", "that one search gives") \
     X(INT, notice_max,            8192,     1,   65536, "bytes",   "of a message of the day or a welcome") \
     X(INT, commands_max,          1000,     1, 1000000, "forms",   "of ad-hoc commands given out by one instance and not submitted") \
     X(INT, commands_per_session,    10,     1,    1000, "forms",   "of ad-hoc commands given to one client and not submitted") \
@@ -140,6 +159,7 @@
     X(STR,  log,             "info", 0, 0, "level", "error, warn, info, debug")                     \
     X(BOOL, push_sender,     true,  0, 0, "",     "push services are told who sent the last message") \
     X(BOOL, push_body,       false, 0, 0, "",     "push services are told what it says, unless it is encrypted") \
+    X(BOOL, search,          false, 0, 0, "",     "accounts may be found by their vCards (XEP-0055)") \
     X(BOOL, archive,         true,  0, 0, "",     "keep an archive of messages")                    \
     X(INT,  archive_days,    0, 0, 36500, "days", "messages stay in the archive; 0 = for ever")     \
     X(INT,  scram_iterations, 10000, 4096, 10000000, "rounds", "of PBKDF2 for new passwords")        \

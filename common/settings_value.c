@@ -92,6 +92,24 @@ static bool is_account(const char *text)
     return at && at != text && !strpbrk(text, " \"&'/:<>") && !domain_fault(at + 1);
 }
 
+/* RFC 3986 3, as much as keeps an address from being taken for one. */
+static bool is_uri(const char *text)
+{
+    size_t scheme = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789+.-");
+
+    return scheme > 0 && text[scheme] == ':' && text[scheme + 1] && !strpbrk(text, " \"<>\\^`{|}");
+}
+
+static bool is_service_type(const char *text)
+{
+    return text[0] && !text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-")];
+}
+
+static bool is_host(const char *text)
+{
+    return !text[0] || is_address(text) || !domain_fault(text);
+}
+
 static bool is_filled(const char *text)
 {
     return text[0] != '\0';
@@ -115,6 +133,17 @@ static const struct {
     { "run",          { NULL }, is_filled,   "a directory" },
     { "data",         { NULL }, is_filled,   "a directory" },
     { "certs",        { NULL }, is_filled,   "a directory" },
+    { "abuse_addresses", { NULL }, is_uri, "a URI: mailto:, xmpp:, https: ..." },
+    { "admin_addresses", { NULL }, is_uri, "a URI: mailto:, xmpp:, https: ..." },
+    { "feedback_addresses", { NULL }, is_uri, "a URI: mailto:, xmpp:, https: ..." },
+    { "sales_addresses", { NULL }, is_uri, "a URI: mailto:, xmpp:, https: ..." },
+    { "security_addresses", { NULL }, is_uri, "a URI: mailto:, xmpp:, https: ..." },
+    { "status_addresses", { NULL }, is_uri, "a URI: mailto:, xmpp:, https: ..." },
+    { "support_addresses", { NULL }, is_uri, "a URI: mailto:, xmpp:, https: ..." },
+    { "outage_addresses", { NULL }, is_uri, "a URI: mailto:, xmpp:, https: ..." },
+    { "host",         { NULL }, is_host, "a name or an IP address" },
+    { "type",         { NULL }, is_service_type, "the type of a service, as stun or turn" },
+    { "transport",    { "udp", "tcp" }, NULL, "udp or tcp" },
     { "admin_group",  { NULL }, is_filled,   "the name of a group" },
 };
 

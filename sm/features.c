@@ -35,6 +35,9 @@
     X(notices)       /* XEP-0133 4.23 */    \
     X(clients)       /* rows of XEP-0494, tokens of XEP-0484 */ \
     X(cam)           /* XEP-0494 */         \
+    X(contacts)      /* XEP-0157, 0455 */   \
+    X(external_services) /* XEP-0215 */     \
+    X(search)        /* XEP-0055 */         \
     X(ping)          /* XEP-0199 */         \
     X(version)       /* XEP-0092 */         \
     X(time)          /* XEP-0202 */         \

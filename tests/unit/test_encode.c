@@ -95,6 +95,8 @@ static void hashes_by_their_vectors(void **state)
     hex_is(slice_of(out, 32), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     hmac_sha256(SLICE("Jefe"), SLICE("what do ya want for nothing?"), out);     /* RFC 4231 4.3 */
     hex_is(slice_of(out, 32), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    hmac_sha1(SLICE("Jefe"), SLICE("what do ya want for nothing?"), out);       /* RFC 2202 3 */
+    hex_is(slice_of(out, 20), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
 }
 
 static void secrets_are_the_same_or_not(void **state)
