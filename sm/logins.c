@@ -85,12 +85,9 @@ static void answer_frame(struct sm *sm, const struct login *login, enum frame_ki
 
 static void done_send(struct login *login, const struct auth_done *done)
 {
-    struct buf       body = { 0 };
-    struct auth_done said = *done;
+    struct buf body = { 0 };
 
-    if (done->ok)
-        said.caps = caps_server(login->sm, jid_domain(done->jid));
-    auth_done_put(&body, &said);
+    auth_done_put(&body, done);
     answer_frame(login->sm, login, FRAME_AUTH_DONE, buf_slice(&body));
     wipe(body.bytes, body.end);
     buf_free(&body);
@@ -141,7 +138,8 @@ static void put_done(struct login *login, struct slice data, struct slice conten
     struct buf          ticket = { 0 };
     struct ticket_claim claim = { slice_str(login->jid), login->c2sd.instance, login->c2sd.incarnation, login->conn };
     struct auth_done    done = { .ok = true, .jid = claim.jid, .has_data = data.len > 0, .data = data,
-                                 .content = content };
+                                 .content = content,
+                                 .caps = caps_server(login->sm, jid_domain(claim.jid)) };
 
     ticket_make(&login->sm->store, &claim, wall_us(), &ticket);
     done.ticket = buf_slice(&ticket);
