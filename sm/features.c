@@ -16,6 +16,7 @@
     X(pep)           /* XEP-0163, 0060: sees subscriptions that are granted, and takes answers to its forms */ \
     X(subscription)  /* RFC 6121 3 */       \
     X(last)          /* XEP-0012 */         \
+    X(avatars)       /* XEP-0398: completes presence before it is kept and shown */ \
     X(presence)      /* RFC 6121 4 */       \
     X(caps)          /* XEP-0115, 0390: takes the answers to its questions */ \
     X(archive)       /* XEP-0313, 0359 */   \
@@ -42,6 +43,7 @@
     X(version)       /* XEP-0092 */         \
     X(time)          /* XEP-0202 */         \
     X(vcard)         /* XEP-0054 */         \
+    X(bookmarks)     /* XEP-0402, 0411 */   \
     X(private)       /* XEP-0049 */
 
 #define X(name) extern const struct sm_feature sm_##name;

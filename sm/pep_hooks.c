@@ -3,7 +3,14 @@
 
 #include "pep_hooks.h"
 
+#include "avatars.h"
+#include "bookmarks.h"
+#include "ns.h"
+
 static const struct pep_hook rows[] = {
+    { NS_BOOKMARKS_2, bookmarks_published, bookmarks_retracted, bookmarks_emptied },
+    { NS_BOOKMARKS, bookmarks_storage_published, NULL, NULL },
+    { NS_AVATAR, avatar_published, avatar_retracted, avatar_emptied },
     { 0 },
 };
 

@@ -2,19 +2,48 @@
  *
  * T_PRIVATE  slot, owner NUL namespace NUL name -> u8 format 1, the element as XML */
 
-#include "feature.h"
+#include "private.h"
+
+#include "bookmarks.h"
 #include "ns.h"
 
 enum { FORMAT = 1 };
 
+static struct slice key_named(const struct sm *sm, struct slice owner, struct slice ns, struct slice name)
+{
+    char *rest = arena_alloc(sm->arena, ns.len + 1 + name.len);
+
+    memcpy(rest, ns.p, ns.len);
+    rest[ns.len] = 0;
+    memcpy(rest + ns.len + 1, name.p, name.len);
+    return sm_key(sm, owner, slice_of(rest, ns.len + 1 + name.len));
+}
+
 static struct slice key_of(struct passage *p, const struct element *e)
 {
-    char *rest = arena_alloc(p->sm->arena, e->ns.len + 1 + e->name.len);
+    return key_named(p->sm, p->owner, e->ns, e->name);
+}
 
-    memcpy(rest, e->ns.p, e->ns.len);
-    rest[e->ns.len] = 0;
-    memcpy(rest + e->ns.len + 1, e->name.p, e->name.len);
-    return sm_key(p->sm, p->owner, slice_of(rest, e->ns.len + 1 + e->name.len));
+struct slice private_get(const struct sm *sm, struct store_view *view, struct slice owner, const char *ns,
+                         const char *name)
+{
+    struct slice row = store_get(view, T_PRIVATE, key_named(sm, owner, slice_str(ns), slice_str(name)));
+
+    return row.len > 1 && row.p[0] == FORMAT ? slice_cut(row, 1, row.len) : slice_of(NULL, 0);
+}
+
+enum zerr private_put(struct passage *p, const char *ns, const char *name, struct slice xml)
+{
+    struct buf row = { 0 };
+
+    if (xml.len + 1 > (size_t)p->sm->settings->limits.private_max)
+        return ZE_NOT_ACCEPTABLE;
+    buf_put_u8(&row, FORMAT);
+    buf_put_slice(&row, xml);
+    store_put(outcome_accounts(p->out), T_PRIVATE, key_named(p->sm, p->owner, slice_str(ns), slice_str(name)),
+              buf_slice(&row));
+    buf_free(&row);
+    return ZE_OK;
 }
 
 /* 2.1: the element must be in a namespace of its own. */
@@ -73,7 +102,7 @@ static enum zerr put(struct passage *p, const struct element *e)
     enum zerr         err = ZE_OK;
 
     buf_put_u8(&row, FORMAT);
-    xml_begin(&w, &row, NS_PRIVATE);
+    xml_begin(&w, &row, NS_CLIENT);
     xml_element(&w, e);
     if (buf_len(&row) > (size_t)p->sm->settings->limits.private_max)
         err = ZE_NOT_ACCEPTABLE;
@@ -106,8 +135,11 @@ static int set(struct iq *iq)
 {
     enum zerr err = check_all(iq->p, iq->payload);
 
-    for (const struct element *e = iq->payload->children; e && !err; e = e->next)
+    for (const struct element *e = iq->payload->children; e && !err; e = e->next) {
         err = put(iq->p, e);
+        if (!err && element_is(e, NS_BOOKMARKS, "storage"))
+            err = bookmarks_from_private(iq->p, e);
+    }
     return err;
 }
 

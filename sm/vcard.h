@@ -1,0 +1,20 @@
+#pragma once
+
+/* vcard-temp (XEP-0054): one element an account, and the SHA-1 of the photo in it (XEP-0153). */
+
+#include "feature.h"
+
+enum { PHOTO_HASH = 20 };
+
+/* A photo as it stands in a vCard. p of both NULL: none. */
+struct vcard_photo {
+    struct slice type;             /* "image/png" */
+    struct slice bytes;            /* the image itself, in the arena */
+    uint8_t      hash[PHOTO_HASH]; /* of the image */
+};
+
+/* The photo's hash; false: there is no vCard, or none of it that can be read. */
+bool vcard_photo_hash(const struct sm *sm, struct store_view *view, struct slice owner, uint8_t hash[PHOTO_HASH]);
+/* In p->out, the vCard of p->owner with that photo in the place of the one it had (NULL: with none). A vCard that
+ * becomes too large for limits.vcard_max goes without a photo. */
+void vcard_set_photo(struct passage *p, const struct vcard_photo *photo);
