@@ -13,7 +13,7 @@ PS = "http://jabber.org/protocol/pubsub"
 def profanity(server, name):
     home = tempfile.mkdtemp(prefix="zubr-home-")
     t = Terminal("profanity", home=home)
-    t.home = home
+    t.home, t.jid = home, f"{name}@{server.domain}"
     t.wait("Profanity")
     t.type("/omemo trustmode blind")
     t.type(f"/connect {name}@{server.domain} server 127.0.0.1 port {server.c2s} tls trust")
@@ -39,6 +39,7 @@ def test_profanity_to_profanity(server):
         for t in (one, two):
             t.type("/omemo gen")
             t.wait("Your Device ID is")
+            t.wait(rf"Blind trust for {t.jid} device")           # it has read its own list of devices again
         # Both have published what others need.
         watch = server.client("prof1", resource="watch", register=False, presence=False)
         for owner in ("prof1", "prof2"):
@@ -49,11 +50,13 @@ def test_profanity_to_profanity(server):
             assert found.find(f".//{{{OMEMO}}}preKeyPublic") is not None
         one.type(f"/msg prof2@{server.domain}")
         one.type("/omemo start")
-        one.wait("OMEMO")
+        one.wait(r"\[OMEMO\]")
         one.type("a secret between two")
-        two.type(f"/msg prof1@{server.domain}")
+        two.wait("chat message: prof1")
+        two.type("/win 2")
         two.wait("a secret between two")
         two.type("/omemo start")
+        two.wait(r"\[OMEMO\]")
         two.type("and a secret back")
         one.wait("and a secret back")
         watch.iq("set", "<query xmlns='urn:xmpp:mam:2'/>")
