@@ -81,7 +81,7 @@ class FakeSm:
     def _answer(self, got):
         if got.kind == AUTH_START:
             jid = f"user@{self.server.domain}".encode()
-            self.reply(got, AUTH_DONE, b"\1" + sized(jid) + sized(b"ticket") + b"\0" + sized(b"") * 4)
+            self.reply(got, AUTH_DONE, b"\1" + sized(jid) + sized(b"ticket") + b"\0" + sized(b"") * 5)
         elif got.kind == BIND:
             self.bound(got)
 
