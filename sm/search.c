@@ -9,8 +9,9 @@
 #include "feature.h"
 #include "jid.h"
 #include "ns.h"
+#include "vcard.h"
 
-enum { FIELDS = 4, FORMAT = 1 };
+enum { FIELDS = 4 };
 
 /* A field, and where vCards have it. */
 static const struct {
@@ -95,13 +96,13 @@ static int look(void *arg, struct slice key, struct slice value)
     struct query         *q = arg;
     struct sm            *sm = q->iq->p->sm;
     struct xml_limits     limits = sm_xml_limits(sm);
-    struct slice          jid = key.len > 2 ? slice_cut(key, 2, key.len) : key, xml = slice_cut(value, 1, value.len);
+    struct slice          jid = key.len > 2 ? slice_cut(key, 2, key.len) : key, xml = vcard_of_row(value);
     const struct element *root;
 
     q->bytes_left -= (long)value.len;
     if (q->bytes_left < 0 || q->results_left == 0)
         return 1;
-    if (value.len < 2 || value.p[0] != FORMAT || !slice_eq(jid_domain(jid), q->domain) || !may_match(q, xml))
+    if (!xml.p || !slice_eq(jid_domain(jid), q->domain) || !may_match(q, xml))
         return 0;
     root = xml_parse_content(sm->arena, xml, NS_CLIENT, &limits);
     if (root && root->children && matches(q, root->children)) {

@@ -24,9 +24,9 @@ struct vcard {
     struct slice hash, xml;        /* xml p NULL: there is none */
 };
 
-static struct vcard vcard_find(const struct sm *sm, struct store_view *view, struct slice owner)
+static struct vcard vcard_read(struct slice row)
 {
-    struct cursor c = { store_get(view, T_VCARD, sm_key(sm, owner, slice_of(NULL, 0))), false };
+    struct cursor c = { row, false };
     struct vcard  v = { 0 };
     unsigned      format = take_u8(&c);
 
@@ -37,6 +37,16 @@ static struct vcard vcard_find(const struct sm *sm, struct store_view *view, str
     if (!c.bad && (format == FORMAT || format == FORMAT_BARE) && c.rest.len)
         v.xml = c.rest;
     return v;
+}
+
+static struct vcard vcard_find(const struct sm *sm, struct store_view *view, struct slice owner)
+{
+    return vcard_read(store_get(view, T_VCARD, sm_key(sm, owner, slice_of(NULL, 0))));
+}
+
+struct slice vcard_of_row(struct slice row)
+{
+    return vcard_read(row).xml;
 }
 
 bool vcard_photo_hash(const struct sm *sm, struct store_view *view, struct slice owner, uint8_t hash[PHOTO_HASH])

@@ -13,6 +13,8 @@ struct vcard_photo {
     uint8_t      hash[PHOTO_HASH]; /* of the image */
 };
 
+/* The <vCard/> in a row of T_VCARD, p NULL: none that can be read. */
+struct slice vcard_of_row(struct slice row);
 /* The photo's hash; false: there is no vCard, or none of it that can be read. */
 bool vcard_photo_hash(const struct sm *sm, struct store_view *view, struct slice owner, uint8_t hash[PHOTO_HASH]);
 /* In p->out, the vCard of p->owner with that photo in the place of the one it had (NULL: with none). A vCard that

@@ -14,6 +14,8 @@ import pytest
 from harness import Client
 
 COMPONENT = "comp.example.org"
+# What a stranger asks the domain is a fence only where one sm answers for the domain and for the account.
+OPTIONS = ["--instances", "sm=1,s2sd=1"]
 CLIENT, ACCEPT = "{jabber:client}", "{jabber:component:accept}"
 
 KINDS = {

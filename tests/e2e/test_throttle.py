@@ -10,7 +10,7 @@ import pytest
 from harness import NS, ROOT, Client
 from test_login import condition, scram
 
-OPTIONS = ["--listen", "127.0.0.1", "--listen", "::1", "--set", "limits.login_failures_max=4",
+OPTIONS = ["--instances", "sm=1", "--listen", "127.0.0.1", "--listen", "::1", "--set", "limits.login_failures_max=4",
            "--set", "limits.login_failures_per_address=8", "--set", "limits.login_failures_per_account=5",
            "--set", "limits.login_refuse_seconds=2", "--set", "limits.login_refuse_max=8", "--set", "limits.login_delay_max=2",
            "--set", "limits.auth_failures_max=100"]
