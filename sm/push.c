@@ -238,7 +238,7 @@ struct audience {
     struct push_news      news;
 };
 
-static bool gets(const struct audience *a, const struct session *s)
+static bool is_told(const struct audience *a, const struct session *s)
 {
     return s == a->only || deliver_reaches(s, a->action, a->match) || (a->copies && s->carbons);
 }
@@ -247,7 +247,7 @@ static bool anybody_awake(const struct audience *a)
 {
     if (a->account)
         ONLINE_EACH(a->account, node, s)
-            if (gets(a, s) && !sleeps(s))
+            if (is_told(a, s) && !sleeps(s))
                 return true;
     return false;
 }
@@ -256,7 +256,7 @@ static bool anybody_asleep(const struct audience *a)
 {
     if (a->account)
         ONLINE_EACH(a->account, node, s)
-            if (gets(a, s) && sleeps(s))
+            if (is_told(a, s) && sleeps(s))
                 return true;
     return false;
 }
@@ -275,7 +275,7 @@ static void decide(void *arg, const struct registration *r)
     struct audience      *a = arg;
     const struct session *s = session_of(a, r->resource);
     enum push_client      client = !s ? CLIENT_AWAY : sleeps(s) ? CLIENT_ASLEEP : CLIENT_AWAKE;
-    struct push_verdict   v = push_verdict(client, s && gets(a, s), a->awake);
+    struct push_verdict   v = push_verdict(client, s && is_told(a, s), a->awake);
 
     if (a->only && s != a->only)
         return;
