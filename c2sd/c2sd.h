@@ -21,6 +21,7 @@ struct c2sd {
     struct transports   *transports;
     struct listeners    *listeners;
     struct limits       *limits;
+    struct table        *authorities;    /* domain -> struct tls_authorities (certificates.h) */
     struct tls_certs    *certs;          /* NULL: none usable, only clear streams if allowed */
     struct arena        *arena;          /* of the element being read */
     struct conn        **slots;          /* by the low bits of a handle */

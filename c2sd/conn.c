@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "bind.h"
+#include "certificates.h"
 #include "encode.h"
 #include "inline.h"
 #include "log.h"
@@ -19,6 +20,7 @@
 #include "register.h"
 #include "sasl.h"
 #include "stanzas.h"
+#include "tls_authorities.h"
 #include "xml_write.h"
 
 enum { LINGER_MS = 2000, DRAIN_LINGER_MS = 500, SLOWED_TICK_MS = 100 };
@@ -239,6 +241,7 @@ void conn_login_done(struct conn *c)
         wipe(c->login->ticket.bytes, c->login->ticket.room);
     buf_free(&c->login->ticket);
     buf_free(&c->login->client);
+    buf_free(&c->login->certified);
     inlines_free(&c->login->inlines);
     buf_free(&c->login->iq_id);
     free(c->login);
@@ -472,7 +475,9 @@ bool conn_start_tls(struct conn *c)
         return false;
     }
     /* XEP-0368 names the protocol by ALPN; after STARTTLS there is nothing to choose. */
-    transport_secure(&c->transport, tls_new(c->c2sd->certs, TLS_SERVER, TLS_FOR_C2S, NULL,
-                                            c->direct_tls ? "xmpp-client" : NULL));
+    struct tls *tls = tls_new(c->c2sd->certs, TLS_SERVER, TLS_FOR_C2S, NULL, c->direct_tls ? "xmpp-client" : NULL);
+    if (certificates_wanted(c))
+        tls_ask_certificate(tls);
+    transport_secure(&c->transport, tls);
     return true;
 }

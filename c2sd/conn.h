@@ -32,10 +32,12 @@ struct login {
     struct address sm;               /* who was asked; with a role and an incarnation: who answers */
     uint64_t       exchange;         /* its handle there */
     const struct sasl_profile *profile;     /* of the last exchange (sasl_inner.h), or NULL */
+    const struct sasl_mechanism *mechanism; /* of the last exchange (sasl_list.h); NULL: none, or a token */
     struct inlines *inlines;         /* XEP-0388: what <success/> waits for (inline.h), or NULL */
     unsigned       failures;
     struct buf     start;            /* body of the AUTH_START that is not answered yet */
     struct buf     ticket;           /* from AUTH_DONE, for BIND */
+    struct buf     certified;        /* certificates.h: as in AUTH_START */
     struct buf     client;           /* user-agent id (XEP-0388), for BIND */
     struct buf     iq_id;            /* of the bind or registration IQ being answered */
     uint64_t       trace;

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "certificates.h"
 #include "conn.h"
 #include "encode.h"
 #include "listener.h"
@@ -65,12 +66,14 @@ static void *start(struct daemon *d)
     s->limits = limits_new();
     s->arena = arena_new();
     s->caps = table_new();
+    s->authorities = table_new();
     s->serial = random_u64() >> 24;         /* handles of an earlier life do not come again */
     list_init(&s->slowed);
     newcomers_init(s);
     apply_limits(s);
     transports_count(s->transports, &s->counters.bytes_in, &s->counters.bytes_out);
     register_stats(s);
+    certificates_load(s);
     if (load_certificates(s))
         s->listeners = listeners_open(s);
     if (s->listeners)
@@ -81,6 +84,7 @@ static void *start(struct daemon *d)
     limits_free(&s->limits);
     arena_free(&s->arena);
     negotiate_caps_free(s);
+    certificates_free(s);
     tls_certs_free(&s->certs);
     free(s->slots);
     free(s);
@@ -110,6 +114,8 @@ static void reload(void *self, struct ctl_reply *answer)
     bool fresh = s->certs ? tls_certs_reload(s->certs) == ZE_OK : load_certificates(s) && s->certs;
     ctl_row(answer);
     ctl_str(answer, fresh ? "applied" : "refused", "certificates");
+    ctl_row(answer);
+    ctl_str(answer, certificates_load(s) ? "applied" : "refused", "client_certificates");
     if (!listeners_differ(s->listeners, s))
         return;
     ctl_row(answer);
@@ -143,6 +149,7 @@ static void stop(void *self)
     limits_free(&s->limits);
     arena_free(&s->arena);
     negotiate_caps_free(s);
+    certificates_free(s);
     tls_certs_free(&s->certs);
     xml_pool_free();
     free(s->slots);

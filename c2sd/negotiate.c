@@ -7,6 +7,7 @@
 
 #include "bind.h"
 #include "blob.h"
+#include "certificates.h"
 #include "log.h"
 #include "management.h"
 #include "ns.h"
@@ -261,6 +262,8 @@ void negotiate_open(struct conn *c, const struct xml_open *open)
     enum stream_error error = choose_domain(c, open->to);
     if (error == SE_NONE)
         remember_hint(c, open->from);
+    if (error == SE_NONE && c->secure && !c->authenticated)
+        certificates_look(c);
     conn_send_header(c);
     if (error == SE_NONE && !version_speaks(open->version))
         error = SE_UNSUPPORTED_VERSION;         /* RFC 6120 4.7.5: before XMPP 1.0 */

@@ -62,6 +62,7 @@ void sasl_offer_take(const struct conn *c, struct sasl_offer *offer)
 {
     *offer = (struct sasl_offer){ .stream = {
         .secure = c->secure, .clear_allowed = !c2sd_settings(c->c2sd)->server.require_tls,
+        .certificate = c->login && buf_len(&c->login->certified) > 0,
     } };
     for (unsigned i = 0; c->secure && tls_binding_names[i]; i++) {
         struct buf *data = &offer->data[offer->bindings];
@@ -160,6 +161,7 @@ static void start(struct conn *c, const struct sasl_offer *offer, struct auth_st
     a->plus_offered = plus_offered(&offer->stream);
     a->secure = c->secure;
     a->address = slice_str(conn_address(c, ip));
+    a->certified = buf_slice(&c->login->certified);
     auth_start_put(&c->login->start, a);
     buf_free(&advertised);
     conn_enter(c, CONN_SASL);
@@ -175,9 +177,10 @@ void sasl_begin(struct conn *c, const struct sasl_profile *profile, struct auth_
 
     sasl_offer_take(c, &offer);
     c->login->profile = profile;
+    c->login->mechanism = sasl_find(a->mechanism, &offer.stream);
     if (!a->client.id.len)
         buf_reset(&c->login->client, 0);    /* said in an earlier attempt */
-    if (sasl_find(a->mechanism, &offer.stream) || sasl_offers_token(&offer, profile, a->mechanism))
+    if (c->login->mechanism || sasl_offers_token(&offer, profile, a->mechanism))
         start(c, &offer, a);
     else
         sasl_fail(c, profile, "invalid-mechanism", NULL, NULL);
@@ -314,6 +317,23 @@ static bool is_condition(struct slice name)
     return name.len > 0 && name.len < 64;
 }
 
+/* XEP-0178 2 step 11: what a certificate does not prove, a second attempt on this stream would not either. */
+static bool is_final(const struct conn *c, const char *condition)
+{
+    return c->login->mechanism && c->login->mechanism->certified &&
+           (strcmp(condition, "not-authorized") == 0 || strcmp(condition, "invalid-authzid") == 0);
+}
+
+static void refused(struct conn *c, const char *condition, const struct auth_done *done)
+{
+    const struct sasl_mechanism *m = c->login->mechanism;
+
+    refuse(c, c->login->profile, condition, done->text, done->content);
+    count_failure(c, condition, m ? m->name : NULL);
+    if (is_final(c, condition))
+        conn_close(c, "login by certificate failed");
+}
+
 void sasl_on_done(struct conn *c, const struct frame *f)
 {
     struct auth_done done;
@@ -334,6 +354,5 @@ void sasl_on_done(struct conn *c, const struct frame *f)
         memcpy(condition, done.condition.p, done.condition.len);
         condition[done.condition.len] = 0;
     }
-    refuse(c, c->login->profile, condition, done.text, done.content);
-    count_failure(c, condition, NULL);
+    refused(c, condition, &done);
 }

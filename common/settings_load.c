@@ -302,6 +302,10 @@ static void anchor_all(struct settings_held *held, const char *file)
     anchor(held->arena, file, &held->s.dir.run);
     anchor(held->arena, file, &held->s.dir.data);
     anchor(held->arena, file, &held->s.dir.certs);
+    for (size_t i = 0; i < held->s.domain_count; i++) {
+        anchor(held->arena, file, &held->s.domain[i].client_certificates);
+        anchor(held->arena, file, &held->s.domain[i].client_revocations);
+    }
     for (size_t i = 0; i < held->s.component_count; i++)
         anchor(held->arena, file, &held->s.component[i].secret_file);
     for (size_t i = 0; i < held->s.service_count; i++)

@@ -6,6 +6,8 @@
 #define DOMAIN_SETTINGS(X)                                                                         \
     X(LIST, admins,       "",       0, 0, "JIDs",  "who may administer this domain from a client")   \
     X(STR,  registration, "closed", 0, 0, "mode",  "in-band registration: closed, invite, review, open") \
+    X(STR,  client_certificates, "", 0, 0, "path", "PEM file of the authorities whose certificates let clients log in (SASL EXTERNAL); empty = none is asked for") \
+    X(STR,  client_revocations,  "", 0, 0, "path", "PEM file of what these authorities revoked")  \
     X(STR,  archive_default, "always", 0, 0, "whose messages", "archived for an account that has not said (XEP-0441): always, never, roster") \
     X(INT,  archive_days, -1,      -1, 36500, "days", "messages stay in archives of this domain; 0 = for ever; -1 = as server.archive_days") \
     X(LIST, abuse_addresses,    "", 0, 0, "URIs", "of the operator, told in disco (XEP-0157): for abusive traffic") \

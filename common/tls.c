@@ -11,6 +11,7 @@
 
 #include "log.h"
 #include "mem.h"
+#include "tls_authorities.h"
 #include "tls_certs.h"
 
 /* RFC 7590 3.1, RFC 9325 4.2: AEAD and ephemeral key exchange only; AES-128 first, since it is the
@@ -88,13 +89,9 @@ const struct cert *tls_pick(gnutls_session_t session)
     return asked ? asked : tls->set->by_default;
 }
 
-/* What a server side asks for. The list of acceptable roots is left out: it would be 20 KB. */
-static void ask_certificate(struct tls *tls, enum tls_use use)
+/* The list of acceptable roots is left out: it would be 20 KB. */
+void tls_ask_certificate(struct tls *tls)
 {
-    if (use != TLS_FOR_S2S) {
-        gnutls_certificate_server_set_request(tls->session, GNUTLS_CERT_IGNORE);
-        return;
-    }
     gnutls_certificate_send_x509_rdn_sequence(tls->session, 1);
     gnutls_certificate_server_set_request(tls->session, GNUTLS_CERT_REQUEST);
 }
@@ -125,8 +122,10 @@ struct tls *tls_new(struct tls_certs *certs, enum tls_side side, enum tls_use us
     gnutls_transport_set_pull_function(tls->session, pull);
     gnutls_transport_set_pull_timeout_function(tls->session, pull_timeout);
     gnutls_transport_set_push_function(tls->session, push);
-    if (side == TLS_SERVER)
-        ask_certificate(tls, use);
+    if (side == TLS_SERVER && use == TLS_FOR_S2S)
+        tls_ask_certificate(tls);
+    else if (side == TLS_SERVER)
+        gnutls_certificate_server_set_request(tls->session, GNUTLS_CERT_IGNORE);
     else if (use == TLS_FOR_S2S)
         tls->shown = tls->set->by_default;
     if (side == TLS_CLIENT && server_name)

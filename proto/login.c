@@ -13,6 +13,7 @@ enum {
     SECRET_SIZE = 16,
     ADVERTISED_MAX = 4096,
     INLINES_MAX = 1 << 20,
+    CERTIFIED_MAX = AUTH_CERTIFIED_MAX * (4 + JID_MAX),
 };
 
 static void put_bool(struct buf *out, bool value)
@@ -74,6 +75,28 @@ void auth_start_put(struct buf *out, const struct auth_start *a)
     buf_put_sized(out, a->address);
     put_client(out, &a->client);
     buf_put_sized(out, a->inlines);
+    buf_put_sized(out, a->certified);
+}
+
+bool auth_certified_next(struct cursor *c, struct slice *jid)
+{
+    if (!c->rest.len)
+        return false;
+    *jid = take_limited(c, JID_MAX);
+    return !c->bad && jid->len;
+}
+
+static void take_certified(struct cursor *c, struct auth_start *a)
+{
+    struct slice jid;
+    unsigned     count = 0;
+
+    a->certified = take_limited(c, CERTIFIED_MAX);
+    struct cursor walk = { a->certified, false };
+    while (auth_certified_next(&walk, &jid))
+        count++;
+    if (!cursor_done(&walk) || count > AUTH_CERTIFIED_MAX)
+        c->bad = true;
 }
 
 enum zerr auth_start_take(struct slice body, struct auth_start *a)
@@ -93,6 +116,7 @@ enum zerr auth_start_take(struct slice body, struct auth_start *a)
     a->address = take_limited(&c, NAME_SIZE_MAX);
     take_client(&c, &a->client);
     a->inlines = take_limited(&c, INLINES_MAX);
+    take_certified(&c, a);
     return taken(&c);
 }
 

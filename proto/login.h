@@ -14,7 +14,7 @@
 #include "cursor.h"
 #include "err.h"
 
-enum { AUTH_BINDINGS_MAX = 4, CLIENT_TEXT_MAX = 1023, TASK_NAME_MAX = 255 };
+enum { AUTH_BINDINGS_MAX = 4, AUTH_CERTIFIED_MAX = 16, CLIENT_TEXT_MAX = 1023, TASK_NAME_MAX = 255 };
 
 struct auth_binding {
     struct slice name;             /* "tls-exporter" */
@@ -43,6 +43,8 @@ struct auth_start {
     struct slice        address;       /* of the client, for throttles and logs */
     struct auth_client  client;
     struct slice        inlines;   /* content: those children of <authenticate/> that sm decides on */
+    struct slice        certified; /* sized bare JIDs of `domain`, each once: whom the certificate names that the
+                                      client showed and c2sd verified; sm relies on that. auth_certified_next */
 };
 
 /* AUTH_STEP, both ways. BYTES: SASL bytes (challenge, response). With XEP-0388 2.6.3 also: CONTINUE (sm ->
@@ -110,6 +112,8 @@ struct session_end {
 
 void      auth_start_put(struct buf *out, const struct auth_start *a);
 enum zerr auth_start_take(struct slice body, struct auth_start *a);
+/* Walks auth_start.certified, from a cursor on it. False: no more. */
+bool      auth_certified_next(struct cursor *c, struct slice *jid);
 void      auth_step_put(struct buf *out, const struct auth_step *a);
 enum zerr auth_step_take(struct slice body, struct auth_step *a);
 void      auth_done_put(struct buf *out, const struct auth_done *a);

@@ -1,15 +1,16 @@
-/* The SASL allow-list (sasl_list.h). RFC 5802, RFC 7677, RFC 4616. */
+/* The SASL allow-list (sasl_list.h). RFC 4422 A, RFC 5802, RFC 7677, RFC 4616. */
 
 #include "sasl_list.h"
 
 #include <stdlib.h>
 
 const struct sasl_mechanism sasl_list[] = {
-    { "SCRAM-SHA-256-PLUS", true,  false },
-    { "SCRAM-SHA-1-PLUS",   true,  false },
-    { "SCRAM-SHA-256",      false, false },
-    { "SCRAM-SHA-1",        false, false },
-    { "PLAIN",              false, true },
+    { "EXTERNAL", .certified = true },      /* RFC 6120 6.3.4: who can, should */
+    { "SCRAM-SHA-256-PLUS", .binds = true },
+    { "SCRAM-SHA-1-PLUS", .binds = true },
+    { "SCRAM-SHA-256" },
+    { "SCRAM-SHA-1" },
+    { "PLAIN", .in_clear = true },
     { 0 },
 };
 
@@ -19,6 +20,8 @@ bool sasl_may(const struct sasl_mechanism *m, const struct sasl_stream *s)
 {
     if (!s->secure && !s->clear_allowed)
         return false;
+    if (m->certified)
+        return s->secure && s->certificate;
     if (m->binds)
         return s->secure && s->binding;
     return !m->in_clear || s->secure || s->clear_allowed;

@@ -9,6 +9,7 @@ struct sasl_mechanism {
     const char *name;
     bool        binds;          /* needs a channel binding */
     bool        in_clear;       /* shows the password to whoever reads the stream */
+    bool        certified;      /* proven by the client's certificate */
 };
 
 /* Ended by a NULL name. */
@@ -18,6 +19,7 @@ struct sasl_stream {
     bool secure;                /* TLS is up */
     bool binding;               /* a channel binding is at hand */
     bool clear_allowed;         /* server.require_tls is off */
+    bool certificate;           /* the client showed a good one that names an account of the domain */
 };
 
 bool sasl_may(const struct sasl_mechanism *m, const struct sasl_stream *s);

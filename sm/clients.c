@@ -162,10 +162,17 @@ void clients_seen(struct sm *sm, struct store_view *view, struct store_batch *ba
     row_put(batch, key_of(sm, owner, login->id), &row);
 }
 
+static enum client_proof proof_of(const struct login_success *l)
+{
+    if (l->token != TOKEN_NONE)
+        return 0;
+    return slice_is(l->start->mechanism, "EXTERNAL") ? CLIENT_CERTIFICATE : CLIENT_PASSWORD;
+}
+
 void client_logged_in(struct login_success *l, const struct element *none)
 {
     const struct auth_client *a = &l->start->client;
-    struct client_login       login = { a->id, a->software, a->device, l->token == TOKEN_NONE ? CLIENT_PASSWORD : 0 };
+    struct client_login       login = { a->id, a->software, a->device, proof_of(l) };
     struct store_view        *view;
 
     (void)none;

@@ -224,6 +224,14 @@ static void begin(struct login *login, const struct auth_start *start)
         login_free(login);
 }
 
+/* Where certificates let nobody in, a c2sd that says it saw one is not believed. */
+static bool takes_certificates(const struct sm *sm, struct slice domain)
+{
+    const struct settings_domain *d = sm_domain(sm, domain);
+
+    return d && d->client_certificates[0];
+}
+
 void on_auth_start(void *self, const struct frame *f)
 {
     struct sm        *sm = self;
@@ -242,6 +250,8 @@ void on_auth_start(void *self, const struct frame *f)
     login->address = xstrndup(start.address);
     login->handle = handles_put(sm->logins->exchanges, login);
     logins_begun++;
+    if (!takes_certificates(sm, start.domain))
+        start.certified = slice_of(NULL, 0);
     if (sm_serves(sm, start.domain) && !sm->stopping) {
         begin(login, &start);
         return;

@@ -1,5 +1,5 @@
 /* SASL exchanges: the list of mechanisms, begin, step, end (sasl.h). What one mechanism does with a
- * message is in sasl_scram.c, sasl_plain.c and sasl_ht.c. */
+ * message is in sasl_scram.c, sasl_plain.c, sasl_ht.c and sasl_external.c. */
 
 #include "sasl_inner.h"
 
@@ -12,6 +12,7 @@
 
 /* Strongest first. */
 static const struct sasl_mechanism mechanisms[] = {
+    { "EXTERNAL", .certified = true, .hash = SCRAM_SHA_256, .take = external_take },
     { "SCRAM-SHA-256-PLUS", .plus = true, .guessable = true, .hash = SCRAM_SHA_256, .take = scram_take },
     { "SCRAM-SHA-1-PLUS", .plus = true, .guessable = true, .hash = SCRAM_SHA_1, .take = scram_take },
     { "SCRAM-SHA-256", .guessable = true, .hash = SCRAM_SHA_256, .take = scram_take },
@@ -295,6 +296,8 @@ static const char *refusal(const struct sasl *sasl, const struct auth_start *sta
     if (!mechanism || (mechanism->plus && !start->bindings))
         return "invalid-mechanism";
     if (mechanism->take == ht_take && (!start->sasl2 || !start->secure))
+        return "invalid-mechanism";
+    if (mechanism->certified && (!start->secure || !start->certified.len))
         return "invalid-mechanism";
     if (mechanism->clear && !start->secure && !sasl->allow_clear)
         return "encryption-required";

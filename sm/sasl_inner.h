@@ -24,6 +24,7 @@ struct sasl_mechanism {
     bool            plus, clear;         /* binds to the channel; carries the password itself */
     bool            guessable;           /* what is proven is a password: failures are counted */
     bool            binary;              /* messages are no UTF-8 */
+    bool            certified;           /* proven by the client's certificate, before it began */
     enum scram_hash hash;
     /* Takes one message of the client. Answers by exchange_continue or exchange_end, or later. */
     void          (*take)(struct sasl_exchange *x, struct slice bytes);
@@ -67,3 +68,4 @@ bool authzid_ok(const struct sasl_exchange *x, struct slice authzid);
 void scram_take(struct sasl_exchange *x, struct slice bytes);      /* sasl_scram.c */
 void plain_take(struct sasl_exchange *x, struct slice bytes);      /* sasl_plain.c */
 void ht_take(struct sasl_exchange *x, struct slice bytes);         /* sasl_ht.c */
+void external_take(struct sasl_exchange *x, struct slice bytes);   /* sasl_external.c */

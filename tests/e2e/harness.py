@@ -245,8 +245,9 @@ class Client:
 
     ids = itertools.count(1)
 
-    def __init__(self, server, domain, tls=False, address="127.0.0.1", port=None, source=None):
+    def __init__(self, server, domain, tls=False, address="127.0.0.1", port=None, source=None, certificate=None):
         self.server, self.domain = server, domain
+        self.certificate = certificate         # a PEM file with chain and key, shown when the server asks
         self.port = port or (server.c2s_tls if tls else server.c2s)
         self.sock = socket.create_connection((address, self.port), PATIENCE, (source, 0) if source else None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -263,6 +264,8 @@ class Client:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         if version:
             context.maximum_version = version
+        if self.certificate:
+            context.load_cert_chain(self.certificate)
         self.sock = context.wrap_socket(self.sock, server_hostname=self.domain)
 
     # ---- bytes

@@ -24,11 +24,11 @@ def agent(client_id=ID, software="Test", device="Bench"):
             "</user-agent>")
 
 
-def opened(server, user=None, version=None):
+def opened(server, user=None, version=None, **stream):
     """A stream inside TLS; with `user` its header says from. Returns client and features."""
-    c = server.stream().starttls(version)
-    said = f" from='{user}@{server.domain}'" if user else ""
-    c.open(f"<?xml version='1.0'?><stream:stream to='{server.domain}'{said} version='1.0' "
+    c = server.stream(**stream).starttls(version)
+    said = f" from='{user}@{c.domain}'" if user else ""
+    c.open(f"<?xml version='1.0'?><stream:stream to='{c.domain}'{said} version='1.0' "
            f"xmlns='jabber:client' xmlns:stream='{NS['stream']}'>")
     return c, c.features()
 

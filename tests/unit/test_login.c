@@ -4,11 +4,22 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "login.h"
+
+static void put_certified(struct buf *out, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char jid[32];
+
+        snprintf(jid, sizeof jid, "name%u@localhost", i);
+        buf_put_sized(out, slice_str(jid));
+    }
+}
 
 static void auth_start_returns(void **state)
 {
@@ -20,8 +31,11 @@ static void auth_start_returns(void **state)
         .has_initial = true, .initial = SLICE("p=..."), .address = SLICE("::1"),
         .client = { SLICE("id"), SLICE("software"), SLICE("device") }, .inlines = SLICE("<x/>"),
     };
-    struct buf b = { 0 };
+    struct buf   b = { 0 }, certified = { 0 };
+    struct slice jid;
 
+    put_certified(&certified, 2);
+    sent.certified = buf_slice(&certified);
     auth_start_put(&b, &sent);
     assert_int_equal(auth_start_take(buf_slice(&b), &got), ZE_OK);
     assert_true(slice_eq(got.domain, sent.domain) && slice_eq(got.mechanism, sent.mechanism));
@@ -34,11 +48,37 @@ static void auth_start_returns(void **state)
     assert_true(slice_eq(got.initial, sent.initial) && slice_eq(got.address, sent.address));
     assert_true(slice_eq(got.client.id, sent.client.id) && slice_eq(got.client.software, sent.client.software));
     assert_true(slice_eq(got.client.device, sent.client.device) && slice_eq(got.inlines, sent.inlines));
+    struct cursor named = { got.certified, false };
+    assert_true(auth_certified_next(&named, &jid) && slice_is(jid, "name0@localhost"));
+    assert_true(auth_certified_next(&named, &jid) && slice_is(jid, "name1@localhost"));
+    assert_false(auth_certified_next(&named, &jid));
     for (size_t n = 0; n < buf_len(&b); n++)
         assert_int_equal(auth_start_take(slice_of(buf_slice(&b).p, n), &got), ZE_PROTOCOL);
     buf_put_u8(&b, 0);
     assert_int_equal(auth_start_take(buf_slice(&b), &got), ZE_PROTOCOL);
     buf_free(&b);
+    buf_free(&certified);
+}
+
+static void certified_names_are_whole_and_not_too_many(void **state)
+{
+    (void)state;
+    struct auth_start got, sent = { .domain = SLICE("localhost") };
+
+    for (unsigned count = AUTH_CERTIFIED_MAX; count <= AUTH_CERTIFIED_MAX + 1; count++) {
+        struct buf b = { 0 }, certified = { 0 };
+
+        put_certified(&certified, count);
+        sent.certified = buf_slice(&certified);
+        auth_start_put(&b, &sent);
+        assert_int_equal(auth_start_take(buf_slice(&b), &got), count > AUTH_CERTIFIED_MAX ? ZE_PROTOCOL : ZE_OK);
+        buf_reset(&b, 0);
+        sent.certified.len--;
+        auth_start_put(&b, &sent);
+        assert_int_equal(auth_start_take(buf_slice(&b), &got), ZE_PROTOCOL);
+        buf_free(&b);
+        buf_free(&certified);
+    }
 }
 
 static void more_bindings_than_there_is_room_for_are_refused(void **state)
@@ -167,6 +207,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(auth_start_returns),
+        cmocka_unit_test(certified_names_are_whole_and_not_too_many),
         cmocka_unit_test(more_bindings_than_there_is_room_for_are_refused),
         cmocka_unit_test(auth_step_returns),
         cmocka_unit_test(auth_done_returns),

@@ -183,6 +183,9 @@ static void mechanisms_depend_on_the_stream(void **state)
     offers((struct sasl_stream){ .secure = true }, "SCRAM-SHA-256 SCRAM-SHA-1 PLAIN ");
     offers((struct sasl_stream){ .clear_allowed = true }, "SCRAM-SHA-256 SCRAM-SHA-1 PLAIN ");
     offers((struct sasl_stream){ .binding = true }, "");
+    offers((struct sasl_stream){ .secure = true, .certificate = true },
+           "EXTERNAL SCRAM-SHA-256 SCRAM-SHA-1 PLAIN ");
+    offers((struct sasl_stream){ .clear_allowed = true, .certificate = true }, "SCRAM-SHA-256 SCRAM-SHA-1 PLAIN ");
     assert_null(sasl_find(SLICE("CRAM-MD5"), &(struct sasl_stream){ .secure = true }));
     assert_null(sasl_find(SLICE("SCRAM-SHA-1-PLUS"), &(struct sasl_stream){ .secure = true }));
     assert_non_null(sasl_find(SLICE("PLAIN"), &(struct sasl_stream){ .secure = true }));

@@ -500,6 +500,66 @@ static void a_token_needs_sasl2_tls_and_a_client(void **state)
 
 /* ---- malformed ---- */
 
+/* ---- certificates ---- */
+
+static void say_certified(struct talk *t, const char *const *jids, struct slice authzid)
+{
+    struct auth_start start = hello("EXTERNAL");
+    struct buf        certified = { 0 };
+
+    for (; *jids; jids++)
+        buf_put_sized(&certified, slice_str(*jids));
+    start.certified = buf_slice(&certified);
+    begin_with(t, start, authzid);
+    buf_free(&certified);
+}
+
+static void a_certificate_lets_in_whom_it_names(void **state)
+{
+    static const char *const juliet[] = { "juliet@example.org", NULL };
+    static const char *const two[] = { "nobody@example.org", "juliet@example.org", NULL };
+    static const char *const nobody[] = { "nobody@example.org", NULL };
+    static const char *const foreign[] = { "juliet@example.net", NULL };
+    static const struct {
+        const char *const *jids;
+        struct slice       authzid;
+        const char        *condition;      /* NULL: in */
+    } rows[] = {
+        { juliet, SLICE(""), NULL },
+        { juliet, SLICE("juliet@example.org"), NULL },
+        { juliet, SLICE("JULIET@example.org"), NULL },
+        { juliet, SLICE("nobody@example.org"), "invalid-authzid" },
+        { juliet, SLICE("juliet@example.org/x"), "invalid-authzid" },
+        { juliet, SLICE("juliet@example.org\0"), "malformed-request" },
+        { two, SLICE(""), "invalid-authzid" },
+        { two, SLICE("juliet@example.org"), NULL },
+        { two, SLICE("nobody@example.org"), "not-authorized" },
+        { nobody, SLICE(""), "not-authorized" },
+        { foreign, SLICE(""), "invalid-authzid" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        say_certified(*state, rows[i].jids, rows[i].authzid);
+        if (rows[i].condition)
+            expect_refused(*state, rows[i].condition);
+        else
+            assert_string_equal(((struct talk *)*state)->jid, "juliet@example.org");
+    }
+}
+
+static void without_a_certificate_or_tls_there_is_no_external(void **state)
+{
+    struct talk      *t = *state;
+    struct auth_start start = hello("EXTERNAL");
+
+    begin_with(t, start, SLICE("juliet@example.org"));
+    expect_refused(t, "invalid-mechanism");
+    start.certified = SLICE("\x12\0\0\0juliet@example.org");
+    start.secure = false;
+    begin_with(t, start, SLICE(""));
+    expect_refused(t, "invalid-mechanism");
+}
+
 static void malformed_messages_are_refused(void **state)
 {
     struct talk *t = *state;
@@ -606,6 +666,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(under_attack_both_outcomes_come_late, start, end),
         cmocka_unit_test_setup_teardown(a_token_lets_in_and_the_server_proves_itself, start, end),
         cmocka_unit_test_setup_teardown(a_token_needs_sasl2_tls_and_a_client, start, end),
+        cmocka_unit_test_setup_teardown(a_certificate_lets_in_whom_it_names, start, end),
+        cmocka_unit_test_setup_teardown(without_a_certificate_or_tls_there_is_no_external, start, end),
         cmocka_unit_test_setup_teardown(malformed_messages_are_refused, start, end),
         cmocka_unit_test_setup_teardown(plain_wants_tls, start, end),
         cmocka_unit_test_setup_teardown(an_abandoned_exchange_never_answers, start, end),
