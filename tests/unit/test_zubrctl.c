@@ -1,4 +1,5 @@
-/* ctl/: zubrctl against forked daemons that answer their control sockets. Its path is argv[1]. */
+/* ctl/: zubrctl against forked daemons that answer their control sockets. Its path is argv[1],
+ * or where the build put it, seen from this program. */
 
 #include <setjmp.h>
 #include <signal.h>
@@ -386,9 +387,12 @@ int main(int argc, char **argv)
         TEST(one_daemon_is_stopped_alone),
     };
 
-    if (argc < 2 || !mkdtemp(dir))
+    char beside[4096];
+
+    snprintf(beside, sizeof(beside), "%.*s../../zubrctl", (int)(strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 - argv[0] : 0), argv[0]);
+    if (!mkdtemp(dir))
         return 1;
-    zubrctl = argv[1];
+    zubrctl = argc > 1 ? argv[1] : beside;
     setenv("LC_ALL", "C.UTF-8", 1);
     char *run_dir = xprintf("%s/run", dir), *ctl_dir = xprintf("%s/run/ctl", dir);
     if (mkdir(run_dir, 0755) < 0 || mkdir(ctl_dir, 0755) < 0)
