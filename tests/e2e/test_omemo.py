@@ -23,6 +23,24 @@ def profanity(server, name):
     return t
 
 
+def say(speaker, listener, text):
+    """profanity shows [OMEMO] as soon as it has asked for the bundle, and until that is there it refuses to send and
+    drops what was typed: so the line that tells of the new session is waited for."""
+    speaker.type(f"/msg {listener}")
+    speaker.type("/omemo start")
+    speaker.wait(r"\[OMEMO\]")
+    speaker.type("/win 1")
+    speaker.wait(rf"Blind trust for {listener} device")
+    speaker.type(f"/msg {listener}")
+    speaker.wait(r"\[OMEMO\]")
+    speaker.type(text)
+
+
+def see(listener, speaker, text):
+    listener.type(f"/msg {speaker}")
+    listener.wait(text)
+
+
 @needs("profanity")
 @needs("tmux")
 def test_profanity_to_profanity(server):
@@ -48,20 +66,15 @@ def test_profanity_to_profanity(server):
             device = found.find(f".//{{{OMEMO}}}device").get("id")
             found = watch.iq("get", f"<pubsub xmlns='{PS}'><items node='{OMEMO}.bundles:{device}'/></pubsub>", to=to)
             assert found.find(f".//{{{OMEMO}}}preKeyPublic") is not None
-        one.type(f"/msg prof2@{server.domain}")
-        one.type("/omemo start")
-        one.wait(r"\[OMEMO\]")
-        one.type("a secret between two")
-        two.wait("chat message: prof1")
-        two.type("/win 2")
-        two.wait("a secret between two")
-        two.type("/omemo start")
-        two.wait(r"\[OMEMO\]")
-        two.type("and a secret back")
-        one.wait("and a secret back")
+        say(one, two.jid, "a secret between two")
+        see(two, one.jid, "a secret between two")
+        say(two, one.jid, "and a secret back")
+        see(one, two.jid, "and a secret back")
         watch.iq("set", "<query xmlns='urn:xmpp:mam:2'/>")
         assert f"<encrypted xmlns='{OMEMO}'".encode() in watch.raw.replace(b'"', b"'")
         assert b"a secret" not in watch.raw
+    except AssertionError as why:
+        raise AssertionError("\n".join([str(why), "the screens:", *(t.screen() for t in terminals)])) from None
     finally:
         for t in terminals:
             t.end()
