@@ -3,22 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum status { COMPLETE, PARTIAL, PLANNED };
+#include "xeps.h"
 
 static const char *const status_names[] = { "complete", "partial", "planned" };
-
-static const struct xep {
-    const char *number, *title, *version;
-    enum status status;
-    const char *where, *file, *test, *note;
-} xeps[] = {
-#define XEP(number, title, version, status, where, file, test, note) \
-    { number, title, version, status, where, file, test, note },
-#include "xeps.def"
-#undef XEP
-};
-
-enum { XEPS = sizeof(xeps) / sizeof(xeps[0]) };
 
 static const char *const rfcs[] = {
     "6120", "6121", "7622", "7590", "5802", "7677", "5929", "9266", "7712",

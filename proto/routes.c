@@ -1,34 +1,12 @@
 /* The route table (routes.h, DESIGN.md 2.1 and 2.3): instances, domains and who owns which slot.
- * routerd builds and publishes it, everybody else decodes it; all ask it by the same functions. */
+ * routerd builds and publishes it, everybody else decodes it (routes_wire.c); all ask it by the same functions. */
 
-#include "routes.h"
+#include "routes_inner.h"
 
 #include <stdlib.h>
 
-#include "cursor.h"
 #include "jid.h"
 #include "mem.h"
-
-enum { INSTANCES_MAX = 1024, NOBODY = 0xffff };
-
-struct route_domain {
-    char    *name;
-    size_t   len;
-    uint8_t  role;
-    uint32_t instance;
-};
-
-struct routes {
-    uint32_t               generation;
-    uint64_t               router;          /* incarnation of routerd */
-    struct route_instance *instances;
-    size_t                 instance_count;
-    struct route_domain   *domains;         /* ordered by name */
-    size_t                 domain_count;
-    uint16_t               owners[2][SLOTS];    /* [sm, muc]: place in instances, or NOBODY */
-    uint16_t               before[2][SLOTS];
-    bool                   unsettled;
-};
 
 /* FNV-1a 64: slow and plain, but it is on-disk format and will never need a second look. */
 static uint64_t fnv64(struct slice s)
@@ -109,7 +87,7 @@ static void note_unsettled(struct routes *r)
             r->unsettled = true;
 }
 
-static void deal_slots(struct routes *r, unsigned role)
+void routes_deal_slots(struct routes *r, unsigned role)
 {
     bool muc = role == ROLE_MUC;
 
@@ -130,12 +108,12 @@ void routes_set_member(struct routes *r, uint32_t key, unsigned bits)
     for (size_t i = 0; i < r->instance_count; i++)
         if (r->instances[i].key == key && role_owns_slots(r->instances[i].role)) {
             r->instances[i].member = (uint8_t)bits;
-            deal_slots(r, ROLE_SM);
-            deal_slots(r, ROLE_MUC);
+            routes_deal_slots(r, ROLE_SM);
+            routes_deal_slots(r, ROLE_MUC);
         }
 }
 
-static struct route_instance *append_instance(struct routes *r, const char *name, size_t len)
+struct route_instance *routes_append_instance(struct routes *r, const char *name, size_t len)
 {
     r->instances = xrealloc(r->instances, (r->instance_count + 1) * sizeof(*r->instances));
     struct route_instance *it = &r->instances[r->instance_count++];
@@ -154,11 +132,11 @@ void routes_add_instance(struct routes *r, const char *name)
     if (strlen(name) >= sizeof(it->name) || routes_instance(r, instance_key(name))
         || r->instance_count >= INSTANCES_MAX)
         return;
-    it = append_instance(r, name, strlen(name));
-    deal_slots(r, it->role);
+    it = routes_append_instance(r, name, strlen(name));
+    routes_deal_slots(r, it->role);
 }
 
-static struct route_instance *find_instance(const struct routes *r, uint32_t key)
+struct route_instance *routes_find_instance(const struct routes *r, uint32_t key)
 {
     for (size_t i = 0; i < r->instance_count; i++)
         if (r->instances[i].key == key)
@@ -168,7 +146,7 @@ static struct route_instance *find_instance(const struct routes *r, uint32_t key
 
 void routes_set_up(struct routes *r, uint32_t key, uint64_t incarnation, bool up)
 {
-    struct route_instance *it = find_instance(r, key);
+    struct route_instance *it = routes_find_instance(r, key);
 
     if (!it)
         return;
@@ -180,7 +158,7 @@ void routes_set_up(struct routes *r, uint32_t key, uint64_t incarnation, bool up
 void routes_copy_lives(struct routes *to, const struct routes *from)
 {
     for (size_t i = 0; i < to->instance_count; i++) {
-        const struct route_instance *was = find_instance(from, to->instances[i].key);
+        const struct route_instance *was = routes_find_instance(from, to->instances[i].key);
         if (!was)
             continue;
         to->instances[i].incarnation = was->incarnation;
@@ -190,7 +168,7 @@ void routes_copy_lives(struct routes *to, const struct routes *from)
 }
 
 /* Place of the domain, or where it would be put (then *found is false). */
-static size_t domain_place(const struct routes *r, struct slice domain, bool *found)
+size_t routes_domain_place(const struct routes *r, struct slice domain, bool *found)
 {
     size_t low = 0, high = r->domain_count;
 
@@ -221,7 +199,7 @@ enum zerr routes_add_domain(struct routes *r, struct slice domain, unsigned role
 
     if (domain.len == 0 || domain.len > JID_PART_MAX || !role_serves_domains(role))
         return ZE_BAD_REQUEST;
-    size_t at = domain_place(r, domain, &found);
+    size_t at = routes_domain_place(r, domain, &found);
     if (found)
         return r->domains[at].role == role && r->domains[at].instance == instance ? ZE_OK : ZE_CONFLICT;
     if (r->domain_count == UINT16_MAX)
@@ -236,7 +214,7 @@ enum zerr routes_add_domain(struct routes *r, struct slice domain, unsigned role
 void routes_remove_domain(struct routes *r, struct slice domain)
 {
     bool found;
-    size_t at = domain_place(r, domain, &found);
+    size_t at = routes_domain_place(r, domain, &found);
 
     if (!found)
         return;
@@ -260,117 +238,6 @@ uint64_t routes_router(const struct routes *r)
     return r->router;
 }
 
-void routes_encode(const struct routes *r, struct buf *body)
-{
-    buf_put_u32(body, r->generation);
-    buf_put_u64(body, r->router);
-    buf_put_u16(body, (uint16_t)r->instance_count);
-    for (size_t i = 0; i < r->instance_count; i++) {
-        const struct route_instance *it = &r->instances[i];
-        buf_put_u8(body, it->role);
-        buf_put_u32(body, it->key);
-        buf_put_u64(body, it->incarnation);
-        buf_put_u8(body, it->up);
-        buf_put_u8(body, it->member);
-        buf_put_u32(body, it->joins);
-        buf_put_sized(body, slice_str(it->name));
-    }
-    buf_put_u16(body, (uint16_t)r->domain_count);
-    for (size_t i = 0; i < r->domain_count; i++) {
-        const struct route_domain *d = &r->domains[i];
-        buf_put_u8(body, d->role);
-        buf_put_u32(body, d->instance);
-        buf_put_sized(body, slice_of(d->name, d->len));
-    }
-}
-
-/* What the name says must agree with the role and key beside it: nobody may be listed as another. */
-static bool take_instance(struct cursor *c, struct routes *r)
-{
-    unsigned role = take_u8(c);
-    uint32_t key = take_u32(c);
-    uint64_t incarnation = take_u64(c);
-    unsigned up = take_u8(c);
-    unsigned member = take_u8(c);
-    uint32_t joins = take_u32(c);
-    struct slice name = take_sized(c);
-
-    if (c->bad || name.len == 0 || name.len >= sizeof(((struct route_instance *)0)->name) || up > 1
-        || member > (MEMBER_NOW | MEMBER_BEFORE) || memchr(name.p, 0, name.len))
-        return false;
-    struct route_instance *it = append_instance(r, (const char *)name.p, name.len);
-    it->incarnation = incarnation;
-    it->up = up;
-    it->member = (uint8_t)member;
-    it->joins = joins;
-    return it->role == role && it->role != ROLE_NONE && it->key == key && find_instance(r, key) == it;
-}
-
-static bool take_domain(struct cursor *c, struct routes *r)
-{
-    unsigned role = take_u8(c);
-    uint32_t instance = take_u32(c);
-    struct slice name = take_sized(c);
-    bool found;
-
-    if (c->bad || (instance && !find_instance(r, instance)))
-        return false;
-    domain_place(r, name, &found);
-    return !found && routes_add_domain(r, name, role, instance) == ZE_OK;
-}
-
-static bool take_table(struct cursor *c, struct routes *r)
-{
-    r->generation = take_u32(c);
-    r->router = take_u64(c);
-    unsigned instances = take_u16(c);
-    if (instances > INSTANCES_MAX)
-        return false;
-    for (unsigned i = 0; i < instances; i++)
-        if (!take_instance(c, r))
-            return false;
-    unsigned domains = take_u16(c);
-    for (unsigned i = 0; i < domains; i++)
-        if (!take_domain(c, r))
-            return false;
-    return cursor_done(c);
-}
-
-/* Dealing 4,096 slots is needless when only somebody went up or down. */
-static bool same_members(const struct routes *a, const struct routes *b)
-{
-    if (a->instance_count != b->instance_count)
-        return false;
-    for (size_t i = 0; i < a->instance_count; i++)
-        if (a->instances[i].key != b->instances[i].key || a->instances[i].member != b->instances[i].member)
-            return false;
-    return true;
-}
-
-enum zerr routes_decode(struct routes *r, struct slice body)
-{
-    struct cursor c = { body, false };
-    struct routes *fresh = routes_new();
-
-    if (!take_table(&c, fresh)) {
-        routes_free(&fresh);
-        return ZE_PROTOCOL;
-    }
-    if (same_members(r, fresh)) {
-        memcpy(fresh->owners, r->owners, sizeof(r->owners));
-        memcpy(fresh->before, r->before, sizeof(r->before));
-        fresh->unsettled = r->unsettled;
-    } else {
-        deal_slots(fresh, ROLE_SM);
-        deal_slots(fresh, ROLE_MUC);
-    }
-    struct routes old = *r;
-    *r = *fresh;
-    *fresh = old;
-    routes_free(&fresh);
-    return ZE_OK;
-}
-
 uint32_t routes_generation(const struct routes *r)
 {
     return r->generation;
@@ -378,7 +245,7 @@ uint32_t routes_generation(const struct routes *r)
 
 const struct route_instance *routes_instance(const struct routes *r, uint32_t key)
 {
-    return find_instance(r, key);
+    return routes_find_instance(r, key);
 }
 
 const struct route_instance *routes_at(const struct routes *r, size_t i)
@@ -435,7 +302,7 @@ bool routes_settled(const struct routes *r)
 static const struct route_domain *find_domain(const struct routes *r, struct slice domain)
 {
     bool found;
-    size_t at = domain_place(r, domain, &found);
+    size_t at = routes_domain_place(r, domain, &found);
 
     return found ? &r->domains[at] : NULL;
 }
@@ -489,7 +356,7 @@ enum zerr routes_find(const struct routes *r, struct slice jid, struct address *
     if (domain.len == 0)
         return ZE_NO_ROUTE;
     if (d && d->instance)
-        it = find_instance(r, d->instance);
+        it = routes_find_instance(r, d->instance);
     else if (d && d->role != ROLE_S2SD)
         it = routes_slot_owner(r, d->role, slot_of(jid_bare(jid)));
     else

@@ -1,6 +1,6 @@
-/* Streams from open to close (stream.h): RFC 6120 4.3, 4.4, 4.9. */
+/* Streams from open to close (stream.h): RFC 6120 4.3, 4.4, 4.9. What arrives is read in stream_in.c. */
 
-#include "stream.h"
+#include "stream_inner.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -166,8 +166,7 @@ void stream_send_header(struct stream *st)
 
 /* ---- the end ---- */
 
-/* The kind hears of it once, while all of the stream is still there. */
-static void end(struct stream *st, const char *why)
+void stream_end(struct stream *st, const char *why)
 {
     char ip[ADDRESS_MAX];
 
@@ -181,7 +180,7 @@ static void end(struct stream *st, const char *why)
         st->kind->ended(st);
 }
 
-static void leave(struct stream *st)
+void stream_leave(struct stream *st)
 {
     stream_enter(st, STREAM_CLOSED);
     transport_end(&st->transport);
@@ -189,7 +188,7 @@ static void leave(struct stream *st)
 
 void stream_kill(struct stream *st, const char *why)
 {
-    end(st, why);
+    stream_end(st, why);
     if (st->state != STREAM_CLOSED)
         stream_enter(st, STREAM_CLOSED);
     transport_kill(&st->transport);
@@ -215,8 +214,8 @@ void stream_fail(struct stream *st, enum stream_error error, const char *text)
         stream_send_header(st);          /* RFC 6120 4.9.1.2 */
     if (st->state != STREAM_CLOSING)
         stream_error_write(stream_out(st), error, text);
-    end(st, stream_error_name(error));
-    leave(st);
+    stream_end(st, stream_error_name(error));
+    stream_leave(st);
 }
 
 void stream_close(struct stream *st, const char *why)
@@ -228,7 +227,7 @@ void stream_close(struct stream *st, const char *why)
         return;
     }
     buf_put_str(stream_out(st), "</stream:stream>");
-    end(st, why);
+    stream_end(st, why);
     stream_enter(st, STREAM_CLOSING);
 }
 
@@ -240,7 +239,7 @@ static void patience_ended(void *arg)
     if (st->state == STREAM_CLOSED || st->state == STREAM_TLS)
         stream_kill(st, "no answer in time");
     else if (st->state == STREAM_CLOSING)
-        leave(st);
+        stream_leave(st);
     else if (st->state != STREAM_READY)
         stream_fail(st, SE_CONNECTION_TIMEOUT, NULL);
     else if (idle >= patience(st) && !st->kind->stays)
@@ -250,137 +249,9 @@ static void patience_ended(void *arg)
                   idle < patience(st) ? patience(st) - idle : patience(st));
 }
 
-/* ---- what arrives ---- */
-
-static void on_peer_close(struct stream *st)
+void stream_free(struct stream *st)
 {
-    if (st->state != STREAM_CLOSING && st->header_sent)
-        buf_put_str(stream_out(st), "</stream:stream>");
-    end(st, st->told ? stream_error_name(st->told) : "closed by the peer");
-    leave(st);
-}
-
-/* RFC 6120 4.9.1.1: unrecoverable; the other side closes. */
-static void on_stream_error(struct stream *st, const struct element *e)
-{
-    const struct element *condition = element_child(e, NS_STREAMS, NULL);
-
-    st->told = stream_error_parse(condition ? condition->name : (struct slice){ 0 });
-    log_info("stream_error_heard", "conn", log_hex(st->handle), "kind", st->kind->name, "domain", st->theirs,
-             "err", stream_error_name(st->told), NULL);
-    on_peer_close(st);
-}
-
-static const struct element_rule *rule_for(const struct stream *st, const struct element *e)
-{
-    for (const struct element_rule *rule = st->kind->rules; rule->handle; rule++)
-        if (rule->states & S(st->state) && (rule->needs == NEEDS_NOTHING || st->secure) &&
-            element_is(e, rule->ns, rule->name))
-            return rule;
-    return NULL;
-}
-
-static void on_element(struct stream *st, const struct element *e)
-{
-    if (element_is(e, NS_STREAM, "error")) {
-        on_stream_error(st, e);
-        return;
-    }
-    const struct element_rule *rule = rule_for(st, e);
-    if (rule)
-        rule->handle(st, e);
-    else if (st->state != STREAM_CLOSING)
-        stream_fail(st, SE_UNSUPPORTED_STANZA_TYPE, NULL);
-}
-
-static void on_event(struct stream *st, enum xml_event event, struct xml_item *item)
-{
-    switch (event) {
-    case XML_OPEN:
-        st->kind->opened(st, &item->open);
-        break;
-    case XML_STANZA:
-        st->kind->stanza(st, item);
-        break;
-    case XML_ELEMENT:
-        on_element(st, item->element);
-        break;
-    case XML_CLOSE:
-        on_peer_close(st);
-        break;
-    case XML_ERROR:
-        stream_fail(st, item->error, NULL);
-        break;
-    case XML_MORE:
-        break;
-    }
-}
-
-/* TLS begins behind the element that asked for it: the rest of these bytes is not XML. */
-static bool takes_xml(const struct stream *st)
-{
-    return st->state != STREAM_CLOSED && st->state != STREAM_TLS;
-}
-
-static void on_bytes(struct transport *t, struct slice *in)
-{
-    struct stream *st = LIST_OWNER(t, struct stream, transport);
-    struct arena  *arena = st->s2sd->arena;
-    enum xml_event event = XML_OPEN;
-
-    while (event != XML_MORE && takes_xml(st)) {
-        struct xml_item item;
-        event = xml_stream_feed(st->xml, arena, in, &item);
-        on_event(st, event, &item);
-        arena_reset(arena);
-    }
-}
-
-static void on_charged(struct transport *t, size_t bytes)
-{
-    struct stream         *st = LIST_OWNER(t, struct stream, transport);
-    const struct settings *set = s2sd_settings(st->s2sd);
-    double                 rate = (double)(st->kind->stays ? set->limits.component_byte_rate : set->limits.s2s_byte_rate);
-    uint64_t               ms = bucket_charge(&st->bytes, s2sd_now(st->s2sd), (double)bytes, rate, rate * 10);
-
-    if (ms)
-        stream_slow(st, ms);
-}
-
-static void on_secured(struct transport *t)
-{
-    struct stream *st = LIST_OWNER(t, struct stream, transport);
-
-    st->secure = true;
-    st->s2sd->counters.handshakes++;
-    log_debug("stream_secured", "conn", log_hex(st->handle), "kind", tls_version(t->tls), NULL);
-    xml_stream_restart(st->xml);
-    stream_enter(st, STREAM_OPENING);
-    st->kind->secured(st);
-}
-
-static void on_lost(struct transport *t, const char *why)
-{
-    struct stream *st = LIST_OWNER(t, struct stream, transport);
-
-    if (st->state == STREAM_TLS)
-        st->s2sd->counters.handshakes_failed++;
-    stream_kill(st, why);
-}
-
-static void on_taken(struct transport *t)
-{
-    struct stream *st = LIST_OWNER(t, struct stream, transport);
-
-    flight_taken(st);
-    if (st->kind->taken && st->state == STREAM_READY)
-        st->kind->taken(st);
-}
-
-static void on_closed(struct transport *t)
-{
-    struct stream *st = LIST_OWNER(t, struct stream, transport);
-    struct s2sd   *s = st->s2sd;
+    struct s2sd *s = st->s2sd;
 
     if (st->counted)
         limits_release(s->limits, &st->ip, s2sd_now(s));
@@ -402,12 +273,7 @@ static void on_closed(struct transport *t)
         daemon_drained(s->daemon);
 }
 
-static const struct transport_events events = {
-    .bytes = on_bytes, .charged = on_charged, .secured = on_secured, .lost = on_lost, .closed = on_closed,
-    .taken = on_taken,
-};
-
-/* ---- the beginning ---- */
+/* ---- pace ---- */
 
 static void resume(void *arg)
 {
@@ -436,6 +302,8 @@ void stream_confirmed(struct stream *st, size_t bytes)
     if (st->unconfirmed < (size_t)s2sd_settings(st->s2sd)->limits.unconfirmed_max / 2)
         transport_resume(&st->transport, PAUSE_CONFIRM);
 }
+
+/* ---- the beginning ---- */
 
 static void set_address(struct stream *st, const struct sockaddr_storage *at)
 {
@@ -490,7 +358,7 @@ void stream_accept(struct s2sd *s, uv_stream_t *listener, const struct stream_ki
     int                     len = sizeof(from);
     char                    ip[ADDRESS_MAX];
 
-    if (transport_accept(&st->transport, s->transports, &events, listener) != ZE_OK) {
+    if (transport_accept(&st->transport, s->transports, &stream_transport_events, listener) != ZE_OK) {
         st->state = STREAM_CLOSED;
         st->ended = true;
         return;
@@ -518,7 +386,7 @@ struct stream *stream_adopt(struct s2sd *s, int fd, const struct sockaddr_storag
     if (direct_tls)
         st->state = STREAM_TLS;
     set_address(st, at);
-    if (transport_adopt(&st->transport, s->transports, &events, fd) != ZE_OK) {
+    if (transport_adopt(&st->transport, s->transports, &stream_transport_events, fd) != ZE_OK) {
         st->state = STREAM_CLOSED;
         st->ended = true;
         return NULL;

@@ -1,22 +1,12 @@
 /* sm/pep_node, pep_access: configuration rows and access models, without a store. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
+#include "arena_fixture.h"
 #include "ns.h"
 #include "pep_access.h"
-#include "xml_stream.h"
-
-static struct arena *arena;
 
 static const struct element *form_of(const char *fields)
 {
-    struct xml_limits limits = { .element_max = 100000, .depth_max = 10, .attributes_max = 10, .name_max = 100 };
-    const char       *text = arena_printf(arena, "<x xmlns='jabber:x:data' type='submit'>%s</x>", fields);
+    const char           *text = arena_printf(arena, "<x xmlns='jabber:x:data' type='submit'>%s</x>", fields);
     const struct element *root = xml_parse_content(arena, slice_str(text), NS_CLIENT, &limits);
 
     assert_non_null(root);
@@ -181,20 +171,6 @@ static void access_models_decide_as_the_document_says(void **state)
             assert_int_equal(pep_access_rule(cases[i].model, (enum pep_act)act, cases[i].relation), cases[i].said[act]);
             assert_int_equal(pep_access_rule(cases[i].model, (enum pep_act)act, PEP_IS_OWNER), PEP_OK);
         }
-}
-
-static int begin(void **state)
-{
-    (void)state;
-    arena = arena_new();
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_free(&arena);
-    return 0;
 }
 
 int main(void)
