@@ -95,6 +95,9 @@
     X(INT, roster_name_max,       1023,    16,    4096, "bytes",   "of an item's name in a roster, or of a group's") \
     X(INT, groups_max,             100,     0,   10000, "groups",  "shared roster groups of this server") \
     X(INT, group_members_max,      500,     2,   10000, "accounts", "of one shared roster group: each gets an item for each other one") \
+    X(INT, requests_max,           500,     1,   10000, "requests", "of presence subscription that wait for an answer of one account; more are ignored") \
+    X(INT, request_size,          4096,     0,   65536, "bytes",   "of content that such a request keeps; longer content is left out") \
+    X(INT, directed_max,           500,     1,   10000, "JIDs",    "to whom one session has sent directed presence (RFC 6121 4.6)") \
     X(INT, blocklist_max,         1000,     1,  100000, "JIDs",    "blocked by one account (XEP-0191)") \
     X(INT, reports_per_hour,        20,     0,   10000, "reports", "of abuse from one account that admins hear of (XEP-0377); 0 = no limit") \
     X(INT, offline_messages_max,  1000,     0, 1000000, "messages", "waiting for one account")      \

@@ -9,6 +9,7 @@
 #include "carbons.h"
 #include "jid.h"
 #include "offline.h"
+#include "presence.h"
 #include "push.h"
 #include "stanza_error.h"
 
@@ -112,6 +113,7 @@ bool deliver_reaches(const struct session *s, enum deliver_action action, const 
 {
     switch (action) {
     case ACT_SESSION:
+    case ACT_ASK:
         return s == match;
     case ACT_RECEPTIVE:
     case ACT_AVAILABLE:
@@ -167,6 +169,16 @@ static void tell_room(struct passage *p)
     outcome_route(p->out, AHEAD, &error);
 }
 
+/* 8.5.3.1: who does not see a resource is not to learn of it by its answers to what he asks. Our own services and
+ * components may ask (XEP-0070). */
+static bool may_ask(const struct passage *p, const struct session *match)
+{
+    struct slice from = p->stanza->from;
+
+    return presence_is_shown(p->sm, match, from) ||
+           (jid_is_domain(from) && routes_domain_role(p->sm->routes, from) != ROLE_NONE);
+}
+
 int deliver(struct passage *p)
 {
     const struct stanza  *s = p->stanza;
@@ -182,6 +194,11 @@ int deliver(struct passage *p)
         return ZE_NO_SUCH;
     case ACT_STORE:
         did = offline_store(p);
+        break;
+    case ACT_ASK:
+        if (!may_ask(p, match))
+            return ZE_NO_SUCH;
+        outcome_session(p->out, AHEAD, match, s);
         break;
     case ACT_SESSION:
         outcome_session(p->out, AHEAD, match, s);

@@ -26,6 +26,7 @@ enum deliver_action {
     ACT_REFUSE,                  /* service-unavailable to the sender */
     ACT_STORE,                   /* offline (XEP-0160); for no user: the same answer, nothing stored */
     ACT_SESSION,                 /* the matching one */
+    ACT_ASK,                     /* the same, if it shows itself to the sender; else service-unavailable */
     ACT_RECEPTIVE,               /* all with priority >= 0 */
     ACT_AVAILABLE,               /* all available ones */
     ACT_ABSENT,                  /* dropped; a room of ours is told that its occupant is gone */

@@ -122,24 +122,16 @@ static int last(struct iq *iq)
 
 /* ---- asked of a resource (4) ---- */
 
-/* A room in which it is, or somebody else to whom it showed itself. */
-static bool showed_itself(const struct passage *p)
-{
-    const struct session *s = session_by_jid(p->sm->sessions, p->stanza->to);
-
-    for (const struct directed *d = s ? s->directed : NULL; d; d = d->next)
-        if (jid_same_bare(slice_of(d->jid, d->len), p->stanza->from))
-            return true;
-    return false;
-}
-
 static int last_incoming(struct passage *p)
 {
-    const struct stanza *s = p->stanza;
+    const struct stanza  *s = p->stanza;
+    const struct session *asked;
 
     if (s->name != STANZA_IQ || s->type != TYPE_GET || jid_is_bare(s->to) || !slice_is(s->payload_ns, NS_LAST))
         return GO_ON;
-    if (p->exists && (presence_may_see(p->sm, p->owner, jid_bare(s->from)) || showed_itself(p)))
+    asked = session_by_jid(p->sm->sessions, s->to);
+    if (asked ? presence_is_shown(p->sm, asked, s->from)
+              : p->exists && presence_may_see(p->sm, p->owner, jid_bare(s->from)))
         return GO_ON;
     return ZE_FORBIDDEN;
 }

@@ -150,7 +150,7 @@ struct probing {
     struct passage    *p;
     struct session    *session;
     struct store_view *view;
-    struct spread     *remote;
+    struct spread      remote, own;          /* contacts of other servers; of other instances of ours */
 };
 
 /* A contact of this instance is not asked: what it would answer is sent at once (4.3.2). */
@@ -175,23 +175,33 @@ static int probe_contact(void *arg, const struct roster_item *item)
 
     if (!(item->flags & ROSTER_TO) || blocked(sm, pr->p->owner, item->contact))
         return 0;
-    if (sm_serves(sm, jid_domain(item->contact)) && sm_owns(sm, item->contact))
+    if (!sm_serves(sm, jid_domain(item->contact)))
+        spread_jid(&pr->remote, item->contact);
+    else if (sm_owns(sm, item->contact))
         probe_here(pr, arena_copy(sm->arena, item->contact));
     else
-        spread_jid(pr->remote, item->contact);
+        spread_jid(&pr->own, item->contact);
     return 0;
 }
 
-static void probe_contacts(struct passage *p, struct session *session)
+static struct stanza *probe_of(struct passage *p, struct slice from)
 {
     struct stanza *probe = arena_alloc(p->sm->arena, sizeof(*probe));
-    struct spread  remote;
-    struct probing pr = { p, session, store_view(p->sm->store.accounts), &remote };
 
-    *probe = (struct stanza){ .name = STANZA_PRESENCE, .type = TYPE_PROBE, .from = p->stanza->from };
-    spread_begin(&remote, p->sm, p->out, AHEAD, probe);
+    *probe = (struct stanza){ .name = STANZA_PRESENCE, .type = TYPE_PROBE, .from = from };
+    return probe;
+}
+
+/* 4.3: from the bare JID; among ourselves from the full one, so that no other resource gets the answers as well. */
+static void probe_contacts(struct passage *p, struct session *session)
+{
+    struct probing pr = { .p = p, .session = session, .view = store_view(p->sm->store.accounts) };
+
+    spread_begin(&pr.remote, p->sm, p->out, AHEAD, probe_of(p, p->owner));
+    spread_begin(&pr.own, p->sm, p->out, AHEAD, probe_of(p, p->stanza->from));
     roster_each(p->sm, pr.view, p->owner, probe_contact, &pr);
-    spread_end(&remote);
+    spread_end(&pr.remote);
+    spread_end(&pr.own);
     store_view_end(&pr.view);
 }
 
@@ -278,7 +288,7 @@ static int directed(struct passage *p)
 
     if (s->type == TYPE_UNAVAILABLE)
         session_undirect(p->session, s->to);
-    else if (!session_direct(p->session, s->to))
+    else if (!session_direct(p->session, s->to, (unsigned)p->sm->settings->limits.directed_max))
         return ZE_FULL;
     return GO_ON;
 }
@@ -289,10 +299,8 @@ static int presence_outgoing(struct passage *p)
 
     if (s->name != STANZA_PRESENCE)
         return GO_ON;
-    if (s->type == TYPE_PROBE)
-        return TAKEN;                        /* 4.3: servers probe, clients do not */
-    if (s->type == TYPE_ERROR)
-        return s->to.len ? GO_ON : TAKEN;
+    if (s->type == TYPE_ERROR || s->type == TYPE_PROBE)
+        return s->to.len ? GO_ON : TAKEN;    /* 4.3: a client need not probe, but its probe goes its way */
     if (s->to.len)
         return directed(p);
     if (s->type == TYPE_NONE)
@@ -317,6 +325,19 @@ bool presence_may_see(const struct sm *sm, struct slice owner, struct slice who)
     return may;
 }
 
+static bool directed_to(const struct session *s, struct slice who)
+{
+    for (const struct directed *d = s->directed; d; d = d->next)
+        if (jid_same_bare(slice_of(d->jid, d->len), who))
+            return true;
+    return false;
+}
+
+bool presence_is_shown(const struct sm *sm, const struct session *s, struct slice who)
+{
+    return presence_may_see(sm, session_bare(s), jid_bare(who)) || directed_to(s, who);
+}
+
 static void answer_bare(struct passage *p, unsigned type)
 {
     struct stanza s = {
@@ -329,13 +350,27 @@ static void answer_bare(struct passage *p, unsigned type)
     outcome_route(p->out, AHEAD, &s);
 }
 
+/* 4.6.5: a room asks whether its occupant is still there, and hears that and nothing else. To all others an
+ * account that does not exist answers as a stranger's (8.5.1): it must not show which it is. */
+static void answer_stranger(struct passage *p)
+{
+    const struct session *s = session_by_jid(p->sm->sessions, p->stanza->to);
+    struct stanza         mere = {
+        .name = STANZA_PRESENCE, .id = p->stanza->id, .from = p->stanza->to, .to = p->stanza->from,
+    };
+
+    if (s && directed_to(s, p->stanza->from))
+        outcome_route(p->out, AHEAD, &mere);
+    else
+        answer_bare(p, TYPE_UNSUBSCRIBED);
+}
+
 static void answer_probe(struct passage *p)
 {
     const struct online *account = session_online(p->sm->sessions, p->owner);
 
-    /* No such account answers as a stranger's: it must not show which it is. */
     if (!p->exists || !presence_may_see(p->sm, p->owner, jid_bare(p->stanza->from))) {
-        answer_bare(p, TYPE_UNSUBSCRIBED);
+        answer_stranger(p);
         return;
     }
     if (!account || !online_available(account)) {

@@ -10,6 +10,9 @@ void presence_show(struct passage *p, struct slice to, bool available);
 
 /* May `who` (bare JID) see the presence of this account of ours: itself, or subscribed to it (RFC 6121 3). */
 bool presence_may_see(const struct sm *sm, struct slice owner, struct slice who);
+/* May `who` see this very session (8.5.3.1): by a subscription, or because the session showed itself to it (4.6), be
+ * it with another resource or nick. */
+bool presence_is_shown(const struct sm *sm, const struct session *s, struct slice who);
 /* One session goes unavailable for `to`. After the commit. */
 void presence_leave(struct passage *p, const struct session *s, struct slice to);
 /* Asks whether `to` is there (4.3), for all of the owner's available resources; nothing when there is none. After the commit. */

@@ -247,13 +247,13 @@ static struct directed **directed_find(struct session *s, struct slice jid)
     return at;
 }
 
-bool session_direct(struct session *s, struct slice jid)
+bool session_direct(struct session *s, struct slice jid, unsigned most)
 {
     struct directed **at = directed_find(s, jid);
 
     if (*at)
         return true;
-    if (s->directed_count >= DIRECTED_MAX)
+    if (s->directed_count >= most)
         return false;
     *at = xcalloc(1, sizeof(**at) + jid.len);
     (*at)->len = (uint16_t)jid.len;

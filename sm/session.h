@@ -11,7 +11,7 @@
 
 struct table;
 
-enum { SESSION_SECRET = 16, DIRECTED_MAX = 500 };
+enum { SESSION_SECRET = 16 };
 
 /* An account with at least one session. */
 struct online {
@@ -132,8 +132,8 @@ void session_absent(struct session *s);
 void session_set_carbons(struct session *s, bool on);                 /* for carbons_set() */
 void session_set_inactive(struct session *s, bool inactive);
 void session_set_client(struct session *s, struct slice client);      /* an empty one is none */
-/* False: the list is full (DIRECTED_MAX). Adding twice is fine. */
-bool session_direct(struct session *s, struct slice jid);
+/* False: the list has `most` (limits.directed_max). Adding twice is fine. */
+bool session_direct(struct session *s, struct slice jid, unsigned most);
 void session_undirect(struct session *s, struct slice jid);
 void session_undirect_all(struct session *s);
 

@@ -100,7 +100,7 @@ static void before_commit(void *arg)
 static void take_directed(struct cursor *c, struct session *s)
 {
     for (uint32_t left = take_u32(c); left && !c->bad; left--)
-        session_direct(s, take_sized(c));
+        session_direct(s, take_sized(c), UINT_MAX);
 }
 
 static void take_presence(struct cursor *c, struct session *s, unsigned flags, int8_t priority)

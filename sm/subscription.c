@@ -1,5 +1,5 @@
-/* RFC 6121 3 and appendix A: the state machine as one table, and what surrounds each change: routing,
- * roster push, the waiting request, presence that begins or ends. */
+/* RFC 6121 3: what surrounds each change of a subscription (its table: subscription_table.c): routing, roster push,
+ * the waiting request, presence that begins or ends. */
 
 #include "subscription.h"
 
@@ -11,184 +11,7 @@
 #include "presence.h"
 #include "spread.h"
 
-enum { FORMAT = 1, PENDING_MAX = 500, PENDING_CONTENT_MAX = 4096 };
-
-/* ---- the table ---- */
-
-struct edge {
-    uint8_t next;
-    bool    pass;
-};
-
-#define PASS(state) { SUB_##state, true }
-#define STOP(state) { SUB_##state, false }
-
-static const struct edge edges[SUB_DIRECTIONS][4][SUB_STATES] = {
-    [SUB_OUTBOUND] = {
-        [TYPE_SUBSCRIBE - TYPE_SUBSCRIBE] = {         /* A.2.1 */
-            [SUB_NONE]        = PASS(NONE_OUT),
-            [SUB_NONE_OUT]    = PASS(NONE_OUT),
-            [SUB_NONE_IN]     = PASS(NONE_OUT_IN),
-            [SUB_NONE_OUT_IN] = PASS(NONE_OUT_IN),
-            [SUB_TO]          = PASS(TO),
-            [SUB_TO_IN]       = PASS(TO_IN),
-            [SUB_FROM]        = PASS(FROM_OUT),
-            [SUB_FROM_OUT]    = PASS(FROM_OUT),
-            [SUB_BOTH]        = PASS(BOTH),
-        },
-        [TYPE_SUBSCRIBED - TYPE_SUBSCRIBE] = {        /* A.2.3; STOP may be a pre-approval (3.4) */
-            [SUB_NONE]        = STOP(NONE),
-            [SUB_NONE_OUT]    = STOP(NONE_OUT),
-            [SUB_NONE_IN]     = PASS(FROM),
-            [SUB_NONE_OUT_IN] = PASS(FROM_OUT),
-            [SUB_TO]          = STOP(TO),
-            [SUB_TO_IN]       = PASS(BOTH),
-            [SUB_FROM]        = STOP(FROM),
-            [SUB_FROM_OUT]    = STOP(FROM_OUT),
-            [SUB_BOTH]        = STOP(BOTH),
-        },
-        [TYPE_UNSUBSCRIBE - TYPE_SUBSCRIBE] = {       /* A.2.2 */
-            [SUB_NONE]        = PASS(NONE),
-            [SUB_NONE_OUT]    = PASS(NONE),
-            [SUB_NONE_IN]     = PASS(NONE_IN),
-            [SUB_NONE_OUT_IN] = PASS(NONE_IN),
-            [SUB_TO]          = PASS(NONE),
-            [SUB_TO_IN]       = PASS(NONE_IN),
-            [SUB_FROM]        = PASS(FROM),
-            [SUB_FROM_OUT]    = PASS(FROM),
-            [SUB_BOTH]        = PASS(FROM),
-        },
-        [TYPE_UNSUBSCRIBED - TYPE_SUBSCRIBE] = {      /* A.2.4; STOP may cancel a pre-approval (3.4.2) */
-            [SUB_NONE]        = STOP(NONE),
-            [SUB_NONE_OUT]    = STOP(NONE_OUT),
-            [SUB_NONE_IN]     = PASS(NONE),
-            [SUB_NONE_OUT_IN] = PASS(NONE_OUT),
-            [SUB_TO]          = STOP(TO),
-            [SUB_TO_IN]       = PASS(TO),
-            [SUB_FROM]        = PASS(NONE),
-            [SUB_FROM_OUT]    = PASS(NONE_OUT),
-            [SUB_BOTH]        = PASS(TO),
-        },
-    },
-    [SUB_INBOUND] = {
-        [TYPE_SUBSCRIBE - TYPE_SUBSCRIBE] = {         /* A.3.1 */
-            [SUB_NONE]        = PASS(NONE_IN),
-            [SUB_NONE_OUT]    = PASS(NONE_OUT_IN),
-            [SUB_NONE_IN]     = STOP(NONE_IN),
-            [SUB_NONE_OUT_IN] = STOP(NONE_OUT_IN),
-            [SUB_TO]          = PASS(TO_IN),
-            [SUB_TO_IN]       = STOP(TO_IN),
-            [SUB_FROM]        = STOP(FROM),
-            [SUB_FROM_OUT]    = STOP(FROM_OUT),
-            [SUB_BOTH]        = STOP(BOTH),
-        },
-        [TYPE_SUBSCRIBED - TYPE_SUBSCRIBE] = {        /* A.3.3 */
-            [SUB_NONE]        = STOP(NONE),
-            [SUB_NONE_OUT]    = PASS(TO),
-            [SUB_NONE_IN]     = STOP(NONE_IN),
-            [SUB_NONE_OUT_IN] = PASS(TO_IN),
-            [SUB_TO]          = STOP(TO),
-            [SUB_TO_IN]       = STOP(TO_IN),
-            [SUB_FROM]        = STOP(FROM),
-            [SUB_FROM_OUT]    = PASS(BOTH),
-            [SUB_BOTH]        = STOP(BOTH),
-        },
-        [TYPE_UNSUBSCRIBE - TYPE_SUBSCRIBE] = {       /* A.3.2 */
-            [SUB_NONE]        = STOP(NONE),
-            [SUB_NONE_OUT]    = STOP(NONE_OUT),
-            [SUB_NONE_IN]     = PASS(NONE),
-            [SUB_NONE_OUT_IN] = PASS(NONE_OUT),
-            [SUB_TO]          = STOP(TO),
-            [SUB_TO_IN]       = PASS(TO),
-            [SUB_FROM]        = PASS(NONE),
-            [SUB_FROM_OUT]    = PASS(NONE_OUT),
-            [SUB_BOTH]        = PASS(TO),
-        },
-        [TYPE_UNSUBSCRIBED - TYPE_SUBSCRIBE] = {      /* A.3.4 */
-            [SUB_NONE]        = STOP(NONE),
-            [SUB_NONE_OUT]    = PASS(NONE),
-            [SUB_NONE_IN]     = STOP(NONE_IN),
-            [SUB_NONE_OUT_IN] = PASS(NONE_IN),
-            [SUB_TO]          = PASS(NONE),
-            [SUB_TO_IN]       = PASS(NONE_IN),
-            [SUB_FROM]        = STOP(FROM),
-            [SUB_FROM_OUT]    = PASS(FROM),
-            [SUB_BOTH]        = PASS(FROM),
-        },
-    },
-};
-
-static const struct { uint8_t flags; bool pending_in; } states[SUB_STATES] = {
-    [SUB_NONE]        = { 0, false },
-    [SUB_NONE_OUT]    = { ROSTER_ASK, false },
-    [SUB_NONE_IN]     = { 0, true },
-    [SUB_NONE_OUT_IN] = { ROSTER_ASK, true },
-    [SUB_TO]          = { ROSTER_TO, false },
-    [SUB_TO_IN]       = { ROSTER_TO, true },
-    [SUB_FROM]        = { ROSTER_FROM, false },
-    [SUB_FROM_OUT]    = { ROSTER_FROM | ROSTER_ASK, false },
-    [SUB_BOTH]        = { ROSTER_TO | ROSTER_FROM, false },
-};
-
-unsigned sub_flags(enum sub_state state)
-{
-    return states[state].flags;
-}
-
-bool sub_pending_in(enum sub_state state)
-{
-    return states[state].pending_in;
-}
-
-enum sub_state sub_state_of(unsigned flags, bool pending_in)
-{
-    bool to = flags & ROSTER_TO, from = flags & ROSTER_FROM, ask = flags & ROSTER_ASK;
-
-    if (to)
-        return from ? SUB_BOTH : pending_in ? SUB_TO_IN : SUB_TO;
-    if (from)
-        return ask ? SUB_FROM_OUT : SUB_FROM;
-    if (ask)
-        return pending_in ? SUB_NONE_OUT_IN : SUB_NONE_OUT;
-    return pending_in ? SUB_NONE_IN : SUB_NONE;
-}
-
-static bool has_from(enum sub_state state)
-{
-    return states[state].flags & ROSTER_FROM;
-}
-
-/* 3.4: the mark is set by `subscribed` that answers nothing, taken back by `unsubscribed`, and used up
- * by nothing: a contact that unsubscribes and asks again is still approved. */
-static bool mark_after(enum sub_direction direction, unsigned type, enum sub_state state, bool approved)
-{
-    if (direction == SUB_OUTBOUND && type == TYPE_SUBSCRIBED)
-        return approved || (!has_from(state) && !sub_pending_in(state));
-    if (direction == SUB_OUTBOUND && type == TYPE_UNSUBSCRIBED)
-        return false;
-    return approved;
-}
-
-struct sub_result sub_rule(enum sub_direction direction, unsigned type, enum sub_state state, bool approved)
-{
-    const struct edge *e = &edges[direction][type - TYPE_SUBSCRIBE][state];
-    struct sub_result  r = { .next = e->next, .pass = e->pass };
-
-    r.approved = mark_after(direction, type, state, approved);
-    if (direction != SUB_INBOUND || type != TYPE_SUBSCRIBE)
-        return r;
-    if (has_from(state))                                   /* A.3.1 note 2 */
-        r.reply = true;
-    else if (approved) {                                   /* A.3.1 note 1: as if approved now */
-        r.next = edges[SUB_OUTBOUND][TYPE_SUBSCRIBED - TYPE_SUBSCRIBE]
-                      [sub_pending_in(state) ? state : e->next].next;
-        r.pass = false;
-        r.reply = true;
-    }
-    return r;
-}
-
-/* ---- around the table ---- */
+enum { FORMAT = 1 };
 
 struct change {
     struct passage    *p;
@@ -251,11 +74,11 @@ static void forget_request(struct change *c)
 
 static int count_row(void *arg, struct slice key, struct slice value)
 {
-    size_t *count = arg;
+    size_t *left = arg;
 
     (void)key;
     (void)value;
-    return ++*count >= PENDING_MAX;
+    return --*left == 0;
 }
 
 /* 3.1.3: the whole stanza is kept and shown again at each login until it is answered. Content over the
@@ -265,17 +88,17 @@ static bool keep_request(struct change *c)
     struct passage      *p = c->p;
     const struct stanza *s = p->stanza;
     struct buf           value = { 0 };
-    size_t               count = 0;
+    size_t               left = (size_t)p->sm->settings->limits.requests_max;
 
     store_each(c->view, T_PENDING, sm_key_prefix(p->sm, p->owner), slice_of(NULL, 0), false, count_row,
-               &count);
-    if (count >= PENDING_MAX)
+               &left);
+    if (!left)
         return false;
     buf_put_u8(&value, FORMAT);
     buf_put_u64(&value, wall_us());
     buf_put_sized(&value, s->id.len <= 256 ? s->id : slice_of(NULL, 0));
     buf_put_sized(&value, s->lang.len <= 64 ? s->lang : slice_of(NULL, 0));
-    if (s->content.len <= PENDING_CONTENT_MAX)
+    if (s->content.len <= (size_t)p->sm->settings->limits.request_size)
         buf_put_slice(&value, s->content);
     store_put(outcome_accounts(p->out), T_PENDING, sm_key(p->sm, p->owner, c->contact), buf_slice(&value));
     buf_free(&value);
@@ -294,9 +117,9 @@ static enum zerr outbound_apply(struct change *c)
     forget_request(c);
     if (c->after.pass)
         outcome_route(p->out, AFTER_COMMIT, p->stanza);
-    if (has_from(c->after.next) && !has_from(c->before))
+    if (sub_has_from(c->after.next) && !sub_has_from(c->before))
         presence_show(p, c->contact, true);               /* 3.1.5 */
-    if (!has_from(c->after.next) && has_from(c->before))
+    if (!sub_has_from(c->after.next) && sub_has_from(c->before))
         presence_show(p, c->contact, false);              /* 3.2.2 */
     return ZE_OK;
 }
@@ -372,9 +195,9 @@ static enum zerr inbound_apply(struct change *c)
         deliver_inbound(p);
     if (c->after.reply)
         reply_subscribed(c);
-    if (has_from(c->after.next) && !has_from(c->before))
+    if (sub_has_from(c->after.next) && !sub_has_from(c->before))
         presence_show(p, c->contact, true);
-    if (!has_from(c->after.next) && has_from(c->before))
+    if (!sub_has_from(c->after.next) && sub_has_from(c->before))
         presence_show(p, c->contact, false);              /* 3.3.3 */
     return ZE_OK;
 }

@@ -31,6 +31,7 @@ enum sub_state    sub_state_of(unsigned roster_flags, bool pending_in);
 /* ROSTER_TO, ROSTER_FROM, ROSTER_ASK of a state. */
 unsigned          sub_flags(enum sub_state state);
 bool              sub_pending_in(enum sub_state state);
+bool              sub_has_from(enum sub_state state);
 
 /* The item leaves the roster (2.5.2): unsubscribe and unsubscribed to the contact, as its state needs,
  * and the owner's resources go unavailable for it. */

@@ -4,7 +4,7 @@
  * T_VCARD  slot, owner -> u8 format 2, u8 flags (HAS_PHOTO, FROM_AVATAR), SHA-1 of the photo if there is one, the
  *          <vCard/> element as XML; or u8 format 1 and the element alone
  *
- * Whoever asks for the vCard of somebody who has none, or does not exist, gets item-not-found (3.1). */
+ * Whoever asks for the vCard of somebody who has none, or does not exist, gets service-unavailable (3.3). */
 
 #include "vcard.h"
 
@@ -156,13 +156,30 @@ void vcard_set_photo(struct passage *p, const struct vcard_photo *photo)
 
 /* ---- IQs ---- */
 
-static void reply_with(struct iq *iq, struct store_view *view, const struct vcard *v)
+/* Does it say anything but a photo? */
+static bool says_more(const struct element *vcard)
 {
-    if (v->flags & FROM_AVATAR && iq->target != TO_OWN_ACCOUNT &&
-        !avatar_may_read(iq->p->sm, view, iq->p->owner, jid_bare(iq->p->stanza->from)))
-        write_with(iq->reply, parsed(iq->p, v->xml), NULL);
-    else
+    for (const struct element *e = vcard ? vcard->children : NULL; e; e = e->next)
+        if (e->name.len && !element_is(e, NS_VCARD, "PHOTO"))
+            return true;
+    return false;
+}
+
+/* Nothing left but a photo that is not for this one: as if there were none. */
+static int reply_with(struct iq *iq, struct store_view *view, const struct vcard *v)
+{
+    const struct element *vcard;
+
+    if (!(v->flags & FROM_AVATAR) || iq->target == TO_OWN_ACCOUNT ||
+        avatar_may_read(iq->p->sm, view, iq->p->owner, jid_bare(iq->p->stanza->from))) {
         xml_raw(iq->reply, v->xml);
+        return ZE_OK;
+    }
+    vcard = parsed(iq->p, v->xml);
+    if (!says_more(vcard))
+        return ZE_NO_SUCH;
+    write_with(iq->reply, vcard, NULL);
+    return ZE_OK;
 }
 
 static int get(struct iq *iq)
@@ -173,12 +190,12 @@ static int get(struct iq *iq)
     int                err = ZE_OK;
 
     if (v.xml.p) {
-        reply_with(iq, view, &v);
+        err = reply_with(iq, view, &v);
     } else if (iq->target == TO_OWN_ACCOUNT) {
         xml_open(iq->reply, "vCard", NS_VCARD);
         xml_close(iq->reply);
     } else {
-        err = ZE_NOT_FOUND;
+        err = ZE_NO_SUCH;
     }
     store_view_end(&view);
     return err;

@@ -41,13 +41,13 @@ TABLE = {
     ("nobody", "bare"):            "OOESS SS EESS",
     ("nobody", "gone"):            "EOESS SS EESS",
     ("no presence", "bare"):       "OOESS SS EESS",
-    ("no presence", "match"):      "DDDDD DD DDDD",
+    ("no presence", "match"):      "DDDDD DD EEDD",
     ("no presence", "gone"):       "EOESS SS EESS",
     ("negative", "bare"):          "OOESS AA EESS",
-    ("negative", "match"):         "DDDDD DD DDDD",
+    ("negative", "match"):         "DDDDD DD EEDD",
     ("negative", "gone"):          "EOESS SS EESS",
     ("negative and not", "bare"):  "MMEMS AA EESS",
-    ("negative and not", "match"): "DDDDD DD DDDD",
+    ("negative and not", "match"): "DDDDD DD EEDD",
     ("negative and not", "gone"):  "EMESS SS EESS",
 }
 

@@ -191,6 +191,9 @@ static void rig_limits(void)
     rig_settings.limits.name_max = 1024;
     rig_settings.limits.sessions_per_account = 20;
     rig_settings.limits.roster_items_max = 100;
+    rig_settings.limits.requests_max = 100;
+    rig_settings.limits.request_size = 4096;
+    rig_settings.limits.directed_max = 100;
     rig_settings.limits.offline_messages_max = 100;
     rig_settings.limits.offline_bytes_max = 1 << 20;
     rig_settings.limits.archive_page_max = 50;
