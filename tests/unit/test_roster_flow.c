@@ -239,7 +239,7 @@ static void login_shows_and_asks(void **state)
     rig_client(second, "presence", "", NULL, "<priority>-1</priority>");
     const char *out = rig_took();
     assert_says(out, "s2sd-1 <presence from='anna@a.org/phone' id='i1' to='carl@b.org'><priority>-1</priority>");
-    assert_says(out, "s2sd-1 <presence from='anna@a.org/phone' type='probe' to='carl@b.org'/>");
+    assert_says(out, "s2sd-1 <presence from='anna@a.org' type='probe' to='carl@b.org'/>");
     assert_says(out, "c5 <presence from='anna@a.org/x' to='anna@a.org/phone'/>");       /* own other resource */
     assert_says(out, "c5 <presence from='ben@a.org/y' to='anna@a.org/phone'/>");        /* contact of this instance */
     assert_says(out, "c1,c5 <presence from='anna@a.org/phone' id='i1'>");               /* own resources, itself too */
