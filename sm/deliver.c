@@ -59,9 +59,9 @@ static const uint8_t actions[DELIVER_KINDS][DELIVER_WHO][DELIVER_TARGETS] = {
     },
     [DELIVER_IQ] = {           /* to a bare JID the server answers (iq.c) and this is not asked */
         [WHO_NO_USER]   = { ACT_REFUSE,    ACT_IMPOSSIBLE, ACT_REFUSE },
-        [WHO_NOBODY]    = { ACT_REFUSE,    ACT_SESSION,    ACT_REFUSE },
-        [WHO_NEGATIVE]  = { ACT_REFUSE,    ACT_SESSION,    ACT_REFUSE },
-        [WHO_RECEPTIVE] = { ACT_REFUSE,    ACT_SESSION,    ACT_REFUSE },
+        [WHO_NOBODY]    = { ACT_REFUSE,    ACT_ASK,        ACT_REFUSE },
+        [WHO_NEGATIVE]  = { ACT_REFUSE,    ACT_ASK,        ACT_REFUSE },
+        [WHO_RECEPTIVE] = { ACT_REFUSE,    ACT_ASK,        ACT_REFUSE },
     },
     [DELIVER_IQ_REPLY] = {
         [WHO_NO_USER]   = { ACT_DROP,      ACT_IMPOSSIBLE, ACT_DROP },

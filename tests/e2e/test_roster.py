@@ -192,6 +192,11 @@ def test_roster_item_exchange_passes_untouched(server):
     m = b.expect_body("some friends")
     item = m.find("{http://jabber.org/protocol/rosterx}x/{http://jabber.org/protocol/rosterx}item")
     assert item.attrib == {"action": "add", "jid": "c@y.example", "name": "C"} and item[0].text == "Visitors"
+    ident = a.new_id()
+    a.write(f"<iq type='set' id='{ident}' to='{b.jid}'>{x}</iq>")            # a stranger's, who sees no resource
+    assert a.error_of(a.expect("iq", lambda e: e.get("id") == ident)) == "service-unavailable"
+    b.write(f"<presence to='{a.bare}'/>")
+    b.ping()
     a.write(f"<iq type='set' id='rx' to='{b.jid}'>{x}</iq>")
     e = b.expect("iq", lambda e: e.get("id") == "rx")
     assert e.find("{http://jabber.org/protocol/rosterx}x") is not None

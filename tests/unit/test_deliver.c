@@ -25,20 +25,20 @@ static const struct row {
     /* it exists, no available resource */
     { WHO_NOBODY,    TARGET_BARE,     "OOESS" "SS" "ES" },
     { WHO_NOBODY,    TARGET_NO_MATCH, "EOESS" "RS" "ES" },
-    { WHO_NOBODY,    TARGET_MATCH,    "DDDDD" "DD" "DD" },
+    { WHO_NOBODY,    TARGET_MATCH,    "DDDDD" "DD" "QD" },
     /* negative priorities only */
     { WHO_NEGATIVE,  TARGET_BARE,     "OOESS" "AA" "ES" },
-    { WHO_NEGATIVE,  TARGET_MATCH,    "DDDDD" "DD" "DD" },
+    { WHO_NEGATIVE,  TARGET_MATCH,    "DDDDD" "DD" "QD" },
     { WHO_NEGATIVE,  TARGET_NO_MATCH, "EOESS" "RS" "ES" },
     /* at least one non-negative priority */
     { WHO_RECEPTIVE, TARGET_BARE,     "MMEMS" "AA" "ES" },
-    { WHO_RECEPTIVE, TARGET_MATCH,    "DDDDD" "DD" "DD" },
+    { WHO_RECEPTIVE, TARGET_MATCH,    "DDDDD" "DD" "QD" },
     { WHO_RECEPTIVE, TARGET_NO_MATCH, "EMESS" "RS" "ES" },
 };
 
 static const char letter[] = {
     [ACT_IMPOSSIBLE] = '-', [ACT_DROP] = 'S', [ACT_REFUSE] = 'E', [ACT_STORE] = 'O', [ACT_SESSION] = 'D',
-    [ACT_RECEPTIVE] = 'M', [ACT_AVAILABLE] = 'A', [ACT_ABSENT] = 'R',
+    [ACT_RECEPTIVE] = 'M', [ACT_AVAILABLE] = 'A', [ACT_ABSENT] = 'R', [ACT_ASK] = 'Q',
 };
 
 static void every_cell_is_what_the_rfc_says(void **state)

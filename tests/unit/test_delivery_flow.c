@@ -24,13 +24,13 @@ static const struct row {
     { "nobody",          "",          "anna@a.org",        "OOESSSSEESS" },
     { "nobody",          "",          "anna@a.org/gone",   "EOESSRSEESS" },
     { "no presence",     "x",         "anna@a.org",        "OOESSSSEESS" },
-    { "no presence",     "x",         "anna@a.org/1",      "DDDDDDDDDDD" },
+    { "no presence",     "x",         "anna@a.org/1",      "DDDDDDDEEDD" },
     { "no presence",     "x",         "anna@a.org/gone",   "EOESSRSEESS" },
     { "negative",        "-1 -5",     "anna@a.org",        "OOESSAAEESS" },
-    { "negative",        "-1 -5",     "anna@a.org/1",      "DDDDDDDDDDD" },
+    { "negative",        "-1 -5",     "anna@a.org/1",      "DDDDDDDEEDD" },
     { "negative",        "-1 -5",     "anna@a.org/gone",   "EOESSRSEESS" },
     { "negative and not", "-1 0 5",   "anna@a.org",        "MMEMSAAEESS" },
-    { "negative and not", "-1 0 5",   "anna@a.org/1",      "DDDDDDDDDDD" },
+    { "negative and not", "-1 0 5",   "anna@a.org/1",      "DDDDDDDEEDD" },
     { "negative and not", "-1 0 5",   "anna@a.org/gone",   "EMESSRSEESS" },
 };
 
