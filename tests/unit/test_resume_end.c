@@ -43,6 +43,7 @@ static void senders_that_wait_for_an_answer_get_one(void **state)
     const char *out;
 
     (void)state;
+    rig_client(ben, "presence", "", "eve@b.org/e", "");
     rig_from("s2sd-1", "iq", "get", "eve@b.org/e", "ben@a.org/y", "<q xmlns='u'/>");
     rig_from("s2sd-1", "iq", "result", "eve@b.org/f", "ben@a.org/y", "<q xmlns='u'/>");
     rig_from("s2sd-1", "message", "normal", "eve@b.org/e", "ben@a.org/y", BODY);
@@ -63,6 +64,7 @@ static void senders_that_wait_for_an_answer_get_one(void **state)
 static void what_he_has_answered_is_not_answered_again(void **state)
 {
     (void)state;
+    rig_client(ben, "presence", "", "eve@b.org/e", "");
     rig_from("s2sd-1", "iq", "get", "eve@b.org/e", "ben@a.org/y", "<q xmlns='u'/>");
     rig_client(ben, "iq", "result", "eve@b.org/e", "");
     rig_forget();
