@@ -231,6 +231,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 static struct frame frame_from(const char *from, const char *to)
 {
     struct frame f = frame_make(FRAME_STANZA);

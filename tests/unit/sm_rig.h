@@ -448,6 +448,18 @@ RIG void rig_forget(void)
             fail_msg("not expected: %s\ngot:\n%s", (part), says_text);              \
     } while (0)
 
+/* How often `part` stands in it. */
+RIG unsigned occurrences(const char *text, const char *part)
+{
+    unsigned n = 0;
+
+    while ((text = strstr(text, part))) {
+        n++;
+        text++;
+    }
+    return n;
+}
+
 static void rig_done(void *arg, enum zerr err)
 {
     *(int *)arg = err ? err : 1;

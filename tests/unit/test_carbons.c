@@ -138,17 +138,6 @@ static void what_one_sends_the_others_see(void **state)
     assert_says(rig_took(), "c2 <message from='anna@a.org' type='chat' to='anna@a.org/desk'><sent");
 }
 
-static unsigned count(const char *text, const char *what)
-{
-    unsigned n = 0;
-
-    while ((text = strstr(text, what))) {
-        text += strlen(what);
-        n++;
-    }
-    return n;
-}
-
 static void to_oneself_once(void **state)
 {
     const char *out;
@@ -156,7 +145,7 @@ static void to_oneself_once(void **state)
     (void)state;
     rig_client(phone, "message", "chat", "anna@a.org/old", BODY);
     out = rig_took();
-    assert_int_equal(count(out, "<message from='anna@a.org' "), 1);
+    assert_int_equal(occurrences(out, "<message from='anna@a.org' "), 1);
     assert_says(out, "c2 <message from='anna@a.org' type='chat' to='anna@a.org/desk'><received");
     rig_client(phone, "message", "chat", "anna@a.org", BODY);
     out = rig_took();

@@ -315,8 +315,6 @@ static void there_is_a_limit_to_rooms(void **state)
     assert_true(next("root@a.org/1", "code='201'", NULL));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {

@@ -1,48 +1,6 @@
 /* The archive of a room (XEP-0313, 0359): what is in it, who may read it, what he sees, and how long it stays. */
 
-#include "muc_harness.h"
-
-#include "archive.h"
-
-#define DAVE "dave@a.org/1"        /* never in the room */
-#define QUERY(inner) "<query xmlns='" NS_MAM "' queryid='q'>" inner "</query>"
-#define FORM(fields) "<x xmlns='" NS_DATA "' type='submit'><field var='FORM_TYPE'><value>" NS_MAM "</value></field>" \
-                     fields "</x>"
-#define WHERE(name, value) "<field var='" name "'><value>" value "</value></field>"
-#define SET(inner) "<set xmlns='" NS_RSM "'>" inner "</set>"
-#define IN_STORE FIELD("roomconfig_persistentroom", "1")
-
-/* Alice's room, stored; Bob and Carol are in it. */
-static void stored(void)
-{
-    made();
-    iq_set(ALICE, ROOM, CONFIG(IN_STORE));
-    enter(BOB, "B");
-    enter(CAROL, "C");
-}
-
-static void ask(const char *who, const char *content)
-{
-    iq_set(who, ROOM, content);
-}
-
-static size_t results(void)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < t.lines; i++)
-        count += strstr(t.line[i], "<result xmlns='" NS_MAM "'") != NULL;
-    return count;
-}
-
-/* The value behind `mark` in the line; up to the next quote. */
-static void value_after(const char *line, const char *mark, char out[64])
-{
-    const char *at = strstr(line, mark);
-
-    assert_non_null(at);
-    snprintf(out, 64, "%.*s", (int)strcspn(at + strlen(mark), "'<"), at + strlen(mark));
-}
+#include "muc_archive_rig.h"
 
 static void what_was_said_carries_its_id(void **state)
 {
@@ -369,8 +327,6 @@ static void without_archives_memory_serves_who_enters(void **state)
     assert_true(some(DAVE, "<body>x</body>", NULL));
     assert_int_equal(rows_of(R_LEDGER), 0);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

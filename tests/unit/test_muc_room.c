@@ -423,8 +423,6 @@ static void shutdown_is_told_with_332(void **state)
     assert_int_equal(t.lines, 2);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {

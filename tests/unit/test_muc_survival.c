@@ -399,8 +399,6 @@ static void what_was_not_committed_is_handed_in_again(void **state)
     both_get_both_once();
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {

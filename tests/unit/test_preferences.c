@@ -1,17 +1,10 @@
 /* sm/preferences, data_policy, archive_purge, and retention by what an account and a domain say. */
 
-#include "sm_rig.h"
+#include "archive_rig.h"
 
 #include "archive_purge.h"
-#include "ns.h"
 #include "preferences.h"
-#include "retention.h"
 #include "roster.h"
-
-#define DAY_US (UINT64_C(86400) * 1000000)
-
-static struct session   *anna, *ben;
-static struct retention *retention;
 
 /* ---- lists ---- */
 
@@ -43,31 +36,6 @@ static void a_full_jid_counts_before_a_bare_one_and_never_before_always(void **s
 
 /* ---- with the whole of sm ---- */
 
-static int two_users(void **state)
-{
-    rig_setup(state);
-    rig_settings.server.archive = true;
-    rig_settings.server.archive_days = 0;
-    rig_domains[0].archive_default = "always";
-    rig_account("anna@a.org");
-    rig_account("ben@a.org");
-    anna = rig_bind("anna@a.org/x", 1);
-    ben = rig_bind("ben@a.org/y", 2);
-    rig_client(anna, "presence", "", NULL, "");
-    rig_client(ben, "presence", "", NULL, "");
-    rig_forget();
-    retention = retention_new(&rig);
-    return 0;
-}
-
-static int end(void **state)
-{
-    rig_settings.server.archive = false;
-    rig_wait();
-    retention_free(&retention);
-    return rig_teardown(state);
-}
-
 static const char *prefer(const char *content)
 {
     rig_forget();
@@ -76,29 +44,6 @@ static const char *prefer(const char *content)
 }
 
 #define PREFS(by_default, in) "<prefs xmlns='" NS_MAM "' default='" by_default "'>" in "</prefs>"
-
-static const char *archive_of(const struct session *s)
-{
-    rig_forget();
-    rig_client(s, "iq", "set", NULL, "<query xmlns='" NS_MAM "'/>");
-    return rig_took();
-}
-
-static unsigned occurrences(const char *text, const char *part)
-{
-    unsigned n = 0;
-
-    while ((text = strstr(text, part))) {
-        n++;
-        text++;
-    }
-    return n;
-}
-
-static unsigned archived(const struct session *s)
-{
-    return occurrences(archive_of(s), "<result xmlns='" NS_MAM "'");
-}
 
 static void talk(void)
 {
@@ -185,10 +130,7 @@ static void what_is_not_archived_waits_all_the_same(void **state)
     prefer(PREFS("never", ""));
     dispatch_end_session(&rig, &anna, NULL, NULL, 0);
     rig_client(ben, "message", "chat", "anna@a.org", "<body>later</body>");
-    rig_forget();
-    anna = rig_bind("anna@a.org/x", 3);
-    rig_client(anna, "presence", "", NULL, "");
-    const char *out = rig_took();
+    const char *out = come_back(&anna, "anna@a.org/x");
     assert_says(out, "<body>later</body>");
     assert_silent_about(out, "<stanza-id");
     assert_int_equal(archived(anna), 0);
@@ -222,24 +164,6 @@ static void keep_days(const char *owner, long days)
     outcome_settle(&o);
     arena_reset(rig.arena);
     rig_wait();
-}
-
-static bool quiet(void)
-{
-    struct store_figures f;
-
-    store_figures(rig.store.archive, &f);
-    return f.pending_batches == 0;
-}
-
-static void walk(uint64_t now_us)
-{
-    for (bool more = true; more;) {
-        more = retention_step(retention, now_us);
-        rig_wait();
-        while (!quiet())
-            uv_run(loop_uv(rig.loop), UV_RUN_ONCE);
-    }
 }
 
 static void each_account_has_its_time(void **state)
@@ -337,14 +261,9 @@ static void what_waits_survives_a_purge(void **state)
     rig_client(ben, "message", "chat", "anna@a.org", "<body>waits</body>");
     rig_wait();
     assert_int_equal(purge("anna@a.org", wall_us()), 1);
-    rig_forget();
-    anna = rig_bind("anna@a.org/x", 3);
-    rig_client(anna, "presence", "", NULL, "");
-    assert_says(rig_took(), "<body>waits</body>");
+    assert_says(come_back(&anna, "anna@a.org/x"), "<body>waits</body>");
     assert_int_equal(archived(anna), 0);
 }
-
-#define FLOW(name) cmocka_unit_test_setup_teardown(name, two_users, end)
 
 int main(void)
 {

@@ -1,42 +1,10 @@
 /* sm/retraction, proto/retract: tombstones in both archives, and what is no retraction at all. */
 
-#include "sm_rig.h"
-
-#include "archive.h"
-#include "ns.h"
+#include "archive_rig.h"
 
 #define RETRACT(id) "<retract xmlns='" NS_RETRACT "' id='" id "'/><body>retracted</body>"
 #define TOMBSTONE "<retracted xmlns='" NS_RETRACT "' id='r1' stamp='"
 #define NO_TRACE "<no-permanent-store xmlns='" NS_HINTS "'/>"
-
-static struct session         *anna, *ben;
-static struct settings_rooms   rooms[1] = { { .name = "rooms.a.org" } };
-
-static int two_users(void **state)
-{
-    rig_setup(state);
-    rig_settings.server.archive = true;
-    rig_settings.limits.retraction_search = 10;
-    rig_settings.rooms = rooms;
-    rig_settings.rooms_count = 1;
-    rig_account("anna@a.org");
-    rig_account("ben@a.org");
-    rig_account("carl@a.org");
-    anna = rig_bind("anna@a.org/x", 1);
-    ben = rig_bind("ben@a.org/y", 2);
-    rig_client(anna, "presence", "", NULL, "");
-    rig_client(ben, "presence", "", NULL, "");
-    rig_forget();
-    return 0;
-}
-
-static int end(void **state)
-{
-    rig_settings.server.archive = false;
-    rig_settings.rooms_count = 0;
-    rig_wait();
-    return rig_teardown(state);
-}
 
 static void say(const struct session *s, const char *type, const char *to, const char *id, const char *content)
 {
@@ -50,21 +18,26 @@ static void say(const struct session *s, const char *type, const char *to, const
     arena_reset(rig.arena);
 }
 
-static void from_room(const char *nick, const char *type, const char *id, const char *content)
+/* To anna, by that daemon. */
+static void from(unsigned role, const char *instance, const char *jid, const char *type, const char *id,
+                 const char *content)
 {
-    struct frame f = rig_stanza("message", type, nick, "anna@a.org/x", content);
+    struct frame f = rig_stanza("message", type, jid, "anna@a.org/x", content);
 
     f.stanza.id = slice_str(id);
-    f.origin = (struct address){ ROLE_MUC, instance_key("muc-1"), 5 };
+    f.origin = (struct address){ (uint8_t)role, instance_key(instance), 5 };
     on_stanza(&rig, &f);
     arena_reset(rig.arena);
 }
 
-static const char *archive_of(const struct session *s)
+static void from_room(const char *nick, const char *type, const char *id, const char *content)
 {
-    rig_forget();
-    rig_client(s, "iq", "set", NULL, "<query xmlns='" NS_MAM "'/>");
-    return rig_took();
+    from(ROLE_MUC, "muc-1", nick, type, id, content);
+}
+
+static void from_elsewhere(const char *jid, const char *id, const char *content)
+{
+    from(ROLE_S2SD, "s2sd-1", jid, "chat", id, content);
 }
 
 static void it_becomes_a_tombstone_in_both_archives(void **state)
@@ -130,6 +103,20 @@ static void an_occupant_retracts_only_his_own(void **state)
     assert_says(out, TOMBSTONE);
 }
 
+/* Of a service that does not mark private messages (XEP-0045 7.5): the owner is in that room. */
+static void an_occupant_of_a_foreign_room_is_no_contact(void **state)
+{
+    (void)state;
+    rig_client(anna, "presence", "", "r@rooms.b.org/anna", "<x xmlns='http://jabber.org/protocol/muc'/>");
+    rig_from("s2sd-1", "message", "chat", "r@rooms.b.org/carl", "anna@a.org/x", "<body>private</body>");
+    from_elsewhere("r@rooms.b.org/dora", "r1", RETRACT("i1"));
+    assert_says(archive_of(anna), "private");
+    from_elsewhere("r@rooms.b.org/carl", "r1", RETRACT("i1"));
+    const char *out = archive_of(anna);
+    assert_silent_about(out, "private");
+    assert_says(out, TOMBSTONE);
+}
+
 static void what_cannot_be_retracted(void **state)
 {
     (void)state;
@@ -174,10 +161,7 @@ static void what_waits_does_not_come_any_more(void **state)
     say(anna, "chat", "ben@a.org", "m3", "<body>remains</body>");
     say(anna, "chat", "ben@a.org", "r1", RETRACT("m1"));
     say(anna, "chat", "ben@a.org", "r2", RETRACT("m2"));
-    rig_forget();
-    ben = rig_bind("ben@a.org/y", 4);
-    rig_client(ben, "presence", "", NULL, "");
-    const char *out = rig_took();
+    const char *out = come_back(&ben, "ben@a.org/y");
     assert_silent_about(out, "waits");
     assert_silent_about(out, "transient");
     assert_silent_about(out, "<retracted");
@@ -219,10 +203,7 @@ static void after_a_power_cut_a_tombstone_is_not_delivered(void **state)
     rig_wait();
     session_remove(rig.sessions, &ben);
     archive_cold_start(&rig, wall_us());
-    rig_forget();
-    ben = rig_bind("ben@a.org/z", 4);
-    rig_client(ben, "presence", "", NULL, "");
-    const char *out = rig_took();
+    const char *out = come_back(&ben, "ben@a.org/z");
     assert_silent_about(out, "<retracted");
     assert_says(out, RETRACT("m1"));
 }
@@ -238,8 +219,6 @@ static void a_setting_leaves_archives_alone(void **state)
     assert_says(out, RETRACT("m1"));
 }
 
-#define FLOW(name) cmocka_unit_test_setup_teardown(name, two_users, end)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +226,7 @@ int main(void)
         FLOW(whoever_else_retracts_it_does_nothing),
         FLOW(from_another_resource_and_another_server),
         FLOW(an_occupant_retracts_only_his_own),
+        FLOW(an_occupant_of_a_foreign_room_is_no_contact),
         FLOW(what_cannot_be_retracted),
         FLOW(the_newest_of_that_id_is_meant_and_no_old_one),
         FLOW(what_waits_does_not_come_any_more),
