@@ -33,6 +33,7 @@ enum state {
     S_BIND,
     S_SESSION,
     S_ENABLE,
+    S_CARBONS,
     S_READY,
     S_LEAVING,
 };
@@ -62,7 +63,7 @@ struct options {
     const char *host, *from, *domain, *rooms, *auth, *password, *label;
     int         port, sessions, first, roster, window, senders, logins_at_once, body, count, page;
     double      seconds, warm, settle;
-    bool        tls, starttls, verbose, managed, newest, hold;
+    bool        tls, starttls, verbose, managed, carbons, newest, hold;
 };
 
 struct figures {

@@ -146,11 +146,37 @@ static void session_up(struct conn *c)
     mode_ready(c);
 }
 
+static void copies(struct conn *c)
+{
+    if (!opt.carbons) {
+        session_up(c);
+        return;
+    }
+    conn_putf(c, "<iq type='set' id='carbons'><enable xmlns='urn:xmpp:carbons:2'/></iq>");
+    c->state = S_CARBONS;
+}
+
+/* It counts (XEP-0198 4). */
+static void on_copies(struct conn *c, struct slice s)
+{
+    char id[16];
+
+    if (!slice_starts(s, SLICE("<iq")))
+        return;
+    c->taken++;
+    if (!attribute(s, "id", id, sizeof(id)) || strcmp(id, "carbons") != 0)
+        return;
+    if (find(start_tag(s), "error"))
+        conn_fail(c, "no carbons");
+    else
+        session_up(c);
+}
+
 /* Bound: stream management comes before the first stanza. */
 static void bound(struct conn *c)
 {
     if (!opt.managed) {
-        session_up(c);
+        copies(c);
         return;
     }
     conn_putf(c, "<enable xmlns='urn:xmpp:sm:3' resume='true'/>");
@@ -237,9 +263,12 @@ void login_stanza(struct conn *c, struct slice s)
         break;
     case S_ENABLE:
         if (slice_starts(s, SLICE("<enabled")))
-            session_up(c);
+            copies(c);
         else
             conn_fail(c, "no stream management");
+        break;
+    case S_CARBONS:
+        on_copies(c, s);
         break;
     default:
         break;

@@ -66,7 +66,7 @@ static int number(const char *text)
 
 enum { O_MODE = 1, O_PORT, O_DOMAIN, O_ROOMS, O_TLS, O_STARTTLS, O_PLAIN, O_AUTH, O_PASSWORD, O_N, O_FIRST, O_ROSTER,
        O_WINDOW, O_SENDERS, O_CONC, O_SECS, O_WARM, O_SETTLE, O_BODY, O_PIDS, O_LABEL, O_VERBOSE, O_HOST, O_SM, O_COUNT, O_PAGE,
-       O_NEWEST, O_FROM, O_HOLD };
+       O_NEWEST, O_FROM, O_HOLD, O_CARBONS };
 
 static const struct option long_options[] = {
     { "mode", 1, 0, O_MODE },       { "port", 1, 0, O_PORT },         { "domain", 1, 0, O_DOMAIN },
@@ -78,7 +78,8 @@ static const struct option long_options[] = {
     { "body", 1, 0, O_BODY },       { "pids", 1, 0, O_PIDS },         { "label", 1, 0, O_LABEL },
     { "verbose", 0, 0, O_VERBOSE }, { "host", 1, 0, O_HOST },         { "sm", 0, 0, O_SM },
     { "count", 1, 0, O_COUNT },     { "page", 1, 0, O_PAGE },         { "newest", 0, 0, O_NEWEST },
-    { "from", 1, 0, O_FROM },       { "hold", 0, 0, O_HOLD },         { 0 },
+    { "from", 1, 0, O_FROM },       { "hold", 0, 0, O_HOLD },         { "carbons", 0, 0, O_CARBONS },
+    { 0 },
 };
 
 static enum mode mode_of(const char *name)
@@ -122,6 +123,7 @@ static void take_option(int which, char *value)
     case O_NEWEST: opt.newest = true; break;
     case O_FROM: opt.from = value; break;
     case O_HOLD: opt.hold = true; break;
+    case O_CARBONS: opt.carbons = true; break;
     default: usage();
     }
 }
