@@ -2,6 +2,7 @@
 
 #include "archive.h"
 
+#include "jid.h"
 #include "log.h"
 #include "room.h"
 
@@ -46,6 +47,31 @@ enum zerr archive_add(struct room *room, struct outcome *o, const struct ledger_
 
     if (!err)
         err = ledger_append(&l, outcome_batch(o), &(struct ledger_limits){ 0 }, record);
+    store_view_end(&view);
+    return err;
+}
+
+bool archive_may_bury(const struct ledger_record *record, struct slice who)
+{
+    return !(record->stanza.flags & (STANZA_RETRACTS | STANZA_TOMBSTONE)) && slice_eq(jid_bare(record->actor), who);
+}
+
+enum zerr archive_bury(struct room *room, struct outcome *o, struct ledger_id id, struct slice who,
+                       struct slice tombstone)
+{
+    struct store_view   *view = store_view(room->muc->store);
+    struct ledger_record record;
+    struct ledger        l;
+    enum zerr            err = archive_open(&l, room, view);
+
+    if (!err)
+        err = ledger_get(&l, id, &record);
+    if (!err)
+        err = ledger_unpack(&record, room->muc->arena);
+    if (!err && !archive_may_bury(&record, who))
+        err = ZE_NOT_FOUND;
+    if (!err)
+        ledger_bury(&l, outcome_batch(o), &record, tombstone);
     store_view_end(&view);
     return err;
 }

@@ -19,6 +19,12 @@ enum zerr archive_open(struct ledger *l, struct room *room, struct store_view *v
 struct ledger_id archive_next_id(struct room *room);
 /* Adds a record (its id is set) to the outcome's batch. ZE_FULL: the disk is low. */
 enum zerr archive_add(struct room *room, struct outcome *o, const struct ledger_record *record);
+/* XEP-0424: what the account `who` (bare JID) said under this id becomes `tombstone`. ZE_NOT_FOUND: there is
+ * no such message of his, or it is a retraction or a tombstone itself. */
+enum zerr archive_bury(struct room *room, struct outcome *o, struct ledger_id id, struct slice who,
+                       struct slice tombstone);
+/* True: the record, unpacked, may become one for `who`. */
+bool archive_may_bury(const struct ledger_record *record, struct slice who);
 /* The whole archive goes with the outcome's batch. */
 void archive_forget(struct room *room, struct outcome *o);
 /* The newest records up to `most` that answer yes, oldest first, unpacked, in the arena. They borrow from

@@ -7,7 +7,9 @@
     X(ping)   /* XEP-0199, 0410 */ \
     X(admin)  /* XEP-0045 8, 9 */ \
     X(owner)  /* XEP-0045 10 */ \
-    X(mam)    /* XEP-0313 */
+    X(mam)    /* XEP-0313 */ \
+    X(retraction)  /* XEP-0424 */ \
+    X(tombstones)  /* XEP-0424 4 */
 
 #define X(name) extern const struct muc_feature muc_##name;
 FEATURES(X)

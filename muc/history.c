@@ -91,6 +91,20 @@ static bool read_item(const struct history_item *item, struct ledger_record *out
            ledger_unpack(out, item->room->muc->arena) == ZE_OK;
 }
 
+enum zerr history_bury(struct room *room, struct ledger_id id, struct slice who)
+{
+    LIST_EACH(&room->history.items, node) {
+        struct history_item *item = LIST_OWNER(node, struct history_item, link);
+        struct ledger_record record;
+
+        if (ledger_id_cmp(item->id, id) || !read_item(item, &record) || !archive_may_bury(&record, who))
+            continue;
+        item_free(item);
+        return ZE_OK;
+    }
+    return ZE_NOT_FOUND;
+}
+
 /* All that is remembered, in the arena. */
 static struct ledger_record *remembered(struct room *room, size_t *count)
 {

@@ -33,6 +33,8 @@ void history_free(struct room *room);
 bool history_wanted(const struct ledger_record *record);
 /* Of a room without an archive. */
 void history_add(struct room *room, const struct ledger_record *record);
+/* The same of archive_bury: who enters gets it no more. */
+enum zerr history_bury(struct room *room, struct ledger_id id, struct slice who);
 /* Drops what is over the room's limits now. */
 void history_trim(struct room *room);
 void history_send(struct room *room, struct outcome *o, const struct session *to, const struct history_wish *wish);

@@ -44,6 +44,7 @@ static bool congested(void *arg, uint32_t instance)
     X(archive_pages, "pages of room archives sent")                         \
     X(archive_results, "messages on them")                                  \
     X(archive_expired, "rows of archives looked at that were over a limit") \
+    X(archive_retracted, "messages of rooms that their senders took back") \
     X(commits_failed, "store batches that failed")                          \
     X(bad_origin, "stanzas with a from their daemon may not use")           \
     X(bad_content, "stanzas whose content was not well-formed")             \

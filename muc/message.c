@@ -3,7 +3,7 @@
 #include "archive_rules.h"
 #include "jid.h"
 #include "ns.h"
-#include "request.h"
+#include "retraction.h"
 #include "stanza_id.h"
 #include "xml_cut.h"
 
@@ -111,9 +111,11 @@ static enum zerr keep_for_later(struct request *r, struct stanza *s)
         err = archive_add(r->room, r->out, &record);
     else
         history_add(r->room, &record);
-    if (!err)
-        s->content = with_id(r, s->content, record.id);
-    return err;
+    if (err)
+        return err;
+    retraction_apply(r, s);
+    s->content = with_id(r, s->content, record.id);
+    return ZE_OK;
 }
 
 static enum zerr may_say(const struct request *r, bool subject)

@@ -53,8 +53,8 @@ struct retention {
 };
 
 struct muc_figures {
-    uint64_t messages, private_messages, presences, entered, left, refused, ghosts, fanouts, recipients, archive_pages, archive_results, archive_expired,
-        commits_failed, bad_origin, bad_content, no_route;
+    uint64_t messages, private_messages, presences, entered, left, refused, ghosts, fanouts, recipients, archive_pages,
+        archive_results, archive_expired, archive_retracted, commits_failed, bad_origin, bad_content, no_route;
 };
 
 struct muc {

@@ -27,16 +27,30 @@ bool retraction_is(const struct passage *p)
            retraction_on(p->sm);
 }
 
-/* 5: occupants of a room share its bare JID. That the contact is a room is known of our own, and of others when
- * the message says so (XEP-0045 7.5). */
+/* Who is in a room has sent presence to an occupant JID of it (XEP-0045 7.2), and only such a one gets what its
+ * occupants say. */
+static bool has_entered(const struct online *account, struct slice room)
+{
+    ONLINE_EACH(account, node, s)
+        for (const struct directed *d = s->directed; d; d = d->next) {
+            struct slice jid = slice_of(d->jid, d->len);
+            if (!jid_is_bare(jid) && slice_eq(jid_bare(jid), room))
+                return true;
+        }
+    return false;
+}
+
+/* 5: occupants of a room share its bare JID. That the contact is a room is known of our own, of others when
+ * the message says so (XEP-0045 7.5; services that do not are older than that), or when the owner is in it. */
 static bool is_occupant(const struct passage *p, struct slice peer)
 {
     const struct settings *settings = p->sm->settings;
+    const struct online   *account = session_online(p->sm->sessions, p->owner);
 
     for (size_t i = 0; i < settings->rooms_count; i++)
         if (slice_is(jid_domain(peer), settings->rooms[i].name))
             return true;
-    return p->stanza->flags & STANZA_MUC_USER;
+    return p->stanza->flags & STANZA_MUC_USER || (account && has_entered(account, jid_bare(peer)));
 }
 
 static void bury(struct passage *p, struct ledger *l, const struct ledger_record *record)

@@ -2,7 +2,8 @@
 
 from harness import NS
 from test_archive import MAM, Page, own_id
-from test_room_archive import features
+from test_room_archive import configure, features, own_id as room_id, people, room, say  # noqa: F401  (fixtures)
+from test_rooms import enter
 
 RETRACT, FALLBACK, HINTS = "urn:xmpp:message-retract:1", "urn:xmpp:fallback:0", "urn:xmpp:hints"
 
@@ -122,3 +123,56 @@ def test_a_correction_is_a_message(server):
     b.expect_body("spelling")
     assert Page(b).bodies() == Page(a).bodies() == ["speling", "spelling"]
     assert Page(b).messages()[1].find("{urn:xmpp:message-correct:0}replace").get("id") == said
+
+
+# ---- rooms (4, 5.1: by the id that the room gave)
+
+def graves(client, room):
+    return {m.get("id"): m.find(f"{{{RETRACT}}}retracted") for m in Page(client, to=room).messages()
+            if m.find(f"{{{RETRACT}}}retracted") is not None}
+
+
+def test_rooms_announce_it(server, room, people):  # noqa: F811
+    a, b = people
+    assert {RETRACT, f"{RETRACT}#tombstone"} <= features(b, room)
+    c = server.client("retract-temporary")
+    enter(c, f"temporary-{room}", "C")
+    assert RETRACT in features(c, f"temporary-{room}") and f"{RETRACT}#tombstone" not in features(c, f"temporary-{room}")
+
+
+def test_in_a_room(server, room, people):  # noqa: F811
+    a, b = people
+    wrong = room_id(say(b, room, "wrong-room"), room)
+    say(b, room, "fine")
+    r = retract(b, room, wrong, kind="groupchat")
+    for c in (a, b):
+        m = retraction(c)
+        assert (m.get("id"), m.find(f"{{{RETRACT}}}retract").get("id")) == (r, wrong)
+    grave = graves(a, room)
+    assert set(grave) == {"wrong-room"} and grave["wrong-room"].get("id") == r and grave["wrong-room"].get("stamp")
+    p = Page(a, to=room)
+    assert p.ids[0] == wrong and p.bodies() == [None, "fine", "/me retracted a message"]
+    assert p.messages()[0].get("from") == f"{room}/B"
+    c = server.client("retract-late")
+    enter(c, room, "C")
+    bodies = [c.expect("message", lambda m: m.find("client:body", NS) is not None) for _ in range(2)]
+    assert [m.findtext("client:body", None, NS) for m in bodies] == ["fine", "/me retracted a message"]
+
+
+def test_in_a_room_by_nobody_else(server, room, people):  # noqa: F811
+    a, b = people
+    said = room_id(say(b, room, "said"), room)
+    r = retract(a, room, said, kind="groupchat")              # not even by its owner: that is moderation (XEP-0425)
+    assert retraction(b).get("id") == r                         # clients judge it by themselves
+    b.write(f"<presence to='{room}/B' type='unavailable'/>")
+    b.expect("presence", lambda p: p.get("type") == "unavailable")
+    c = server.client("retract-heir")
+    enter(c, room, "B")                                       # the nick alone makes nobody the author
+    retract(c, room, said, kind="groupchat")
+    retraction(c)
+    assert not graves(a, room) and "said" in Page(a, to=room).bodies()
+    enter(b, room, "B2")
+    retract(b, room, said, kind="groupchat")
+    b.expect("message", lambda m: m.find(f"{{{RETRACT}}}retract") is not None and m.get("from") == f"{room}/B2"
+             and m.find("delay:delay", NS) is None)
+    assert set(graves(a, room)) == {"said"}
