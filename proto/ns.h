@@ -59,6 +59,7 @@
 #define NS_FORWARD      "urn:xmpp:forward:0"                        /* XEP-0297 */
 #define NS_MAM          "urn:xmpp:mam:2"                            /* XEP-0313 */
 #define NS_MAM_EXTENDED "urn:xmpp:mam:2#extended"                   /* XEP-0313 */
+#define NS_MAM_CONFIGURE "urn:xmpp:mam#configure"                  /* XEP-0441 2.2 */
 #define NS_MAM_GROUPS   "urn:xmpp:mam:2#groupchat-field"            /* XEP-0313 */
 #define NS_MARKERS      "urn:xmpp:chat-markers:0"                   /* XEP-0333 */
 #define NS_HINTS        "urn:xmpp:hints"                            /* XEP-0334 */

@@ -15,6 +15,7 @@
 #include "resume.h"
 #include "retraction.h"
 #include "stanza_id.h"
+#include "xml_cut.h"
 
 static uint64_t archived, archive_refused, ids_forged;
 
@@ -39,13 +40,37 @@ static bool is_ours(void *arg, struct slice bare)
     return sm_serves(arg, jid_domain(bare));
 }
 
-struct slice archive_unforged(struct sm *sm, const struct stanza *s)
+struct delays {
+    struct sm *sm;
+    bool       others;                 /* there is one that may stay */
+};
+
+static bool is_our_delay(void *arg, const struct element *e)
+{
+    struct delays *d = arg;
+    struct jid     from;
+    bool           ours;
+
+    if (!element_is(e, NS_DELAY, "delay"))
+        return false;
+    ours = jid_parse(element_attr(e, "from"), &from) == ZE_OK && sm_serves(d->sm, jid_slice(&from));
+    d->others |= !ours;
+    return ours;
+}
+
+void archive_unforge(struct sm *sm, struct stanza *s)
 {
     struct xml_limits limits = sm_xml_limits(sm);
+    struct delays     delays = { sm, false };
     struct slice      content = stanza_id_strip(sm->arena, s, is_ours, sm, &limits);
 
     ids_forged += content.p != s->content.p;
-    return content;
+    s->content = content;
+    if (!(s->flags & STANZA_HAS_DELAY))
+        return;
+    s->content = xml_cut(sm->arena, content, &limits, is_our_delay, &delays);
+    if (!delays.others)
+        s->flags &= ~(uint32_t)STANZA_HAS_DELAY;
 }
 
 static struct slice with_id(struct passage *p, struct slice content, struct ledger_id id)
@@ -120,7 +145,7 @@ static int archive_outgoing(struct passage *p)
 
     if (s->name != STANZA_MESSAGE)
         return GO_ON;
-    s->content = archive_unforged(p->sm, s);
+    archive_unforge(p->sm, s);
     if (!s->to.len || slice_eq(jid_bare(s->to), p->owner))
         return GO_ON;
     archive = archives(p, s->to);
@@ -179,7 +204,7 @@ static int archive_incoming(struct passage *p)
 
     if (s->name != STANZA_MESSAGE || !p->exists || p->again_us)
         return GO_ON;
-    s->content = archive_unforged(p->sm, s);
+    archive_unforge(p->sm, s);
     archive = archives(p, s->from);
     if (archive || retraction_is(p))
         err = note_new(p, archive);

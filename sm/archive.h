@@ -20,8 +20,9 @@ struct archive_note {
 
 /* The end of the incoming pass: stores what is noted, unless `did` is an error. Returns did, or the error. */
 int archive_settle(struct passage *p, int did);
-/* Of a fan-out, whose content is one for many: without ids that claim to be those of our accounts. */
-struct slice archive_unforged(struct sm *sm, const struct stanza *s);
+/* What a sender claims in our name is taken out: ids of archives of our accounts (XEP-0359 3.2), and that one of
+ * our servers has held it up (XEP-0203 5). The new content is in the arena. */
+void archive_unforge(struct sm *sm, struct stanza *s);
 /* Limits of the offline view, from the settings. */
 struct ledger_limits archive_limits(const struct sm *sm);
 /* The id of the record that a stanza for one of our sessions is a copy of, when it was archived:

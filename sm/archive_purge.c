@@ -2,11 +2,23 @@
 
 #include "archive_purge.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "datetime.h"
 #include "outcome.h"
 
 enum { STEP_ROWS = 500 };
+
+bool archive_date(struct slice text, uint64_t *us)
+{
+    char whole[64];
+
+    if (text.len != strlen("2026-11-21"))
+        return datetime_parse(text, us) == ZE_OK;
+    snprintf(whole, sizeof(whole), "%.*sT00:00:00Z", SLICE_FMT(text));
+    return datetime_parse(slice_str(whole), us) == ZE_OK;
+}
 
 struct purge {
     struct deferred step;

@@ -25,7 +25,7 @@ static void forms(struct iq *iq)
 {
     form_open(iq->reply, "result", NS_DATA_POLICY);
     retention_write(iq);
-    form_put_str(iq->reply, "data_deletion", "boolean", NULL, "false");
+    form_put_str(iq->reply, "data_deletion", "boolean", NULL, "true");      /* archive_command.c, XEP-0060 */
     form_put_str(iq->reply, "encryption_at_rest", "boolean", NULL, "false");
     form_put_str(iq->reply, "full_erasure", "boolean", NULL, "true");      /* XEP-0077 3.2 */
     form_put_str(iq->reply, "extra_info", "text-multi", NULL,

@@ -390,7 +390,7 @@ void on_fanout(void *self, const struct frame *f)
         forged(f, "fan-out");
         return;
     }
-    s.content = archive_unforged(sm, &s);
+    archive_unforge(sm, &s);
     o = outcome_new(sm, slice_of(NULL, 0), f->trace);
     spread_begin(&spread, sm, o, AHEAD, &s);
     fanout_entries(sm, f, &s, &spread);

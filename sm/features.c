@@ -28,6 +28,7 @@
     X(mam)           /* XEP-0313 */         \
     X(retraction)    /* XEP-0424 */         \
     X(preferences)   /* XEP-0441 */         \
+    X(archive_command) /* XEP-0441 2.2 */   \
     X(data_policy)   /* XEP-0504 */         \
     X(disco)         /* XEP-0030 */         \
     X(register)      /* XEP-0077 */         \

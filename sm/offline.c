@@ -57,17 +57,34 @@ static enum zerr keep_alone(struct passage *p, struct ledger *ledger)
     return append_waiting(p, ledger, &record);
 }
 
-/* What an ended session did not acknowledge: its record is there when it was archived. */
+/* What an ended session did not acknowledge: its record is there when it was archived. ZE_NOT_FOUND: it is not. */
+static enum zerr keep_again(struct passage *p, struct ledger *ledger)
+{
+    struct ledger_id id;
+
+    if (!p->again_us || archive_id_of(p->stanza, p->owner, &id))
+        return ZE_NOT_FOUND;
+    return ledger_offline_again(ledger, outcome_archive(p->out), id);
+}
+
+/* With the id of a record that is no more: its owner has emptied the archive meanwhile. */
+static void forget_id(struct passage *p)
+{
+    p->stanza->flags |= STANZA_HAS_ID;
+    archive_unforge(p->sm, p->stanza);
+}
+
 static enum zerr keep(struct passage *p)
 {
     struct store_view *view = store_view(p->sm->store.archive);
-    struct ledger_id   id;
     struct ledger      ledger;
     enum zerr          err = ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner);
 
-    if (!err && p->again_us && archive_id_of(p->stanza, p->owner, &id) == ZE_OK)
-        err = ledger_offline_again(&ledger, outcome_archive(p->out), id);
-    else if (!err)
+    if (!err)
+        err = keep_again(p, &ledger);
+    if (err == ZE_NOT_FOUND && p->again_us)
+        forget_id(p);
+    if (err == ZE_NOT_FOUND)
         err = p->sm->settings->limits.offline_messages_max ? keep_alone(p, &ledger) : ZE_FULL;
     store_view_end(&view);
     return err;

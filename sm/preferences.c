@@ -8,7 +8,7 @@
 #include "ns.h"
 #include "roster.h"
 
-enum { FORMAT = 1 };
+enum { FORMAT_WITHOUT_WISH = 1, FORMAT = 2 };
 
 static const char *const texts[PREFER_COUNT] = { "", "always", "never", "roster" };
 
@@ -45,20 +45,23 @@ static bool take_row(struct slice row, struct preferences *out)
 
     out->fallback = (enum preference_default)take_u8(&c);
     out->days = (long)take_u32(&c) - 1;
+    out->wish = format == FORMAT ? (long)take_u32(&c) - 1 : DAYS_OF_DOMAIN;
     out->always = take_list(&c, &out->always_count);
     out->never = take_list(&c, &out->never_count);
-    return cursor_done(&c) && format == FORMAT && (unsigned)out->fallback < PREFER_COUNT;
+    return cursor_done(&c) && (format == FORMAT || format == FORMAT_WITHOUT_WISH) && (unsigned)out->fallback < PREFER_COUNT;
 }
+
+static const struct preferences nothing_said = { .days = DAYS_OF_DOMAIN, .wish = DAYS_OF_DOMAIN };
 
 void preferences_read(struct sm *sm, struct store_view *view, struct slice owner, struct preferences *out)
 {
     struct slice row = store_get(view, T_PREFERENCE, sm_key(sm, owner, slice_of(NULL, 0)));
 
-    *out = (struct preferences){ .days = DAYS_OF_DOMAIN };
+    *out = nothing_said;
     if (!row.p || take_row(row, out))
         return;
     log_error("preferences_unreadable", "jid", log_slice(owner), NULL);
-    *out = (struct preferences){ .days = DAYS_OF_DOMAIN };
+    *out = nothing_said;
 }
 
 void preferences_put(struct outcome *o, struct sm *sm, struct slice owner, const struct preferences *p)
@@ -68,6 +71,7 @@ void preferences_put(struct outcome *o, struct sm *sm, struct slice owner, const
     buf_put_u8(&row, FORMAT);
     buf_put_u8(&row, (uint8_t)p->fallback);
     buf_put_u32(&row, (uint32_t)(p->days + 1));
+    buf_put_u32(&row, (uint32_t)(p->wish + 1));
     buf_put_u32(&row, p->always_count);
     buf_put_slice(&row, p->always);
     buf_put_u32(&row, p->never_count);
@@ -150,14 +154,23 @@ long preferences_domain_days(const struct sm *sm, struct slice domain)
     return d && d->archive_days >= 0 ? d->archive_days : sm->settings->server.archive_days;
 }
 
-long preferences_days(struct sm *sm, struct slice owner)
+long preferences_days_granted(struct sm *sm, struct slice owner, long *wish)
 {
     struct store_view *view = store_view(sm->store.accounts);
     struct preferences p;
 
     preferences_read(sm, view, owner, &p);
     store_view_end(&view);
+    if (wish)
+        *wish = p.wish;
     return p.days == DAYS_OF_DOMAIN ? preferences_domain_days(sm, jid_domain(owner)) : p.days;
+}
+
+long preferences_days(struct sm *sm, struct slice owner)
+{
+    long wish, granted = preferences_days_granted(sm, owner, &wish);
+
+    return wish > 0 && (!granted || wish < granted) ? wish : granted;
 }
 
 /* ---- the protocol (2.1) ---- */

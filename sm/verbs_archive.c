@@ -9,8 +9,6 @@
 #include "preferences.h"
 #include "verbs.h"
 
-enum { DAYS_MOST = 36500 };
-
 struct asked {
     struct sm        *sm;
     int               argc;
@@ -59,6 +57,7 @@ static int show(struct asked *a)
     ctl_int(a->reply, "never", p.never_count);
     store_view_end(&view);
     ctl_int(a->reply, "days", preferences_days(sm, owner));
+    ctl_int(a->reply, "wish", p.wish == DAYS_OF_DOMAIN ? 0 : p.wish);
     show_ends(a);
     return ZE_OK;
 }
@@ -127,24 +126,12 @@ static void purged(void *arg, enum zerr err, uint64_t count)
     free(p);
 }
 
-/* A date is the beginning of that day, UTC. */
-static bool read_date(const char *text, uint64_t *us)
-{
-    char whole[64];
-
-    if (strlen(text) == strlen("2026-11-21")) {
-        snprintf(whole, sizeof(whole), "%sT00:00:00Z", text);
-        text = whole;
-    }
-    return datetime_parse(slice_str(text), us) == ZE_OK;
-}
-
 static int purge(struct asked *a)
 {
     uint64_t        before_us = wall_us();
     struct purging *p;
 
-    if (a->argc > 1 || (a->argc == 1 && !read_date(a->argv[0], &before_us))) {
+    if (a->argc > 1 || (a->argc == 1 && !archive_date(slice_str(a->argv[0]), &before_us))) {
         ctl_reason(a->reply, "expected: archive purge JID [DATE], the date as 2026-11-21 or 2026-11-21T10:00:00Z");
         return ZE_BAD_REQUEST;
     }

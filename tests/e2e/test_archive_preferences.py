@@ -98,7 +98,7 @@ def test_how_long(server):
     server.ctl("archive", "keep", a.bare, "domain")
     assert server.ctl_json("archive", a.bare)[0]["days"] == 0
     said = policy(a)
-    assert (said["data_deletion"], said["encryption_at_rest"], said["full_erasure"]) == ("false", "false", "true")
+    assert (said["data_deletion"], said["encryption_at_rest"], said["full_erasure"]) == ("true", "false", "true")
 
 
 def test_the_operator_looks_and_empties(server):
@@ -128,3 +128,45 @@ def test_what_the_operator_may_not_say(server, args):
     server.client("purge-a")
     server.ctl("archive", *args, check=False)
     assert server.ctl_status == 1, server.ctl_error
+
+
+# ---- the owner's side (2.2)
+
+COMMANDS, CONFIGURE = "http://jabber.org/protocol/commands", "urn:xmpp:mam#configure"
+
+
+def configure(client, **fields):
+    """(status or error, note) of the command with this form; without fields the values it shows."""
+    begun = client.iq("set", f"<command xmlns='{COMMANDS}' node='{CONFIGURE}'/>", to=client.bare)[0]
+    if not fields:
+        return {f.get("var"): f.findtext(f"{{{DATA}}}value") for f in begun.iter(f"{{{DATA}}}field")}
+    rows = "".join(f"<field var='{var}'><value>{value}</value></field>" for var, value in fields.items())
+    e = client.iq("set", f"<command xmlns='{COMMANDS}' node='{CONFIGURE}' sessionid='{begun.get('sessionid')}'>"
+                  f"<x xmlns='{DATA}' type='submit'><field var='FORM_TYPE'><value>{CONFIGURE}</value></field>{rows}</x>"
+                  "</command>", to=client.bare)
+    if e.get("type") == "error":
+        return client.error_of(e), None
+    return e[0].get("status"), e[0].findtext(f"{{{COMMANDS}}}note")
+
+
+def test_the_owner_says_how_long(server):
+    a = server.client("wish")
+    assert configure(a, days=20) == ("completed", None)
+    assert policy(a)["data_retention"] == "480" and configure(a)["days"] == "20"
+    server.ctl("archive", "keep", a.bare, "10")
+    assert policy(a)["data_retention"] == "240"              # what is less counts
+    assert configure(a, days="")[0] == "completed"
+    server.ctl("archive", "keep", a.bare, "domain")
+    assert policy(a)["data_retention"] == "infinite"
+    for bad in ({"days": "0"}, {"days": "36501"}, {"days": "x"}, {"purge": "perhaps"}, {"before": "once"}):
+        assert configure(a, **bad)[0] == "bad-request"
+
+
+def test_the_owner_empties_it(server):
+    a, b = pair(server, "empty")
+    exchange(a, b, "old")
+    last = Page(a).stamps()[1]
+    assert configure(a, purge="1", before=last) == ("completed", "Messages deleted: 1")
+    assert Page(a).bodies() == ["old from b"]
+    assert configure(a, purge="true") == ("completed", "Messages deleted: 1")
+    assert Page(a).bodies() == [] and len(Page(b).bodies()) == 2

@@ -2,6 +2,8 @@
 
 #include "resume_rig.h"
 
+#include "archive_purge.h"
+
 /* ---- the end ---- */
 
 static struct session *again_online(uint64_t conn)
@@ -36,6 +38,34 @@ static void what_was_for_him_waits_for_him(void **state)
     end(next);
     again_online(7);
     assert_silent_about(rig_took(), "<message");
+}
+
+static void purged(void *arg, enum zerr err, uint64_t count)
+{
+    assert_int_equal(err, ZE_OK);
+    *(uint64_t *)arg = count;
+}
+
+/* Its owner empties the archive: what no client of his has had is not in it for that. */
+static void what_was_purged_before_it_was_read_still_comes(void **state)
+{
+    uint64_t count = 0;
+
+    (void)state;
+    rig_settings.server.archive = true;
+    rig_client(anna, "message", "chat", "ben@a.org", "<body>unread</body>");
+    rig_wait();
+    archive_purge(&rig, SLICE("ben@a.org"), wall_us(), purged, &count);
+    while (!count)
+        uv_run(loop_uv(rig.loop), UV_RUN_ONCE);
+    rig_forget();
+    end(ben);
+    assert_silent_about(rig_took(), "error");
+    again_online(5);
+    const char *out = rig_took();
+    rig_settings.server.archive = false;
+    assert_says(out, "<body>unread</body><delay");
+    assert_silent_about(out, "<stanza-id");
 }
 
 static void senders_that_wait_for_an_answer_get_one(void **state)
@@ -233,6 +263,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FLOW(what_was_for_him_waits_for_him),
+        FLOW(what_was_purged_before_it_was_read_still_comes),
         FLOW(senders_that_wait_for_an_answer_get_one),
         FLOW(what_he_has_answered_is_not_answered_again),
         FLOW(what_another_resource_has_got_is_done),
