@@ -17,6 +17,8 @@
 #include "stanza_error.h"
 #include "xml_write.h"
 
+enum { FEW = 8 };       /* recipients */
+
 /* ---- from the client ---- */
 
 void stanzas_refuse(struct conn *c, const struct stanza *s, enum zerr why)
@@ -149,6 +151,12 @@ static void on_stanza(void *self, const struct frame *f)
     log_delivery(c, f);
 }
 
+/* Few recipients leave at once, as one does; more are a crowd (transport_out_crowd). */
+static bool is_crowd(struct slice list)
+{
+    return list.len > FEW * FANOUT_ENTRY;
+}
+
 /* The payload is written once; each socket gets the bytes around its own `to`. A handle that is gone
  * is passed over: its SESSION_END is under way. */
 static void on_fanout(void *self, const struct frame *f)
@@ -158,6 +166,7 @@ static void on_fanout(void *self, const struct frame *f)
     struct buf          before = { 0 }, after = { 0 };
     struct cursor       list = { f->list, false };
     struct fanout_entry entry;
+    bool                crowd = is_crowd(f->list);
 
     stanza.content = f->body;
     stanza_write_split(&before, &after, &stanza);
@@ -166,7 +175,7 @@ static void on_fanout(void *self, const struct frame *f)
         if (!c)
             continue;
         struct slice to = entry.jid.len ? entry.jid : conn_jid(c);
-        struct buf  *out = conn_out(c);
+        struct buf  *out = crowd ? transport_out_crowd(&c->transport) : conn_out(c);
         buf_reserve(out, buf_len(&before) + to.len + 8 + buf_len(&after));
         buf_put_slice(out, buf_slice(&before));
         buf_put_str(out, " to='");

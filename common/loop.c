@@ -19,6 +19,7 @@ struct loop {
     uv_idle_t    stay_awake;        /* runs only while deferred work was left for the next turn */
     uv_timer_t   tick;
     struct list  deferred;
+    struct list  deferred_next;     /* to the turn after this one */
     struct list  slots[SLOTS];
     uint64_t     maybe[WORDS];      /* a set bit: the slot may hold something */
     uint64_t     passed;            /* every slot number up to this one was looked at */
@@ -44,6 +45,16 @@ static void run_deferred(struct loop *loop)
     }
 }
 
+static void take_deferred_next(struct loop *loop)
+{
+    while (!list_empty(&loop->deferred_next)) {
+        struct list *node = loop->deferred_next.next;
+
+        list_remove(node);
+        list_append(&loop->deferred, node);
+    }
+}
+
 static void nothing(uv_idle_t *handle)
 {
     (void)handle;
@@ -53,8 +64,9 @@ static void before_sleep(uv_prepare_t *handle)
 {
     struct loop *loop = handle->data;
 
+    take_deferred_next(loop);
     run_deferred(loop);
-    if (list_empty(&loop->deferred))
+    if (list_empty(&loop->deferred) && list_empty(&loop->deferred_next))
         uv_idle_stop(&loop->stay_awake);
     else
         uv_idle_start(&loop->stay_awake, nothing);
@@ -73,6 +85,7 @@ struct loop *loop_new(void)
     uv_timer_init(&loop->uv, &loop->tick);
     loop->uv.data = loop->before_sleep.data = loop->tick.data = loop;
     list_init(&loop->deferred);
+    list_init(&loop->deferred_next);
     for (size_t i = 0; i < SLOTS; i++)
         list_init(&loop->slots[i]);
     loop->passed = uv_now(&loop->uv) / TICK_MS;
@@ -109,7 +122,10 @@ uv_loop_t *loop_uv(struct loop *loop)
 void loop_run(struct loop *loop)
 {
     uv_run(&loop->uv, UV_RUN_DEFAULT);
-    run_deferred(loop);       /* of the turn that said loop_stop */
+    do {                        /* of the turn that said loop_stop */
+        take_deferred_next(loop);
+        run_deferred(loop);
+    } while (!list_empty(&loop->deferred_next));
 }
 
 void loop_stop(struct loop *loop)
@@ -137,6 +153,12 @@ void loop_defer(struct loop *loop, struct deferred *d)
 {
     if (!d->link.next)
         list_append(&loop->deferred, &d->link);
+}
+
+void loop_defer_next(struct loop *loop, struct deferred *d)
+{
+    if (!d->link.next)
+        list_append(&loop->deferred_next, &d->link);
 }
 
 void loop_undefer(struct deferred *d)

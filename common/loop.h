@@ -32,6 +32,9 @@ struct deferred {
     void       *arg;
 };
 void loop_defer(struct loop *loop, struct deferred *d);
+/* The same at the end of the next turn, after what is deferred there: what is ready to be read is read first,
+ * and the loop does not sleep before. */
+void loop_defer_next(struct loop *loop, struct deferred *d);
 void loop_undefer(struct deferred *d);
 
 /* Coarse timers (100 ms, never early) on one wheel: 40 bytes each, no libuv handle. One shot.

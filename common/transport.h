@@ -42,13 +42,13 @@ struct transport {
     const struct transport_events *on;
     struct transports             *all;
     struct tls                    *tls;        /* NULL: in clear */
-    struct list                    dirty;
+    struct list                    dirty;      /* among those to flush now, or in the crowd */
     struct buf                     out;        /* plaintext of this turn, or waiting for the socket */
     struct buf                     wire;       /* to be sent as it is, before `out` */
     struct buf                    *held;       /* plaintext read while PAUSE_ANSWER; NULL: none */
     size_t                         writing;    /* bytes the kernel has not taken yet */
     uint8_t                        paused;     /* enum pause bits */
-    bool                           ending, said_bye, shut, gone, closing, tls_begun;
+    bool                           ending, said_bye, shut, gone, closing, tls_begun, in_crowd;
 };
 
 /* What all transports of the process share: read buffer, the list of those to flush. */
@@ -71,6 +71,10 @@ enum zerr transport_secure_first(struct transport *t, struct tls *tls);
 
 /* Where to append what shall be sent at the end of this turn. Borrowed until the next call. */
 struct buf *transport_out(struct transport *t);
+/* The same for what goes to a crowd: of those sockets a few are written in each turn, and what has come
+ * meanwhile leaves with it, in one record and one system call. When there is no crowd it is this turn too. What
+ * transport_out appends takes it along. */
+struct buf *transport_out_crowd(struct transport *t);
 /* Bytes not yet given to the kernel. */
 size_t transport_waiting(const struct transport *t);
 /* Lets the kernel find out that the peer is dead: keep-alive after so many seconds of silence, and no

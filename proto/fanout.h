@@ -9,6 +9,8 @@
 #include "cursor.h"
 #include "buf.h"
 
+enum { FANOUT_ENTRY = 10 };     /* bytes of an entry without a JID */
+
 struct fanout_entry {
     uint64_t     handle;
     struct slice jid;
