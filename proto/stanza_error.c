@@ -59,12 +59,13 @@ bool stanza_error_reply(const struct stanza *s, enum zerr err, const char *text,
 bool stanza_error_reply_detailed(const struct stanza *s, enum zerr err, const struct error_detail *detail,
                                  struct buf *buf, struct stanza *reply)
 {
-    size_t before = buf_len(buf);
+    size_t       before = buf_len(buf);
+    struct slice payload = detail->payload.p ? detail->payload : s->content;
 
     if (!may_be_answered(s, err))
         return false;
-    if (s->content.len <= PAYLOAD_MAX)
-        buf_put_slice(buf, s->content);
+    if (payload.len <= PAYLOAD_MAX || detail->payload.p)
+        buf_put_slice(buf, payload);
     stanza_error_detailed(buf, err, detail, (struct slice){ 0 });
 
     struct stanza out = *s;
@@ -72,7 +73,7 @@ bool stanza_error_reply_detailed(const struct stanza *s, enum zerr err, const st
     out.from = s->to;
     out.to = s->from;
     out.content = slice_cut(buf_slice(buf), before, buf_len(buf));
-    if (out.content.len == 0 || s->content.len > PAYLOAD_MAX || s->flags & STANZA_EMPTY) {
+    if (out.content.len == 0 || (payload.len > PAYLOAD_MAX && !detail->payload.p) || s->flags & STANZA_EMPTY) {
         out.flags = 0;
         out.payload_ns = SLICE(NS_CLIENT);
         out.payload_name = SLICE("error");

@@ -8,11 +8,12 @@
 #include "stanza.h"
 
 /* What an extension adds to a condition (RFC 6120 8.3.2, 8.3.4): a text for people, and its own condition, with
- * at most one attribute. Each may be NULL. */
+ * at most one attribute. Each may be NULL. payload, unless p is NULL: of the reply, in the place of what was asked. */
 struct error_detail {
-    const char *text;
-    const char *ns, *condition;
-    const char *attr, *value;
+    const char  *text;
+    const char  *ns, *condition;
+    const char  *attr, *value;
+    struct slice payload;
 };
 
 /* Appends `<error type='...'><condition xmlns='...'/>[<text/>]</error>`; text may be NULL. `by` is the

@@ -99,6 +99,9 @@ struct sm_feature {
      * (caps_nodes_have), and did not before: it has just become available, or changed its mind. Comes
      * outside of any outcome; the slices live until the end of the dispatch. */
     void (*caps_known)(struct sm *sm, struct slice owner, struct slice full, struct slice nodes);
+    /* What the roster of `owner` says of `contact` (a bare JID) is another than before, or nothing any more; the
+     * change is committed. Comes outside of any outcome; the slices live until the end of the dispatch. */
+    void (*contact_changed)(struct sm *sm, struct slice owner, struct slice contact);
     /* The session ends; it is still in the tables. */
     void (*offline)(struct passage *p, struct session *s);
     /* The account is removed: adds the removal of what the feature keeps of p->owner to p->out. */
@@ -119,6 +122,8 @@ void features_register_stats(void);
 void features_online(struct passage *p, struct session *s);
 void features_receptive(struct passage *p, struct session *s);
 void features_caps_known(struct sm *sm, struct slice owner, struct slice full, struct slice nodes);
+/* The roster changes with this outcome: the hook contact_changed, after the commit. */
+void features_contact_changes(struct outcome *o, struct slice owner, struct slice contact);
 void features_offline(struct passage *p, struct session *s);
 void features_removed(struct passage *p);
 

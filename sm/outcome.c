@@ -197,6 +197,11 @@ void outcome_detail(struct outcome *o, const struct error_detail *detail)
     o->detail = *detail;
 }
 
+void outcome_error_payload(struct outcome *o, struct slice payload)
+{
+    o->detail.payload = payload;
+}
+
 void outcome_route(struct outcome *o, enum when when, const struct stanza *stanza)
 {
     struct frame f;

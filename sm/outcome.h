@@ -92,6 +92,8 @@ void outcome_refuse(struct outcome *o, enum when when, const struct stanza *s, e
 /* What else an error reply of this outcome says (proto/stanza_error.h): an extension's own condition, a text.
  * Its strings live until the end of the dispatch. */
 void outcome_detail(struct outcome *o, const struct error_detail *detail);
+/* Only the payload of such a reply; what outcome_detail said before stays. */
+void outcome_error_payload(struct outcome *o, struct slice payload);
 /* Bytes made by a handler: the buffer is emptied, its bytes live until the end of the dispatch. */
 struct slice outcome_keep(struct outcome *o, struct buf *bytes);
 /* Runs after the frames left (ZE_OK) or the commit failed. May make and settle an outcome of its own. */

@@ -6,6 +6,7 @@
 #include "ns.h"
 #include "pep_authorize.h"
 #include "pep_disco.h"
+#include "pep_lost.h"
 #include "pep_newcomer.h"
 
 enum who { ANYBODY, OWNER };
@@ -168,5 +169,5 @@ static const struct iq_row pep_iqs[] = {
 const struct sm_feature sm_pep = {
     .name = "pep", .spec = "XEP-0163, XEP-0060", .disco_account = pep_disco, .iqs = pep_iqs,
     .disco_identities = pep_identities, .disco_nodes = pep_disco_node_rows, .disco_items = pep_disco_nodes,
-    .outgoing = pep_outgoing, .caps_known = pep_newcomer_known, .removed = pep_removed,
+    .outgoing = pep_outgoing, .caps_known = pep_newcomer_known, .contact_changed = pep_contact_changed, .removed = pep_removed,
 };

@@ -99,7 +99,7 @@ void pep_delete(struct passage *p, struct store_view *view, struct pep_open *n)
     struct pep_open **at = (struct pep_open **)outcome_nodes(p->out);
 
     if (n->node.config.notify_delete)
-        pep_notify(p, view, &n->node, pep_event_bare(p->out, &n->node, "delete"), slice_of(NULL, 0));
+        pep_notify_deleted(p, view, &n->node);
     pep_node_remove(p->sm, view, outcome_accounts(p->out), p->owner, n->node.name);
     while (*at != n)
         at = &(*at)->next;

@@ -7,31 +7,26 @@
 
 /* ---- reading ---- */
 
-static int subscription_row(void *arg, const struct pep_sub *sub)
+/* <subscription jid='' subscription=''/>, <affiliation jid='' affiliation=''/> */
+static void entry_write(struct xml_writer *w, const char *what, struct slice jid, const char *state)
 {
-    struct xml_writer *w = arg;
-
-    if (!sub->subscription)
-        return 0;
-    xml_open(w, "subscription", NULL);
-    xml_attr_slice(w, "jid", sub->jid);
-    xml_attr(w, "subscription", pep_subscription_name(sub->subscription));
+    xml_open(w, what, NULL);
+    xml_attr_slice(w, "jid", jid);
+    xml_attr(w, what, state);
     xml_close(w);
-    return 0;
 }
 
-static void affiliation_write(struct xml_writer *w, struct slice jid, const char *name)
+static int subscription_row(void *arg, const struct pep_sub *sub)
 {
-    xml_open(w, "affiliation", NULL);
-    xml_attr_slice(w, "jid", jid);
-    xml_attr(w, "affiliation", name);
-    xml_close(w);
+    if (sub->subscription == PEP_SUBSCRIBED)       /* 8.8.1.2: not those that are pending */
+        entry_write(arg, "subscription", sub->jid, pep_subscription_name(sub->subscription));
+    return 0;
 }
 
 static int affiliation_row(void *arg, const struct pep_sub *sub)
 {
     if (sub->affiliation)
-        affiliation_write(arg, sub->jid, pep_affiliation_name(sub->affiliation));
+        entry_write(arg, "affiliation", sub->jid, pep_affiliation_name(sub->affiliation));
     return 0;
 }
 
@@ -47,7 +42,7 @@ int pep_owner_subscriptions(struct pep_request *r)
 int pep_owner_affiliations(struct pep_request *r)
 {
     pep_reply_open(r, NS_PUBSUB_OWNER, "affiliations");
-    affiliation_write(r->iq->reply, r->p->owner, "owner");
+    entry_write(r->iq->reply, "affiliation", r->p->owner, "owner");
     pep_subs_each(r->p->sm, r->view, r->p->owner, r->node, affiliation_row, r->iq->reply);
     xml_close(r->iq->reply);
     xml_close(r->iq->reply);
@@ -144,24 +139,63 @@ static enum zerr set_affiliation(struct pep_request *r, const struct element *e)
     return keep(r, &before, &sub);
 }
 
-static int set_all(struct pep_request *r, const char *element, enum zerr (*set)(struct pep_request *r,
-                                                                                const struct element *e))
+static const char *subscription_now(struct pep_request *r, struct slice jid)
+{
+    return pep_subscription_name(pep_sub_get(r->p->sm, r->view, r->p->owner, r->node, jid).subscription);
+}
+
+static const char *affiliation_now(struct pep_request *r, struct slice jid)
+{
+    if (slice_eq(jid_bare(jid), r->p->owner))
+        return "owner";
+    return pep_affiliation_name(pep_sub_get(r->p->sm, r->view, r->p->owner, r->node, jid_bare(jid)).affiliation);
+}
+
+struct edit {
+    const char *name, *element;
+    enum zerr (*set)(struct pep_request *r, const struct element *e);
+    const char *(*now)(struct pep_request *r, struct slice jid);
+};
+
+/* 8.8.2.4, 8.9.2.4: what an error does not name has been changed. None has, so all are named, as they are. */
+static void name_unchanged(struct pep_request *r, const struct edit *list)
+{
+    struct buf        content = { 0 };
+    struct xml_writer w;
+
+    xml_begin(&w, &content, NS_CLIENT);
+    xml_open(&w, "pubsub", NS_PUBSUB_OWNER);
+    xml_open(&w, list->name, NULL);
+    xml_attr_slice(&w, "node", r->node);
+    for (const struct element *e = r->action->children; e; e = e->next) {
+        struct slice jid = pep_attr_jid(r, e, "jid");
+        if (jid.len && slice_is(e->name, list->element) && !named_before(r, e, jid))
+            entry_write(&w, list->element, jid, list->now(r, jid));
+    }
+    xml_close(&w);
+    xml_close(&w);
+    outcome_error_payload(r->p->out, outcome_keep(r->p->out, &content));
+}
+
+static int set_all(struct pep_request *r, const struct edit *list)
 {
     enum zerr err = r->action->children ? ZE_OK : ZE_BAD_REQUEST;
 
     for (const struct element *e = r->action->children; e && !err; e = e->next)
-        err = slice_is(e->name, element) ? set(r, e) : ZE_BAD_REQUEST;
-    if (!err)
+        err = slice_is(e->name, list->element) ? list->set(r, e) : ZE_BAD_REQUEST;
+    if (err)
+        name_unchanged(r, list);
+    else
         pep_keep(r->p, r->open);
     return err;
 }
 
 int pep_owner_set_subscriptions(struct pep_request *r)
 {
-    return set_all(r, "subscription", set_subscription);
+    return set_all(r, &(const struct edit){ "subscriptions", "subscription", set_subscription, subscription_now });
 }
 
 int pep_owner_set_affiliations(struct pep_request *r)
 {
-    return set_all(r, "affiliation", set_affiliation);
+    return set_all(r, &(const struct edit){ "affiliations", "affiliation", set_affiliation, affiliation_now });
 }

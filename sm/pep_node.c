@@ -52,7 +52,8 @@ static const struct row rows[] = {
     /* An account has one publisher and no collections (XEP-0163 2.2). */
     { 20, FIXED, "pubsub#node_type", "Type of the node", 0, { "leaf" }, "leaf" },
     { 21, FIXED, "pubsub#publish_model", "Who may publish", 0, { "publishers" }, "publishers" },
-    { 22, FIXED, "pubsub#itemreply", "Who receives replies to items", 0, { "publisher" }, "publisher" },
+    { 22, CHOICE, "pubsub#itemreply", "Whether items tell who published them", AT(item_reply),
+      { "none", "publisher" }, "none" },
     { 23, FIXED, "pubsub#presence_based_delivery", "Events go to available resources only", 0, { "0", "false" }, "0" },
     { 24, FIXED, "pubsub#purge_offline", "Items end with the publisher's session", 0, { "0", "false" }, "0" },
     { 25, FIXED, "pubsub#tempsub", "Subscriptions end with the subscriber's session", 0, { "0", "false" }, "0" },

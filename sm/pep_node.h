@@ -14,6 +14,7 @@ enum pep_access { PEP_PRESENCE, PEP_OPEN, PEP_ROSTER, PEP_AUTHORIZE, PEP_WHITELI
 enum pep_send_last { PEP_LAST_ON_PRESENCE, PEP_LAST_ON_SUB, PEP_LAST_NEVER };
 enum pep_node_full { PEP_RETRACT_OLDEST, PEP_DISCARD_OLDEST, PEP_REJECT };
 enum pep_notification { PEP_HEADLINE, PEP_NORMAL };
+enum pep_item_reply { PEP_REPLY_NONE, PEP_REPLY_PUBLISHER };   /* items tell their publisher (12.17) */
 
 enum { PEP_MAX = UINT32_MAX };         /* "max": as many as the server lets */
 
@@ -23,6 +24,7 @@ struct pep_config {
     uint8_t      send_last;            /* enum pep_send_last */
     uint8_t      node_full;            /* enum pep_node_full */
     uint8_t      notification;         /* enum pep_notification */
+    uint8_t      item_reply;           /* enum pep_item_reply */
     bool         persist, deliver, payloads, subscribe;
     bool         notify_config, notify_delete, notify_retract;
     uint32_t     max_items, max_payload;

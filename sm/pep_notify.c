@@ -30,6 +30,8 @@ struct slice pep_event_item(struct outcome *o, const struct pep_node *node, cons
     if (item->id.len) {
         xml_open(&w, "item", NULL);
         xml_attr_slice(&w, "id", item->id);
+        if (node->config.item_reply == PEP_REPLY_PUBLISHER)
+            xml_attr_slice(&w, "publisher", outcome_owner(o));
         if (node->config.payloads && item->payload.len)
             xml_raw(&w, item->payload);
         xml_close(&w);
@@ -129,6 +131,7 @@ struct round {
     struct stanza         *plain;      /* without replyto */
     struct spread          near, far;  /* who sees the owner's presence, and who does not */
     struct told           *told;
+    bool                   pending;    /* they hear it too */
 };
 
 static bool was_told(const struct round *r, struct slice jid)
@@ -211,7 +214,9 @@ static int subscriber(void *arg, const struct pep_sub *sub)
     struct round *r = arg;
     unsigned      relation;
 
-    if (sub->subscription != PEP_SUBSCRIBED || !may_hear(r, PEP_ACT_SUBSCRIBE, sub->jid, &relation))
+    if (sub->subscription != PEP_SUBSCRIBED && !(r->pending && sub->subscription == PEP_SUB_PENDING))
+        return 0;
+    if (!may_hear(r, PEP_ACT_SUBSCRIBE, sub->jid, &relation))
         return 0;
     if (slice_eq(sub->jid, r->p->owner))
         tell_own(r, true);
@@ -220,23 +225,35 @@ static int subscriber(void *arg, const struct pep_sub *sub)
     return 0;
 }
 
-void pep_notify(struct passage *p, struct store_view *view, const struct pep_node *node, struct slice event,
-                struct slice publisher)
+static void tell_all(struct round *r, struct slice event, struct slice publisher)
 {
-    struct round r = { .p = p, .view = view, .node = node };
+    struct passage        *p = r->p;
+    const struct pep_node *node = r->node;
 
     if (!node->config.deliver)
         return;
-    r.plain = message_of(p, node, event, slice_of(NULL, 0), 0);
-    spread_begin(&r.near, p->sm, p->out, AFTER_COMMIT,
-                 publisher.len ? message_of(p, node, event, publisher, 0) : r.plain);
-    spread_begin(&r.far, p->sm, p->out, AFTER_COMMIT, r.plain);
-    tell_own(&r, false);
-    caps_each_contact(p->sm, p->owner, node->name, tell_contact, &r);
+    r->plain = message_of(p, node, event, slice_of(NULL, 0), 0);
+    spread_begin(&r->near, p->sm, p->out, AFTER_COMMIT,
+                 publisher.len ? message_of(p, node, event, publisher, 0) : r->plain);
+    spread_begin(&r->far, p->sm, p->out, AFTER_COMMIT, r->plain);
+    tell_own(r, false);
+    caps_each_contact(p->sm, p->owner, node->name, tell_contact, r);
     if (node->subscribers)
-        pep_subs_each(p->sm, view, p->owner, node->name, subscriber, &r);
-    spread_end(&r.near);
-    spread_end(&r.far);
+        pep_subs_each(p->sm, r->view, p->owner, node->name, subscriber, r);
+    spread_end(&r->near);
+    spread_end(&r->far);
+}
+
+void pep_notify(struct passage *p, struct store_view *view, const struct pep_node *node, struct slice event,
+                struct slice publisher)
+{
+    tell_all(&(struct round){ .p = p, .view = view, .node = node }, event, publisher);
+}
+
+void pep_notify_deleted(struct passage *p, struct store_view *view, const struct pep_node *node)
+{
+    tell_all(&(struct round){ .p = p, .view = view, .node = node, .pending = true },
+             pep_event_bare(p->out, node, "delete"), slice_of(NULL, 0));
 }
 
 void pep_notify_subscription(struct passage *p, const struct pep_node *node, const struct pep_sub *sub)

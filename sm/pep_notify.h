@@ -18,6 +18,8 @@ struct slice pep_event_configuration(struct passage *p, const struct pep_node *n
  * empty. */
 void pep_notify(struct passage *p, struct store_view *view, const struct pep_node *node, struct slice event,
                 struct slice publisher);
+/* <delete/>, to those also whose subscription is pending (8.4.2). */
+void pep_notify_deleted(struct passage *p, struct store_view *view, const struct pep_node *node);
 /* XEP-0060 8.6, 12.5: to one subscriber, its new state. */
 void pep_notify_subscription(struct passage *p, const struct pep_node *node, const struct pep_sub *sub);
 /* The last item to one JID that has just subscribed, or come (6.1.7; XEP-0163 4.3.4). */

@@ -3,6 +3,7 @@
 #include "data_form.h"
 #include "ns.h"
 #include "pep_hooks.h"
+#include "pep_lost.h"
 #include "pep_notify.h"
 #include "pep_request.h"
 
@@ -77,35 +78,6 @@ int pep_default(struct pep_request *r)
 
 /* ---- a new configuration ---- */
 
-struct losers {
-    struct pep_request *r;
-    struct pep_node    *node;
-};
-
-static int lose(void *arg, const struct pep_sub *sub)
-{
-    struct losers  *l = arg;
-    struct passage *p = l->r->p;
-    unsigned        relation = pep_relation_of(p->sm, l->r->view, p->owner, l->node, sub->jid);
-    struct pep_sub  gone = { sub->jid, PEP_SUB_NONE, sub->affiliation };
-
-    if (!sub->subscription || pep_access_rule(l->node->config.access, PEP_ACT_SUBSCRIBE, relation) == PEP_OK)
-        return 0;
-    pep_sub_put(p->sm, outcome_accounts(p->out), p->owner, l->node->name, &gone);
-    l->node->subscribers -= !gone.affiliation && l->node->subscribers;
-    pep_notify_subscription(p, l->node, &gone);
-    return 0;
-}
-
-/* XEP-0163 7.1: who may no more is no subscriber any more. */
-static void cancel_lost(struct pep_request *r)
-{
-    struct losers l = { r, pep_open_node(r->open) };
-
-    if (l.node->subscribers)
-        pep_subs_each(r->p->sm, r->view, r->p->owner, l.node->name, lose, &l);
-}
-
 int pep_configure(struct pep_request *r)
 {
     struct pep_node  *node = pep_open_node(r->open);
@@ -116,7 +88,7 @@ int pep_configure(struct pep_request *r)
     if (err || cancelled)
         return err;
     node->config = config;
-    cancel_lost(r);
+    pep_cancel_lost(r->p, r->view, r->open, slice_of(NULL, 0));
     pep_trim(r->p, r->view, r->open);
     if (config.notify_config)
         pep_notify(r->p, r->view, node, pep_event_configuration(r->p, node), slice_of(NULL, 0));

@@ -49,10 +49,15 @@ static void page_reverse(struct page *pg)
 
 /* ---- answers ---- */
 
-static void item_write(struct xml_writer *w, const struct pep_item *item)
+/* 7.1.2.3: an account has one publisher, itself. */
+static void item_write(const struct pep_request *r, const struct pep_item *item)
 {
+    struct xml_writer *w = r->iq->reply;
+
     xml_open(w, "item", NULL);
     xml_attr_slice(w, "id", item->id);
+    if (pep_open_node(r->open)->config.item_reply == PEP_REPLY_PUBLISHER)
+        xml_attr_slice(w, "publisher", r->p->owner);
     if (item->payload.len)
         xml_raw(w, item->payload);
     xml_close(w);
@@ -65,7 +70,7 @@ static void page_write(struct page *pg, bool told)
 
     pep_reply_open(r, NS_PUBSUB, "items");
     for (size_t i = 0; i < pg->count; i++)
-        item_write(r->iq->reply, &pg->items[i]);
+        item_write(r, &pg->items[i]);
     xml_close(r->iq->reply);
     if (pg->count) {
         a.first = pg->items[0].id;

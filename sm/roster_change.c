@@ -3,6 +3,7 @@
 #include "roster_inner.h"
 
 #include "encode.h"
+#include "feature.h"
 #include "ns.h"
 #include "spread.h"
 
@@ -117,6 +118,7 @@ enum zerr roster_put(struct outcome *o, struct sm *sm, struct store_view *view, 
     store_put(outcome_accounts(o), T_ROSTER, key, roster_item_value(sm, item, st.version));
     roster_state_put(o, sm, owner, &st);
     push(o, sm, owner, item, false, st.version);
+    features_contact_changes(o, owner, item->contact);
     return ZE_OK;
 }
 
@@ -136,6 +138,7 @@ enum zerr roster_remove(struct outcome *o, struct sm *sm, struct store_view *vie
     store_delete(outcome_accounts(o), T_ROSTER, key);
     roster_state_put(o, sm, owner, &st);
     push(o, sm, owner, &gone, true, st.version);
+    features_contact_changes(o, owner, contact);
     return ZE_OK;
 }
 
