@@ -32,6 +32,7 @@
 #define NS_PRIVATE      "jabber:iq:private"                         /* XEP-0049 */
 #define NS_CONFERENCE   "jabber:x:conference"                       /* XEP-0249 */
 #define NS_VCARD        "vcard-temp"                                /* XEP-0054 */
+#define NS_VCARD4       "urn:ietf:params:xml:ns:vcard-4.0"          /* XEP-0292 */
 #define NS_RSM          "http://jabber.org/protocol/rsm"            /* XEP-0059 */
 #define NS_ADDRESS      "http://jabber.org/protocol/address"        /* XEP-0033 */
 #define NS_PUBSUB       "http://jabber.org/protocol/pubsub"         /* XEP-0060 */

@@ -11,15 +11,6 @@
 #include "pep_store.h"
 #include "xml_cut.h"
 
-static const struct element *parsed(struct passage *p, struct slice xml)
-{
-    struct xml_limits     limits = sm_xml_limits(p->sm);
-    const struct element *root =
-        xml.len ? xml_parse_content(p->sm->arena, arena_copy(p->sm->arena, xml), NS_CLIENT, &limits) : NULL;
-
-    return root ? root->children : NULL;
-}
-
 bool avatar_bytes(struct arena *arena, struct slice text, struct buf *out)
 {
     uint8_t *tight = arena_alloc(arena, text.len + 1);
@@ -33,11 +24,7 @@ bool avatar_bytes(struct arena *arena, struct slice text, struct buf *out)
 
 bool avatar_may_read(struct sm *sm, struct store_view *view, struct slice owner, struct slice who)
 {
-    struct pep_node node;
-
-    if (!pep_node_find(sm, view, owner, SLICE(NS_AVATAR_DATA), &node))
-        return true;
-    return !pep_access_rule(node.config.access, PEP_ACT_RETRIEVE, pep_relation_of(sm, view, owner, &node, who));
+    return pep_may_read(sm, view, owner, SLICE(NS_AVATAR_DATA), who);
 }
 
 static struct slice hex_of(struct arena *arena, const uint8_t hash[PHOTO_HASH])
@@ -64,7 +51,7 @@ static bool photo_of(struct passage *p, struct store_view *view, const struct el
 
     if (!id.len || !pep_item_get(p->sm, view, p->owner, SLICE(NS_AVATAR_DATA), id, &item))
         return false;
-    data = parsed(p, item.payload);
+    data = passage_element(p, item.payload);
     if (!data || !element_is(data, NS_AVATAR_DATA, "data") || !avatar_bytes(arena, element_text(arena, data), &bytes))
         return false;
     *photo = (struct vcard_photo){ .type = element_attr(info, "type"), .bytes = arena_copy(arena, buf_slice(&bytes)) };
@@ -76,7 +63,7 @@ static bool photo_of(struct passage *p, struct store_view *view, const struct el
 /* Metadata without anything that we hold means: no avatar here. */
 enum zerr avatar_published(struct passage *p, const struct pep_item *item)
 {
-    const struct element *metadata = parsed(p, item->payload);
+    const struct element *metadata = passage_element(p, item->payload);
     struct store_view    *view = store_view(p->sm->store.accounts);
     struct vcard_photo    photo;
     uint8_t               hash[PHOTO_HASH];

@@ -15,14 +15,6 @@
 /* XEP-0048 (1.1) 3: the one item. */
 #define CURRENT "current"
 
-static const struct element *parsed(struct passage *p, struct slice xml)
-{
-    struct xml_limits     limits = sm_xml_limits(p->sm);
-    const struct element *root = xml.len ? xml_parse_content(p->sm->arena, arena_copy(p->sm->arena, xml), NS_CLIENT, &limits) : NULL;
-
-    return root ? root->children : NULL;
-}
-
 static bool is_private(struct passage *p, struct store_view *view, const char *node)
 {
     struct pep_node found;
@@ -50,7 +42,7 @@ static int add_room(void *arg, const struct pep_item *item)
     struct room  *room = arena_alloc(arena, sizeof(*room));
 
     *room = (struct room){ .next = rooms->list, .id = arena_copy(arena, item->id) };
-    if (bookmark_of_item(arena, room->id, parsed(rooms->p, item->payload), &room->bookmark))
+    if (bookmark_of_item(arena, room->id, passage_element(rooms->p, item->payload), &room->bookmark))
         rooms->list = room;
     return 0;
 }
@@ -147,7 +139,7 @@ enum zerr bookmarks_from_private(struct passage *p, const struct element *storag
 
 enum zerr bookmarks_storage_published(struct passage *p, const struct pep_item *item)
 {
-    const struct element *storage = parsed(p, item->payload);
+    const struct element *storage = passage_element(p, item->payload);
     struct store_view    *view;
     enum zerr             err;
 
@@ -192,7 +184,7 @@ static enum zerr old_places_follow(struct passage *p, struct store_view *view, c
     struct slice xml;
     enum zerr    err;
 
-    bookmarks_write_storage(&text, p->sm->arena, list, parsed(p, old));
+    bookmarks_write_storage(&text, p->sm->arena, list, passage_element(p, old));
     xml = outcome_keep(p->out, &text);
     err = private_put(p, NS_BOOKMARKS, "storage", xml);
     return err ? err : storage_follows(p, view, xml);
@@ -212,7 +204,7 @@ enum zerr bookmarks_published(struct passage *p, const struct pep_item *item)
 {
     struct bookmark added;
 
-    if (!bookmark_of_item(p->sm->arena, item->id, parsed(p, item->payload), &added))
+    if (!bookmark_of_item(p->sm->arena, item->id, passage_element(p, item->payload), &added))
         return ZE_OK;
     return item_changed(p, added.jid, &added);
 }

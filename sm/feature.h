@@ -149,3 +149,5 @@ int  iq_error(const struct iq *iq, enum zerr err, const char *ns, const char *co
 
 /* The parsed content of p->stanza (root without a name), in the arena; NULL: not well-formed. */
 const struct element *passage_content(const struct passage *p);
+/* One element that was kept as text, in the arena; NULL: none, or not well-formed. */
+const struct element *passage_element(const struct passage *p, struct slice xml);

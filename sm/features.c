@@ -46,6 +46,7 @@
     X(version)       /* XEP-0092 */         \
     X(time)          /* XEP-0202 */         \
     X(vcard)         /* XEP-0054 */         \
+    X(vcard4)        /* XEP-0292 */         \
     X(bookmarks)     /* XEP-0402, 0411 */   \
     X(private)       /* XEP-0049 */
 

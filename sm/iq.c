@@ -15,6 +15,15 @@ const struct element *passage_content(const struct passage *p)
     return xml_parse_content(p->sm->arena, p->stanza->content, NS_CLIENT, &limits);
 }
 
+const struct element *passage_element(const struct passage *p, struct slice xml)
+{
+    struct xml_limits     limits = sm_xml_limits(p->sm);
+    const struct element *root =
+        xml.len ? xml_parse_content(p->sm->arena, arena_copy(p->sm->arena, xml), NS_CLIENT, &limits) : NULL;
+
+    return root ? root->children : NULL;
+}
+
 static bool row_takes(const struct iq_row *row, const struct stanza *s, unsigned type, unsigned target)
 {
     return row->types & type && row->targets & target && slice_is(s->payload_ns, row->ns) &&

@@ -116,3 +116,11 @@ unsigned pep_relation_of(struct sm *sm, struct store_view *view, struct slice ow
     }
     return is;
 }
+
+bool pep_may_read(struct sm *sm, struct store_view *view, struct slice owner, struct slice node, struct slice jid)
+{
+    struct pep_node found;
+
+    return !pep_node_find(sm, view, owner, node, &found) ||
+           !pep_access_rule(found.config.access, PEP_ACT_RETRIEVE, pep_relation_of(sm, view, owner, &found, jid));
+}

@@ -24,6 +24,9 @@ enum pep_act {
 
 enum pep_error pep_access_rule(enum pep_access model, enum pep_act act, unsigned relation);
 
+/* May that JID read the items of the node? Yes, when there is no such node: nothing is hidden. */
+bool pep_may_read(struct sm *sm, struct store_view *view, struct slice owner, struct slice node, struct slice jid);
+
 /* enum pep_relation bits of a canonical JID. */
 unsigned pep_relation_of(struct sm *sm, struct store_view *view, struct slice owner, const struct pep_node *node,
                          struct slice jid);

@@ -6,11 +6,13 @@
 #include "avatars.h"
 #include "bookmarks.h"
 #include "ns.h"
+#include "vcard4.h"
 
 static const struct pep_hook rows[] = {
     { NS_BOOKMARKS_2, bookmarks_published, bookmarks_retracted, bookmarks_emptied },
     { NS_BOOKMARKS, bookmarks_storage_published, NULL, NULL },
     { NS_AVATAR, avatar_published, avatar_retracted, avatar_emptied },
+    { NODE_VCARD4, vcard4_published, vcard4_retracted, vcard4_emptied },
     { 0 },
 };
 

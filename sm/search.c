@@ -25,6 +25,7 @@ static const struct {
 
 struct query {
     struct iq   *iq;
+    struct store_view *view;
     struct slice domain;
     struct slice wanted[FIELDS];
     bool         form;
@@ -96,13 +97,16 @@ static int look(void *arg, struct slice key, struct slice value)
     struct query         *q = arg;
     struct sm            *sm = q->iq->p->sm;
     struct xml_limits     limits = sm_xml_limits(sm);
-    struct slice          jid = key.len > 2 ? slice_cut(key, 2, key.len) : key, xml = vcard_of_row(value);
+    struct slice          jid = key.len > 2 ? slice_cut(key, 2, key.len) : key, xml;
     const struct element *root;
 
     q->bytes_left -= (long)value.len;
     if (q->bytes_left < 0 || q->results_left == 0)
         return 1;
-    if (!xml.p || !slice_eq(jid_domain(jid), q->domain) || !may_match(q, xml))
+    if (!slice_eq(jid_domain(jid), q->domain) || !may_match(q, value))
+        return 0;
+    xml = vcard_of_row(sm, q->view, jid, value, jid_bare(q->iq->p->stanza->from));
+    if (!xml.p)
         return 0;
     root = xml_parse_content(sm->arena, xml, NS_CLIENT, &limits);
     if (root && root->children && matches(q, root->children)) {
@@ -127,6 +131,7 @@ static int find(struct query *q)
     struct store_view *view = store_view(sm->store.accounts);
     int                err;
 
+    q->view = view;
     xml_open(q->iq->reply, "query", NS_SEARCH);
     if (q->form) {
         form_open(q->iq->reply, "result", NS_SEARCH);

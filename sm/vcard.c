@@ -1,8 +1,8 @@
 /* XEP-0054 vcard-temp: one XML element an account, readable by everybody; but a photo that came from the owner's
- * avatar (XEP-0084) only by those who may read that (XEP-0398 6).
+ * avatar (XEP-0084) only by those who may read that (XEP-0398 6), and what came from its vCard4 (XEP-0292) the same.
  *
- * T_VCARD  slot, owner -> u8 format 2, u8 flags (HAS_PHOTO, FROM_AVATAR), SHA-1 of the photo if there is one, the
- *          <vCard/> element as XML; or u8 format 1 and the element alone
+ * T_VCARD  slot, owner -> u8 format 2, u8 flags (HAS_PHOTO, FROM_AVATAR, FROM_VCARD4), SHA-1 of the photo if there is
+ *          one, the <vCard/> element as XML; or u8 format 1 and the element alone
  *
  * Whoever asks for the vCard of somebody who has none, or does not exist, gets service-unavailable (3.3). */
 
@@ -13,9 +13,11 @@
 #include "encode.h"
 #include "jid.h"
 #include "ns.h"
+#include "vcard4.h"
+#include "vcard4_convert.h"
 
 enum { FORMAT_BARE = 1, FORMAT = 2 };
-enum { HAS_PHOTO = 1, FROM_AVATAR = 2 };
+enum { HAS_PHOTO = 1, FROM_AVATAR = 2, FROM_VCARD4 = 4 };
 
 /* ---- the row ---- */
 
@@ -44,11 +46,6 @@ static struct vcard vcard_find(const struct sm *sm, struct store_view *view, str
     return vcard_read(store_get(view, T_VCARD, sm_key(sm, owner, slice_of(NULL, 0))));
 }
 
-struct slice vcard_of_row(struct slice row)
-{
-    return vcard_read(row).xml;
-}
-
 bool vcard_photo_hash(const struct sm *sm, struct store_view *view, struct slice owner, uint8_t hash[PHOTO_HASH])
 {
     struct vcard v = vcard_find(sm, view, owner);
@@ -75,15 +72,6 @@ static void row_put(struct passage *p, const struct buf *row)
 static bool fits(struct passage *p, const struct buf *row)
 {
     return buf_len(row) <= (size_t)p->sm->settings->limits.vcard_max;
-}
-
-static const struct element *parsed(struct passage *p, struct slice xml)
-{
-    struct xml_limits     limits = sm_xml_limits(p->sm);
-    const struct element *root =
-        xml.len ? xml_parse_content(p->sm->arena, arena_copy(p->sm->arena, xml), NS_CLIENT, &limits) : NULL;
-
-    return root ? root->children : NULL;
 }
 
 /* ---- photos ---- */
@@ -117,69 +105,111 @@ static void photo_write(struct xml_writer *w, const struct vcard_photo *photo)
     buf_free(&text);
 }
 
-/* vcard may be NULL: an empty one. */
-static void write_with(struct xml_writer *w, const struct element *vcard, const struct vcard_photo *photo)
+enum { PHOTO = 1, FIELDS = 2 };        /* FIELDS: what has a counterpart in vCard4 */
+
+static bool is_part(const struct element *e, unsigned parts)
+{
+    return (parts & PHOTO && element_is(e, NS_VCARD, "PHOTO")) || (parts & FIELDS && vcard4_maps_temp(e));
+}
+
+/* The element and what is in it (vcard may be NULL: an empty one), without these parts; ends with xml_close. */
+static void open_without(struct xml_writer *w, const struct element *vcard, unsigned parts)
 {
     xml_open(w, "vCard", NS_VCARD);
     for (const struct element *e = vcard ? vcard->children : NULL; e; e = e->next)
-        if (!element_is(e, NS_VCARD, "PHOTO"))
+        if (!is_part(e, parts))
             xml_element(w, e);
-    if (photo)
-        photo_write(w, photo);
-    xml_close(w);
 }
 
-static void put_with(struct passage *p, struct buf *row, const struct element *vcard, const struct vcard_photo *photo)
+static void put_with(struct passage *p, struct buf *row, const struct vcard *before, const struct vcard_photo *photo)
 {
     struct xml_writer w;
 
-    row_begin(row, photo, photo ? FROM_AVATAR : 0);
+    row_begin(row, photo, (photo ? FROM_AVATAR : 0) | (before->flags & FROM_VCARD4));
     xml_begin(&w, row, NS_CLIENT);
-    write_with(&w, vcard, photo);
+    open_without(&w, passage_element(p, before->xml), PHOTO);
+    if (photo)
+        photo_write(&w, photo);
+    xml_close(&w);
 }
 
 void vcard_set_photo(struct passage *p, const struct vcard_photo *photo)
 {
-    struct store_view    *view = store_view(p->sm->store.accounts);
-    const struct element *vcard = parsed(p, vcard_find(p->sm, view, p->owner).xml);
-    struct buf            row = { 0 };
+    struct store_view *view = store_view(p->sm->store.accounts);
+    struct vcard       before = vcard_find(p->sm, view, p->owner);
+    struct buf         row = { 0 };
 
-    put_with(p, &row, vcard, photo);
+    put_with(p, &row, &before, photo);
     if (photo && !fits(p, &row)) {
         buf_reset(&row, 0);
-        put_with(p, &row, vcard, NULL);
+        put_with(p, &row, &before, NULL);
     }
     row_put(p, &row);
     buf_free(&row);
     store_view_end(&view);
 }
 
-/* ---- IQs ---- */
-
-/* Does it say anything but a photo? */
-static bool says_more(const struct element *vcard)
+void vcard_set_fields(struct passage *p, const struct element *vcard4)
 {
-    for (const struct element *e = vcard ? vcard->children : NULL; e; e = e->next)
-        if (e->name.len && !element_is(e, NS_VCARD, "PHOTO"))
-            return true;
-    return false;
+    struct store_view *view = store_view(p->sm->store.accounts);
+    struct vcard       before = vcard_find(p->sm, view, p->owner);
+    struct buf         row = { 0 };
+    struct xml_writer  w;
+
+    if (before.xml.p || vcard4) {
+        buf_put_u8(&row, FORMAT);
+        buf_put_u8(&row, (uint8_t)((before.flags & ~(unsigned)FROM_VCARD4) | (vcard4 ? FROM_VCARD4 : 0)));
+        buf_put_slice(&row, before.hash);
+        xml_begin(&w, &row, NS_CLIENT);
+        open_without(&w, passage_element(p, before.xml), FIELDS);
+        vcard4_write_temp(&w, p->sm->arena, vcard4);
+        xml_close(&w);
+        if (fits(p, &row))
+            row_put(p, &row);
+    }
+    buf_free(&row);
+    store_view_end(&view);
 }
 
-/* Nothing left but a photo that is not for this one: as if there were none. */
-static int reply_with(struct iq *iq, struct store_view *view, const struct vcard *v)
-{
-    const struct element *vcard;
+/* ---- IQs ---- */
 
-    if (!(v->flags & FROM_AVATAR) || iq->target == TO_OWN_ACCOUNT ||
-        avatar_may_read(iq->p->sm, view, iq->p->owner, jid_bare(iq->p->stanza->from))) {
+/* What that JID may not see of it. */
+static unsigned hidden(struct sm *sm, struct store_view *view, struct slice owner, unsigned flags, struct slice who)
+{
+    unsigned parts = 0;
+
+    if (slice_eq(owner, who))
+        return 0;
+    if (flags & FROM_AVATAR && !avatar_may_read(sm, view, owner, who))
+        parts |= PHOTO;
+    if (flags & FROM_VCARD4 && !vcard4_may_read(sm, view, owner, who))
+        parts |= FIELDS;
+    return parts;
+}
+
+struct slice vcard_of_row(struct sm *sm, struct store_view *view, struct slice owner, struct slice row, struct slice who)
+{
+    struct vcard v = vcard_read(row);
+
+    return hidden(sm, view, owner, v.flags, who) & FIELDS ? slice_of(NULL, 0) : v.xml;
+}
+
+/* False: nothing is left for who asks. */
+static bool reply_with(struct iq *iq, const struct vcard *v, unsigned parts)
+{
+    const struct element *vcard = parts ? passage_element(iq->p, v->xml) : NULL, *e = vcard ? vcard->children : NULL;
+
+    if (!parts) {
         xml_raw(iq->reply, v->xml);
-        return ZE_OK;
+        return true;
     }
-    vcard = parsed(iq->p, v->xml);
-    if (!says_more(vcard))
-        return ZE_NO_SUCH;
-    write_with(iq->reply, vcard, NULL);
-    return ZE_OK;
+    while (e && is_part(e, parts))
+        e = e->next;
+    if (!e)
+        return false;
+    open_without(iq->reply, vcard, parts);
+    xml_close(iq->reply);
+    return true;
 }
 
 static int get(struct iq *iq)
@@ -189,23 +219,22 @@ static int get(struct iq *iq)
     struct vcard       v = vcard_find(p->sm, view, p->owner);
     int                err = ZE_OK;
 
-    if (v.xml.p) {
-        err = reply_with(iq, view, &v);
-    } else if (iq->target == TO_OWN_ACCOUNT) {
+    if (!v.xml.p && iq->target == TO_OWN_ACCOUNT) {
         xml_open(iq->reply, "vCard", NS_VCARD);
         xml_close(iq->reply);
-    } else {
+    } else if (!v.xml.p || !reply_with(iq, &v, hidden(p->sm, view, p->owner, v.flags, jid_bare(p->stanza->from)))) {
         err = ZE_NO_SUCH;
     }
     store_view_end(&view);
     return err;
 }
 
-/* A photo that was there and is sent back unchanged stays what it was, and nothing is published. */
+/* A photo or fields that were there and are sent back unchanged stay what they were, and nothing is published. */
 static int put_whole(struct iq *iq, struct store_view *view)
 {
     struct passage    *p = iq->p;
     struct vcard       before = vcard_find(p->sm, view, p->owner);
+    const struct element *old = passage_element(p, before.xml);
     struct buf         row = { 0 };
     struct xml_writer  w;
     struct vcard_photo photo;
@@ -213,7 +242,9 @@ static int put_whole(struct iq *iq, struct store_view *view)
     bool               same = has && had && slice_eq(before.hash, slice_of(photo.hash, PHOTO_HASH));
     int                err = ZE_OK;
 
-    row_begin(&row, has ? &photo : NULL, same ? before.flags & FROM_AVATAR : 0);
+    row_begin(&row, has ? &photo : NULL,
+              (same ? before.flags & FROM_AVATAR : 0) |
+                  (vcard4_same(p, old, iq->payload) ? before.flags & FROM_VCARD4 : 0));
     xml_begin(&w, &row, NS_CLIENT);
     xml_element(&w, iq->payload);
     if (!fits(p, &row))
@@ -223,6 +254,8 @@ static int put_whole(struct iq *iq, struct store_view *view)
     buf_free(&row);
     if (!err && !same && (has || had))
         err = avatar_from_vcard(p, has ? &photo : NULL);
+    if (!err)
+        err = vcard4_from_temp(p, old, iq->payload);
     return err;
 }
 
