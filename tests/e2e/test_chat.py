@@ -116,7 +116,10 @@ def test_message_without_to_reaches_the_own_account(server):
 
 
 def test_iq_to_a_full_jid_is_passed_and_answered(server):
+    """To whom shares presence, here by directed presence (RFC 6121 8.5.3.1)."""
     a, b = server.client("alice"), server.client("bob")
+    b.write(f"<presence to='{a.jid}'/>")
+    a.expect("presence", lambda p: p.get("from") == b.jid)
     a.write(f"<iq type='get' id='v1' to='{b.jid}'><query xmlns='urn:some:thing'/></iq>")
     q = b.expect("iq")
     assert q.get("from") == a.jid and q.find("{urn:some:thing}query") is not None

@@ -456,6 +456,8 @@ def test_unacknowledged_messages_become_offline_messages_once(server):
 
 def test_an_unanswered_iq_is_answered_when_the_session_ends(server):
     a, b = server.client("alice"), managed(server, "erin", maximum=1)
+    b.write(f"<presence to='{a.jid}'/>")            # who may ask a resource: RFC 6121 8.5.3.1
+    a.expect("presence", lambda p: p.get("from") == b.jid)
     a.write(f"<iq type='get' id='q7' to='{b.jid}'><q xmlns='urn:q'/></iq>")
     b.expect("iq")
     b.drop()
