@@ -86,6 +86,8 @@ def test_a_session_can_be_ended_after_it_stood_again(server):
 
 def test_a_question_on_its_way_gets_one_answer(server):
     a, b = server.client("qa"), server.client("qb")
+    b.write(f"<presence to='{a.jid}'/>")            # who may ask a resource: RFC 6121 8.5.3.1
+    a.expect("presence", lambda p: p.get("from") == b.jid)
     for round_ in range(3):
         ident = f"q{round_}"
         a.write(f"<iq type='get' id='{ident}' to='{b.jid}'><query xmlns='urn:x'/></iq>")
