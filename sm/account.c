@@ -63,6 +63,16 @@ bool account_get(struct store_view *view, struct slice jid, struct account_info 
     return true;
 }
 
+bool account_look(struct store *accounts, struct slice jid, struct account_info *out)
+{
+    struct store_view  *view = store_view(accounts);
+    struct account_info info;
+    bool                found = account_get(view, jid, out ? out : &info);
+
+    store_view_end(&view);
+    return found;
+}
+
 struct walk {
     int (*each)(void *arg, struct slice jid, const struct account_info *info);
     void *arg;

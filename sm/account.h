@@ -14,6 +14,8 @@ struct account_info {
 
 /* False: no such account. */
 bool account_get(struct store_view *view, struct slice jid, struct account_info *out);
+/* The same, as it is now: in a view of its own. `out` may be NULL. */
+bool account_look(struct store *accounts, struct slice jid, struct account_info *out);
 /* Calls each() with every account (all domains) in key order; stops at its first non-zero. */
 int account_each(struct store_view *view,
                  int (*each)(void *arg, struct slice jid, const struct account_info *info), void *arg);

@@ -28,16 +28,11 @@ enum zerr login_may_begin(struct sm *sm, const struct frame *f, struct slice tic
     struct slice        bare = f->stanza.to;
     struct ticket_claim claim = { bare, f->origin.instance, f->origin.incarnation, f->sender };
     struct account_info info;
-    struct store_view  *view;
-    bool                exists;
     enum zerr           err = (use ? ticket_check : ticket_look)(&sm->store, ticket, &claim, wall_us());
 
     if (err)
         return err;
-    view = store_view(sm->store.accounts);
-    exists = account_get(view, bare, &info);
-    store_view_end(&view);
-    if (!exists || info.disabled)
+    if (!account_look(sm->store.accounts, bare, &info) || info.disabled)
         return ZE_NOT_AUTHORIZED;
     return sm->stopping ? ZE_UNAVAILABLE : ZE_OK;
 }

@@ -178,16 +178,7 @@ static int incoming_hooks(struct passage *p)
 
 static bool account_exists(struct sm *sm, struct slice bare)
 {
-    struct account_info info;
-    struct store_view  *view;
-    bool                exists;
-
-    if (session_online(sm->sessions, bare))
-        return true;
-    view = store_view(sm->store.accounts);
-    exists = account_get(view, bare, &info);
-    store_view_end(&view);
-    return exists;
+    return session_online(sm->sessions, bare) || account_look(sm->store.accounts, bare, NULL);
 }
 
 static int incoming(struct passage *p)

@@ -296,59 +296,67 @@ int verb_group_delete(void *sm, int argc, char **argv, struct ctl_reply *r)
 }
 
 /* The account of the second argument, of any of our domains and any instance. */
-static enum zerr read_member(struct request *q, const char *raw_jid, struct jid *member, bool must_be)
+static enum zerr read_member(const struct request *q, const char *raw_jid, struct jid *member)
 {
-    struct account_info info;
-    struct store_view  *view;
-    bool                found;
-
     if (jid_parse(slice_str(raw_jid), member) || !member->local_len || member->resource_len)
         return ZE_BAD_JID;
-    if (!q->exists || !sm_serves(q->sm, jid_domain(jid_slice(member))))
+    return q->exists && sm_serves(q->sm, jid_domain(jid_slice(member))) ? ZE_OK : ZE_NOT_FOUND;
+}
+
+static enum zerr may_enter(struct request *q, struct slice member, struct slice key)
+{
+    (void)key;
+    if (!account_look(q->sm->store.accounts, member, NULL))
         return ZE_NOT_FOUND;
-    view = store_view(q->sm->store.accounts);
-    found = must_be ? account_get(view, jid_slice(member), &info)
-                    : store_get(view, T_GROUP, member_key(q->sm, q->domain, q->group, jid_slice(member))).p != NULL;
+    return q->members < (size_t)q->sm->settings->limits.group_members_max ? ZE_OK : ZE_FULL;
+}
+
+/* Who was added and has no account any more can be taken out. */
+static enum zerr may_leave(struct request *q, struct slice member, struct slice key)
+{
+    struct store_view *view = store_view(q->sm->store.accounts);
+    bool               found = store_get(view, T_GROUP, key).p;
+
+    (void)member;
     store_view_end(&view);
     return found ? ZE_OK : ZE_NOT_FOUND;
 }
 
-int verb_group_add(void *sm, int argc, char **argv, struct ctl_reply *r)
+static int change_member(struct sm *sm, char **argv, bool in, struct ctl_reply *r)
 {
     static const uint8_t value[] = { FORMAT };
     struct request       q;
     struct jid           member;
+    struct slice         key;
     struct outcome      *o;
     enum zerr            err = read_group(sm, argv[0], &q);
 
-    (void)argc;
     if (!err)
-        err = read_member(&q, argv[1], &member, true);
-    if (!err && q.members >= (size_t)q.sm->settings->limits.group_members_max)
-        err = ZE_FULL;
+        err = read_member(&q, argv[1], &member);
+    if (err)
+        return err;
+    key = member_key(sm, q.domain, q.group, jid_slice(&member));
+    err = (in ? may_enter : may_leave)(&q, jid_slice(&member), key);
     if (err)
         return err;
     o = change_begin(&q);
-    store_put(outcome_accounts(o), T_GROUP, member_key(sm, q.domain, q.group, jid_slice(&member)),
-              slice_of(value, sizeof(value)));
-    return change_end(&q, o, r, "group_member_added");
+    if (in)
+        store_put(outcome_accounts(o), T_GROUP, key, slice_of(value, sizeof(value)));
+    else
+        store_delete(outcome_accounts(o), T_GROUP, key);
+    return change_end(&q, o, r, in ? "group_member_added" : "group_member_removed");
+}
+
+int verb_group_add(void *sm, int argc, char **argv, struct ctl_reply *r)
+{
+    (void)argc;
+    return change_member(sm, argv, true, r);
 }
 
 int verb_group_remove(void *sm, int argc, char **argv, struct ctl_reply *r)
 {
-    struct request  q;
-    struct jid      member;
-    struct outcome *o;
-    enum zerr       err = read_group(sm, argv[0], &q);
-
     (void)argc;
-    if (!err)
-        err = read_member(&q, argv[1], &member, false);
-    if (err)
-        return err;
-    o = change_begin(&q);
-    store_delete(outcome_accounts(o), T_GROUP, member_key(sm, q.domain, q.group, jid_slice(&member)));
-    return change_end(&q, o, r, "group_member_removed");
+    return change_member(sm, argv, false, r);
 }
 
 /* ---- lists ---- */

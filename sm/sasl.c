@@ -181,14 +181,12 @@ static void exchange_let_in(struct sasl_exchange *x, const struct sasl_answer *a
 
 void exchange_succeed(struct sasl_exchange *x, struct slice data)
 {
-    struct store_view  *view = store_view(x->sasl->store->accounts);
     struct account_info info;
-    bool                there = x->known && account_get(view, jid_slice(&x->jid), &info);
+    bool                there = x->known && account_look(x->sasl->store->accounts, jid_slice(&x->jid), &info);
     struct sasl_answer  answer = { .outcome = SASL_OK, .bytes = data, .jid = jid_slice(&x->jid),
                                    .start = &x->start, .by_password = x->mechanism->guessable,
                                    .token = x->token };
 
-    store_view_end(&view);
     if (!there)
         exchange_fail(x, "not-authorized");
     else if (!may_guess(x))

@@ -38,21 +38,11 @@ enum zerr verb_account(struct sm *sm, const char *raw_jid, struct jid *out)
     return err ? err : jid_is_bare(jid_slice(out)) ? ZE_OK : ZE_BAD_JID;
 }
 
-static bool exists(struct sm *sm, struct slice bare)
-{
-    struct store_view  *view = store_view(sm->store.accounts);
-    struct account_info info;
-    bool                found = account_get(view, bare, &info);
-
-    store_view_end(&view);
-    return found;
-}
-
 enum zerr verb_existing(struct sm *sm, const char *raw_jid, struct jid *out)
 {
     enum zerr err = verb_account(sm, raw_jid, out);
 
-    return err ? err : exists(sm, jid_slice(out)) ? ZE_OK : ZE_NOT_FOUND;
+    return err ? err : account_look(sm->store.accounts, jid_slice(out), NULL) ? ZE_OK : ZE_NOT_FOUND;
 }
 
 /* ---- accounts ---- */
@@ -123,11 +113,9 @@ static int verb_unregister(void *self, int argc, char **argv, struct ctl_reply *
     struct stanza  none = { 0 };
     struct jid     jid;
     struct passage p = { .sm = sm, .exists = true, .stanza = &none };
-    enum zerr      err = verb_account(sm, argv[0], &jid);
+    enum zerr      err = verb_existing(sm, argv[0], &jid);
 
     (void)argc;
-    if (!err && !exists(sm, jid_slice(&jid)))
-        err = ZE_NOT_FOUND;
     if (err)
         return err;
     p.owner = none.from = arena_copy(sm->arena, jid_slice(&jid));

@@ -205,20 +205,21 @@ static uint64_t last_login(const struct online *account)
     return last;
 }
 
-static void show_account(struct sm *sm, struct store_view *view, struct slice jid, const struct account_info *info,
-                         struct ctl_reply *r)
+static void show_account(struct sm *sm, struct store_view *view, struct slice jid, struct ctl_reply *r)
 {
-    struct online *account = session_online(sm->sessions, jid);
-    uint64_t       login = last_login(account);
-    int64_t        contacts = 0;
-    char           when[DATETIME_MAX];
+    struct account_info info = { 0 };
+    struct online      *account = session_online(sm->sessions, jid);
+    uint64_t            login = last_login(account);
+    int64_t             contacts = 0;
+    char                when[DATETIME_MAX];
 
+    account_get(view, jid, &info);
     roster_each(sm, view, jid, count_item, &contacts);
-    datetime_write(when, info->created_us / 1000000 * 1000000);
+    datetime_write(when, info.created_us / 1000000 * 1000000);
     ctl_row(r);
     ctl_slice(r, "jid", jid);
     ctl_str(r, "created", when);
-    ctl_bool(r, "disabled", info->disabled);
+    ctl_bool(r, "disabled", info.disabled);
     ctl_int(r, "roster", contacts);
     ctl_int(r, "sessions", account ? account->count : 0);
     datetime_write(when, login / 1000000 * 1000000);
@@ -227,23 +228,19 @@ static void show_account(struct sm *sm, struct store_view *view, struct slice ji
 
 int verb_user(void *self, int argc, char **argv, struct ctl_reply *r)
 {
-    struct sm          *sm = self;
-    struct account_info info;
-    struct store_view  *view;
-    struct jid          jid;
-    int                 err = verb_account(sm, argv[0], &jid);
+    struct sm         *sm = self;
+    struct store_view *view;
+    struct jid         jid;
+    int                err = verb_existing(sm, argv[0], &jid);
 
     (void)argc;
     if (err)
         return err;
     view = store_view(sm->store.accounts);
-    if (account_get(view, jid_slice(&jid), &info))
-        show_account(sm, view, jid_slice(&jid), &info, r);
-    else
-        err = ZE_NOT_FOUND;
+    show_account(sm, view, jid_slice(&jid), r);
     store_view_end(&view);
     arena_reset(sm->arena);
-    return err;
+    return ZE_OK;
 }
 
 static const char *subscription_of(unsigned flags)
@@ -282,18 +279,16 @@ static int list_contact(void *arg, const struct roster_item *item)
 
 int verb_roster(void *self, int argc, char **argv, struct ctl_reply *r)
 {
-    struct sm          *sm = self;
-    struct account_info info;
-    struct store_view  *view;
-    struct jid          jid;
-    int                 err = verb_account(sm, argv[0], &jid);
+    struct sm         *sm = self;
+    struct store_view *view;
+    struct jid         jid;
+    int                err = verb_existing(sm, argv[0], &jid);
 
     (void)argc;
     if (err)
         return err;
     view = store_view(sm->store.accounts);
-    err = account_get(view, jid_slice(&jid), &info) ? roster_each(sm, view, jid_slice(&jid), list_contact, r)
-                                                    : ZE_NOT_FOUND;
+    err = roster_each(sm, view, jid_slice(&jid), list_contact, r);
     store_view_end(&view);
     arena_reset(sm->arena);
     return err;

@@ -9,16 +9,6 @@
 #include "datetime.h"
 #include "jid.h"
 
-static bool exists(struct sm *sm, struct slice bare)
-{
-    struct store_view  *view = store_view(sm->store.accounts);
-    struct account_info info;
-    bool                found = account_get(view, bare, &info);
-
-    store_view_end(&view);
-    return found;
-}
-
 /* Whoever had the old password is out. */
 struct password_verb {
     struct sm           *sm;
@@ -70,13 +60,11 @@ int verb_clients(void *self, int argc, char **argv, struct ctl_reply *r)
 {
     struct sm *sm = self;
     struct jid jid;
-    enum zerr  err = verb_account(sm, argv[0], &jid);
+    enum zerr  err = verb_existing(sm, argv[0], &jid);
 
     (void)argc;
     if (err)
         return err;
-    if (!exists(sm, jid_slice(&jid)))
-        return ZE_NOT_FOUND;
     clients_each(sm, jid_slice(&jid), list_client, r);
     arena_reset(sm->arena);
     return ZE_OK;

@@ -66,6 +66,11 @@ static void an_account_has_keys_of_both_hashes(void **state)
     assert_true(info.created_us > 1600000000000000);
     assert_false(account_get(view, SLICE("romeo@example.org"), &info));
     store_view_end(&view);
+    memset(&info, 0, sizeof info);
+    assert_true(account_look(f->store.accounts, SLICE("juliet@example.org"), &info));
+    assert_true(info.created_us > 1600000000000000);
+    assert_true(account_look(f->store.accounts, SLICE("juliet@example.org"), NULL));
+    assert_false(account_look(f->store.accounts, SLICE("romeo@example.org"), NULL));
 }
 
 /* RFC 5802 5 and RFC 7677 3: the keys by which those examples' proofs are made. */
