@@ -2,6 +2,7 @@
 
 #include "stanza_error.h"
 
+#include "jid.h"
 #include "ns.h"
 #include "xml_write.h"
 
@@ -70,7 +71,7 @@ bool stanza_error_reply_detailed(const struct stanza *s, enum zerr err, const st
 
     struct stanza out = *s;
     out.type = TYPE_ERROR;
-    out.from = s->to;
+    out.from = s->to.len ? s->to : jid_bare(s->from);
     out.to = s->from;
     out.content = slice_cut(buf_slice(buf), before, buf_len(buf));
     if (out.content.len == 0 || (payload.len > PAYLOAD_MAX && !detail->payload.p) || s->flags & STANZA_EMPTY) {

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "bounce.h"
 #include "csi.h"
 #include "jid.h"
 #include "log.h"
@@ -284,6 +285,28 @@ void outcome_bounce(struct sm *sm, const struct frame *f, enum zerr why)
     sm->ways->outlet.bounce(sm->ways->outlet.arg, f, why);
 }
 
+/* The account that sent it lives elsewhere by now: its owner tells it, since nobody else of us may say what comes
+ * from others. */
+static bool passed_to_owner(struct sm *sm, const struct frame *f, enum zerr why)
+{
+    struct frame original = *f, bounce;
+    struct slice bare = jid_bare(f->stanza.from);
+    struct buf   bytes = { 0 }, body = { 0 };
+
+    if (!jid_local(bare).len || !sm_serves(sm, jid_domain(bare)) || sm_owns(sm, bare))
+        return false;
+    original.origin = sm->self;
+    original.number = 0;
+    if (frame_encode(&bytes, &original) == ZE_OK && bounce_make(&original, buf_slice(&bytes), why, &body, &bounce)) {
+        bounce.stanza.to = bare;
+        if (routes_find(sm->routes, bare, &bounce.dest, &bounce.generation) == ZE_OK)
+            ways_send(sm->ways, &bounce, 0, NULL);
+    }
+    buf_free(&bytes);
+    buf_free(&body);
+    return true;
+}
+
 void outcome_undeliverable(struct sm *sm, const struct frame *f, enum zerr why)
 {
     struct stanza  s = f->stanza;
@@ -292,7 +315,7 @@ void outcome_undeliverable(struct sm *sm, const struct frame *f, enum zerr why)
     s.content = f->body;
     log_debug("stanza_returned", "trace", log_hex(f->trace), "to", log_slice(s.to), "why", err_name(why),
               NULL);
-    if (f->kind != FRAME_STANZA || s.name == STANZA_NONE || !s.from.len)
+    if (f->kind != FRAME_STANZA || s.name == STANZA_NONE || !s.from.len || passed_to_owner(sm, f, why))
         return;
     o = outcome_new(sm, jid_bare(s.from), f->trace);
     outcome_refuse(o, AHEAD, &s, why, NULL);

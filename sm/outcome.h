@@ -103,5 +103,5 @@ void outcome_abandon(struct outcome *o);
 /* Sends, commits, and delivers what is for this instance itself. The pointer is cleared. */
 void outcome_settle(struct outcome **o);
 
-/* A frame of ours could not be passed on: its stanza comes back to its sender as an error. */
+/* A frame of ours could not be passed on: its stanza comes back to its sender as an error, by who owns him now. */
 void outcome_undeliverable(struct sm *sm, const struct frame *f, enum zerr why);

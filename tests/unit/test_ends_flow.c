@@ -1,6 +1,7 @@
 /* The whole of sm from frame to frame: what waits for a session, and what ends with one, with an account or with a daemon. */
 
 #include "flow_rig.h"
+#include "jid.h"
 
 /* ---- offline ---- */
 
@@ -90,27 +91,56 @@ static void what_the_link_cannot_take_comes_back(void **state)
     assert_string_equal(rig_took(), "");
 }
 
+static void comes_back(const struct frame *original, enum zerr why)
+{
+    struct frame f = frame_make(FRAME_BOUNCE);
+    struct buf   body = { 0 };
+
+    buf_put_u32(&body, (uint32_t)why);
+    assert_int_equal(frame_encode(&body, original), ZE_OK);
+    f.body = buf_slice(&body);
+    on_bounce(&rig, &f);
+    arena_reset(rig.arena);
+    buf_free(&body);
+}
+
 static void a_bounced_message_for_a_dead_connection_is_kept(void **state)
 {
     struct frame bounced = rig_stanza("message", "chat", "anna@a.org/x", "ben@a.org/y", BODY);
-    struct frame f = frame_make(FRAME_BOUNCE);
-    struct buf   body = { 0 };
 
     (void)state;
     bounced.dest = ben->c2sd;
     bounced.handle = ben->conn;
     bounced.sender = ben->handle;
     bounced.stanza.flags = STANZA_HAS_BODY;
-    buf_put_u32(&body, (uint32_t)ZE_NOT_FOUND);
-    assert_int_equal(frame_encode(&body, &bounced), ZE_OK);
-    f.body = buf_slice(&body);
-    on_bounce(&rig, &f);
-    buf_free(&body);
+    comes_back(&bounced, ZE_NOT_FOUND);
     rig_forget();
     assert_null(session_online(rig.sessions, SLICE("ben@a.org")));
     ben = rig_bind("ben@a.org/y", 4);
     rig_client(ben, "presence", "", NULL, "");
     assert_says(rig_took(), "c4 <message from='anna@a.org/x' id='i1' type='chat' to='ben@a.org/y'>" BODY);
+}
+
+/* A question that came back when its asker had moved to another sm, which alone may answer him. */
+static void what_came_back_follows_who_sent_it(void **state)
+{
+    struct frame asked = rig_stanza("iq", "get", NULL, "comp.b.org", "<q xmlns='urn:q'/>");
+    char         from[32];
+    unsigned     followed = 0;
+
+    (void)state;
+    routes_add_instance(rig_routes, "sm-2");
+    routes_set_up(rig_routes, instance_key("sm-2"), 9, true);
+    asked.dest = (struct address){ ROLE_S2SD, instance_key("s2sd-1"), 5 };
+    for (unsigned i = 0; i < 20; i++) {
+        snprintf(from, sizeof(from), "user%u@a.org/x", i);
+        asked.stanza.from = slice_str(from);
+        comes_back(&asked, ZE_NO_SUCH);
+        bool elsewhere = !sm_owns(&rig, jid_bare(asked.stanza.from));
+        assert_int_equal(elsewhere, !strncmp(rig_took(), "sm-2 BOUNCE", 11));
+        followed += elsewhere;
+    }
+    assert_in_range(followed, 1, 19);
 }
 
 /* ---- registration ---- */
@@ -159,6 +189,7 @@ int main(void)
         FLOW(a_lost_c2sd_ends_its_sessions_only),
         FLOW(what_the_link_cannot_take_comes_back),
         FLOW(a_bounced_message_for_a_dead_connection_is_kept),
+        FLOW(what_came_back_follows_who_sent_it),
         FLOW(registration_is_open_only_where_it_is),
     };
 

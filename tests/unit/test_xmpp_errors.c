@@ -93,6 +93,19 @@ static void the_reply_goes_back(void **state)
                        "<service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>");
 }
 
+/* Without `to` it was for the own account, and that is who answers. */
+static void the_own_account_answers_for_itself(void **state)
+{
+    struct buf    b = { 0 };
+    struct stanza asked = iq, reply;
+
+    asked.to = (struct slice){ 0 };
+    assert_true(stanza_error_reply(&asked, ZE_NO_SUCH, NULL, &b, &reply));
+    assert_true(slice_is(reply.from, "a@b"));
+    assert_true(slice_is(reply.to, "a@b/c"));
+    buf_free(&b);
+}
+
 static void a_long_payload_is_left_out(void **state)
 {
     char         *text = calloc(1, 5000);
@@ -170,6 +183,7 @@ int main(void)
         cmocka_unit_test(a_stanza_error_is_written),
         cmocka_unit_test(an_extension_adds_its_own_condition),
         cmocka_unit_test(the_reply_goes_back),
+        cmocka_unit_test(the_own_account_answers_for_itself),
         cmocka_unit_test(a_long_payload_is_left_out),
         cmocka_unit_test(errors_and_results_are_never_answered),
         cmocka_unit_test(presence_is_answered_only_when_nobody_is_there),
