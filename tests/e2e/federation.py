@@ -4,6 +4,7 @@ dnsmasq answers on a loopback address of its own; Prosody runs in a mount namesp
 names it (that needs root). Names end in .example: libunbound, which Prosody uses, answers .test itself.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -12,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness import Client, free_port, wait_for
+from harness import Client, Server, free_port, wait_for
 
 PROSODY = """
 run_as_root = true
@@ -25,7 +26,7 @@ log = {{ {{ levels = {{ min = "debug" }}, to = "file", filename = "{dir}/prosody
 admin_socket = "{dir}/prosody.sock"
 plugin_paths = {{}}
 modules_enabled = {{ "disco", "roster", "saslauth", "tls", "dialback", "ping", "posix", "register_ibr", "presence",
-                    "message", "iq", "offline", "version" }}
+                    "message", "iq", "offline", "version", "pep" }}
 modules_disabled = {{ "limits", "register_limits", "http" }}
 c2s_ports = {{ {c2s} }}
 c2s_direct_tls_ports = {{}}
@@ -122,3 +123,24 @@ class Prosody:
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def two_servers(ours, theirs, *options, parts=(), hosts=None, services=None, remote=Prosody):
+    """(our suite, the remote server) that find each other by DNS. parts: sub-domains of theirs; remote: Prosody, or
+    Server for a second suite of our own; hosts, services: what else the DNS knows, as Dns takes it."""
+    with contextlib.ExitStack() as stack:
+        resolver = ("--resolver", "127.0.53.1:53")
+        server = Server(*resolver, *options, domains=(ours,))
+        other = Server(*resolver, domains=(theirs,)) if remote is Server else None
+        port = other.s2s if other else free_port()
+        near, far = (ours, f"muc.{ours}"), (theirs, *(f"{part}.{theirs}" for part in parts))
+        dns = Dns({**{name: "127.0.0.1" for name in near + far}, **(hosts or {})},
+                  {**{name: (ours, server.s2s) for name in near}, **{name: (theirs, port) for name in far},
+                   **{name: (ours, server.s2s) if to is None else to for name, to in (services or {}).items()}})
+        stack.callback(dns.stop)
+        peer = other or Prosody(theirs, dns, s2s=port)
+        if not other:
+            stack.callback(peer.stop)
+        peer = stack.enter_context(other) if other else peer.start()
+        yield stack.enter_context(server), peer

@@ -10,8 +10,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from federation import Dns, Prosody
-from harness import NS, Client, Server, free_port, wait_for
+from federation import two_servers
+from harness import NS, Client, free_port, wait_for
 from test_archive import Page, own_id
 from test_rooms import enter
 
@@ -23,22 +23,11 @@ OURS, THEIRS = "zubr.example", "peer.example"
 @pytest.fixture(scope="module")
 def world():
     """(our suite, their Prosody) that find each other by DNS."""
-    server = Server("--resolver", "127.0.53.1:53", "--set", "limits.s2s_queue_seconds=5", domains=(OURS,))
-    port, dead = free_port(), free_port()
-    hosts = {name: "127.0.0.1" for name in (OURS, THEIRS, f"muc.{OURS}", f"rooms.{THEIRS}", "dead.example")}
-    services = {name: (OURS, server.s2s) for name in (OURS, f"muc.{OURS}")}
-    services.update({name: (THEIRS, port) for name in (THEIRS, f"rooms.{THEIRS}")})
-    services["dead.example"] = ("dead.example", dead)
-    services["loop.example"] = (OURS, server.s2s)
-    dns = Dns(hosts, services)
-    peer = Prosody(THEIRS, dns, s2s=port)
-    try:
-        peer.start()
-        with server:
-            yield server, peer
-    finally:
-        peer.stop()
-        dns.stop()
+    dead = free_port()
+    with two_servers(OURS, THEIRS, "--set", "limits.s2s_queue_seconds=5", parts=("rooms",),
+                     hosts={"dead.example": "127.0.0.1"},
+                     services={"dead.example": ("dead.example", dead), "loop.example": None}) as pair:
+        yield pair
 
 
 @pytest.fixture

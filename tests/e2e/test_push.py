@@ -6,8 +6,8 @@ import shutil
 import signal
 
 import pytest
-from federation import Dns, Prosody
-from harness import NS, Closed, Server, free_port, wait_for
+from federation import two_servers
+from harness import NS, Closed, Server, wait_for
 from test_components import connect
 from test_resume import hibernates, managed, resume
 
@@ -333,29 +333,20 @@ def test_the_body_is_told_when_the_operator_says_so():
 def test_a_pubsub_service_of_another_server():
     ours, theirs = "zubr.example", "peer.example"
     push = f"push.{theirs}"
-    server, port = Server("--resolver", "127.0.53.1:53", domains=(ours,)), free_port()
-    dns = Dns({name: "127.0.0.1" for name in (ours, theirs, push)},
-              {ours: (ours, server.s2s), theirs: (theirs, port), push: (theirs, port)})
-    peer = Prosody(theirs, dns, s2s=port)
-    try:
-        peer.start()
-        with server:
-            app = peer.client("pushadmin")
-            config = (f"<x xmlns='{DATA}' type='submit'><field var='FORM_TYPE'><value>{PUBSUB}#node_config</value></field>"
-                      "<field var='pubsub#publish_model'><value>open</value></field></x>")
-            for payload in (f"<create node='device'/><configure>{config}</configure>",
-                            f"<subscribe node='device' jid='{app.bare}'/>"):
-                e = app.iq("set", f"<pubsub xmlns='{PUBSUB}'>{payload}</pubsub>", to=push)
-                assert e.get("type") == "result", app.error_of(e)
-            a, ben = server.client("anna"), server.client("ben")
-            enable(a, "device", service=push)
-            enable(a, "unknown", service=push)
-            leave(server, a)
-            ben.message(a.bare, "hello")
-            event = app.expect("message", lambda m: m.get("from") == push)
-            assert event.find(f".//{{{PUSH}}}notification") is not None
-            wait_for(lambda: registered(server, a) == ["device"], "the unknown node being dropped")
-            assert ("accepted", "by the service") in decisions(server, a)
-    finally:
-        peer.stop()
-        dns.stop()
+    with two_servers(ours, theirs, parts=("push",)) as (server, peer):
+        app = peer.client("pushadmin")
+        config = (f"<x xmlns='{DATA}' type='submit'><field var='FORM_TYPE'><value>{PUBSUB}#node_config</value></field>"
+                  "<field var='pubsub#publish_model'><value>open</value></field></x>")
+        for payload in (f"<create node='device'/><configure>{config}</configure>",
+                        f"<subscribe node='device' jid='{app.bare}'/>"):
+            e = app.iq("set", f"<pubsub xmlns='{PUBSUB}'>{payload}</pubsub>", to=push)
+            assert e.get("type") == "result", app.error_of(e)
+        a, ben = server.client("anna"), server.client("ben")
+        enable(a, "device", service=push)
+        enable(a, "unknown", service=push)
+        leave(server, a)
+        ben.message(a.bare, "hello")
+        event = app.expect("message", lambda m: m.get("from") == push)
+        assert event.find(f".//{{{PUSH}}}notification") is not None
+        wait_for(lambda: registered(server, a) == ["device"], "the unknown node being dropped")
+        assert ("accepted", "by the service") in decisions(server, a)
