@@ -49,9 +49,10 @@ struct caps {
 
 extern uint64_t caps_asked, caps_answered, caps_wrong, caps_unanswered, caps_over, caps_forgotten;
 
-/* The nodes that go with a key: a reference, or NULL. */
+/* caps_cache.c. The nodes that go with a key: a reference, or NULL. */
 struct blob *caps_recall(struct sm *sm, const struct caps_text *t);
 void         caps_remember(struct sm *sm, const struct caps_text *t, struct blob *nodes);
+void         caps_cache_free(struct caps *c);
 
 /* Asks `full` what it says of itself, or waits with others for that answer. `owner`: the account it shows
  * itself to. When it is known: caps_told. */
