@@ -26,9 +26,9 @@ static const struct stat_row stats[] = {
 /* ---- the list ---- */
 
 struct held {
-    struct queued item;
-    uint64_t      sender;          /* hash of name and `from`; 0: nothing replaces it */
-    bool          message;
+    struct queued    item;
+    struct csi_place place;
+    bool             message;
 };
 
 struct held_list {
@@ -37,11 +37,6 @@ struct held_list {
     unsigned    count, room;
     size_t      bytes;
 };
-
-static uint64_t sender_of(const struct stanza *s)
-{
-    return csi_replaces(s) ? hash_bytes(s->from) ^ s->name : 0;
-}
 
 static struct held_list *list_of(struct sm *sm, struct session *s)
 {
@@ -76,26 +71,27 @@ static bool same_sender(const struct held *h, const struct stanza *s)
     return frame_decode(kept_bytes(h->item.kept), &f) > 0 && slice_eq(f.stanza.from, s->from);
 }
 
-static void collapse(struct held_list *l, const struct stanza *s, uint64_t sender)
+static void collapse(struct held_list *l, const struct stanza *s, const struct csi_place *place)
 {
-    for (unsigned i = 0; sender && i < l->count; i++)
-        if (l->items[i].sender == sender && same_sender(&l->items[i], s)) {
+    for (unsigned i = 0; place->key && i < l->count;)
+        if (csi_takes(place, &l->items[i].place) && same_sender(&l->items[i], s)) {
             drop(l, i);
             collapsed++;
-            return;
+        } else {
+            i++;
         }
 }
 
 /* Takes a reference. f: what is in k. */
-static void append(struct sm *sm, struct session *s, struct kept *k, const struct frame *f)
+static void append(struct sm *sm, struct session *s, struct kept *k, const struct frame *f, const struct csi_place *place)
 {
     struct held_list *l = list_of(sm, s);
     struct held       h = {
         .item = { .kept = kept_ref(k), .bytes = (uint32_t)(kept_bytes(k).len - f->list.len) },
-        .sender = sender_of(&f->stanza), .message = f->stanza.name == STANZA_MESSAGE,
+        .place = *place, .message = f->stanza.name == STANZA_MESSAGE,
     };
 
-    collapse(l, &f->stanza, h.sender);
+    collapse(l, &f->stanza, place);
     if (l->count == l->room) {
         l->room = l->room ? l->room * 2 : 16;
         l->items = xrealloc(l->items, l->room * sizeof(*l->items));
@@ -201,6 +197,13 @@ static bool may_hold(struct sm *sm, struct session *s, const struct frame *f, bo
     return false;
 }
 
+static void append_one(struct sm *sm, struct session *s, struct kept *k, const struct frame *f)
+{
+    struct csi_place place = csi_place(sm, &f->stanza);
+
+    append(sm, s, k, f, &place);
+}
+
 static bool release_one(struct sm *sm, const struct frame *f)
 {
     struct session *s = session_by_handle(sm->sessions, f->sender);
@@ -210,7 +213,7 @@ static bool release_one(struct sm *sm, const struct frame *f)
         return false;
     k = keep(sm, f, f->list);
     if (k) {
-        append(sm, s, k, f);
+        append_one(sm, s, k, f);
         ways_unref(sm->ways, &k);
     }
     return true;
@@ -245,13 +248,14 @@ static void split(struct sm *sm, const struct frame *f, struct buf *now, struct 
 
 static void hold_many(struct sm *sm, const struct frame *f, struct kept *k)
 {
+    struct csi_place    place = csi_place(sm, &f->stanza);
     struct cursor       c = { f->list, false };
     struct fanout_entry e;
 
     while (fanout_next(&c, &e)) {
         struct session *s = session_by_handle(sm->sessions, e.handle);
         if (s && s->inactive && kept_serial(k) > s->held_serial)
-            append(sm, s, k, f);
+            append(sm, s, k, f, &place);
     }
 }
 
@@ -338,7 +342,7 @@ bool csi_on_kept(struct sm *sm, struct kept *k)
     }
     s = session_by_handle(sm->sessions, f.sender);
     if (s && s->inactive && kept_serial(k) > s->held_serial)
-        append(sm, s, k, &f);
+        append_one(sm, s, k, &f);
     return true;
 }
 

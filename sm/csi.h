@@ -1,7 +1,8 @@
 #pragma once
 
 /* XEP-0352 Client State Indication. While a client says that nobody looks at it, what is unimportant is held
- * back, presence and chat states collapsed to the latest of each sender, and leaves in order before the first
+ * back, presence and chat states collapsed to the latest of each sender, events of nodes (XEP-0060) to the latest of
+ * each publisher, node and item (and of a node that keeps one item, to the latest), and leaves in order before the first
  * important stanza, when the client is active again, or when too much is held (limits.csi_*).
  *
  * What is held has not been sent: it is in no queue of stream management and counts in no h. It is a kept frame
@@ -16,9 +17,17 @@ struct held_list;              /* session->held */
 struct kept;
 struct passage;
 
-/* By header and flags. Important: it leaves at once. Replaces: of its sender only the latest counts. */
+/* By header and flags: it leaves at once. */
 bool csi_important(const struct stanza *s);
-bool csi_replaces(const struct stanza *s);
+
+/* What a stanza takes the place of, of the same sender. */
+struct csi_place {
+    uint64_t key;                  /* of sender and kind, of an event sender and node; 0: nothing */
+    uint64_t item;                 /* of an event: its id */
+    bool     all;                  /* whatever the id */
+};
+struct csi_place csi_place(struct sm *sm, const struct stanza *s);
+bool             csi_takes(const struct csi_place *now, const struct csi_place *before);
 
 /* The client said so. Active: what is held leaves. */
 void csi_set(struct sm *sm, struct session *s, bool inactive);

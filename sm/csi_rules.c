@@ -1,4 +1,4 @@
-/* What an inactive client is told at once, and what of the rest the latest is enough (csi.h). */
+/* What an inactive client is told at once (csi.h). */
 
 #include "csi.h"
 
@@ -46,14 +46,4 @@ bool csi_important(const struct stanza *s)
             (!rules[i].ns || slice_is(s->payload_ns, rules[i].ns)))
             return rules[i].important;
     return true;
-}
-
-/* Presence that tells a state, and a chat state with nothing beside it. */
-bool csi_replaces(const struct stanza *s)
-{
-    const uint32_t more = STANZA_HAS_RECEIPT | STANZA_HAS_MARKER | STANZA_STORE | STANZA_COPY;
-
-    if (s->name == STANZA_PRESENCE)
-        return s->type == TYPE_NONE || s->type == TYPE_UNAVAILABLE;
-    return s->name == STANZA_MESSAGE && s->flags & STANZA_CHAT_STATE && !(s->flags & more);
 }

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 from harness import NS, Client, Server, wait_for
+from test_pep import EVENT, ask, interest, ok, options, publish
 from test_resume import hibernates, managed, resume
 
 CSI, LIMITS, STATES = "urn:xmpp:csi:0", "urn:xmpp:stream-limits:0", "http://jabber.org/protocol/chatstates"
@@ -126,6 +127,79 @@ def test_a_message_takes_along_what_was_held(server, pair):
     assert status(got[0]) == "first" and got[1].findtext("client:body", None, NS) == "hello"
     show(ben, phone.jid, "second")
     held(server, phone, 1)
+
+
+# ---- events of nodes (XEP-0163)
+
+TUNE, BOOKMARKS = "http://jabber.org/protocol/tune", "urn:xmpp:bookmarks:1"
+PRIVATE = options(access_model="whitelist", max_items="max", persist_items="1")
+
+
+def play(client, title, ident="current"):
+    ok(ask(client, "set", f"<publish node='{TUNE}'><item id='{ident}'><tune xmlns='{TUNE}'><title>{title}</title></tune></item>"
+           "</publish>"))
+
+
+def note(client, room, autojoin):
+    ok(ask(client, "set", f"<publish node='{BOOKMARKS}'><item id='{room}'><conference xmlns='{BOOKMARKS}' "
+           f"autojoin='{autojoin}'/></item></publish>" + PRIVATE))
+
+
+def titles(events):
+    return [e.findtext(f".//{{{TUNE}}}title") for e in events]
+
+
+def test_events_collapse_to_the_last_of_each_node_and_publisher(server, pair):
+    phone, ben = pair
+    ann = server.client("csi.ann")
+    for friend in (ben, ann):
+        friend.befriend(phone)
+    interest(phone, TUNE, "urn:example:state", BOOKMARKS)
+    asleep(server, phone)
+    for i in range(4):
+        play(ben, f"b{i}")
+        play(ann, f"a{i}", ident=f"new{i}")
+        ok(publish(ben, str(i), node="urn:example:state", item_id=f"id{i}"))         # keeps one item, as all do by default
+    held(server, phone, 3)
+    assert not stanzas(phone)
+    say(phone, "active")
+    got = stanzas(phone)
+    assert sorted(t for t in titles(got) if t) == ["a3", "b3"]
+    assert [e.findtext(".//{urn:example:entry}entry") for e in got if not e.findtext(f".//{{{TUNE}}}title")] == ["3"]
+
+
+def test_items_of_a_list_are_not_lost(server, pair):
+    """Of a node that keeps many, only what tells of the same item takes an event's place."""
+    phone, _ = pair
+    desk = server.client(phone.bare, resource="desk")
+    interest(phone, BOOKMARKS)
+    asleep(server, phone)
+    for autojoin in ("0", "1"):
+        for room in ("one@muc.example.net", "two@muc.example.net"):
+            note(desk, room, autojoin)
+    note(desk, "three@muc.example.net", "0")
+    ok(ask(desk, "set", f"<retract node='{BOOKMARKS}' notify='true'><item id='three@muc.example.net'/></retract>"))
+    held(server, phone, 3)
+    say(phone, "active")
+    got = [e.find(f".//{{{EVENT}}}items")[0] for e in stanzas(phone)]
+    assert [(e.tag.split("}")[1], e.get("id")[:-len("@muc.example.net")]) for e in got] == \
+        [("item", "one"), ("item", "two"), ("retract", "three")]
+    assert [e[0].get("autojoin") for e in got[:2]] == ["1", "1"]
+
+
+def test_events_leave_in_order_before_a_message(server, pair):
+    phone, ben = pair
+    ben.befriend(phone)
+    interest(phone, TUNE)
+    asleep(server, phone)
+    play(ben, "first")
+    show(ben, phone.jid, "between")
+    play(ben, "last")
+    held(server, phone, 2)
+    ben.message(phone.bare, "hello")
+    got = [phone.next() for _ in range(3)]
+    assert status(got[0]) == "between" and titles(got[1:2]) == ["last"]
+    assert got[2].findtext("client:body", None, NS) == "hello"
 
 
 def test_what_was_held_says_when_it_came(server, pair):

@@ -159,6 +159,74 @@ static void chat_states_collapse_and_receipts_do_not(void **state)
     assert_int_equal(csi_held(anna), 4);
 }
 
+/* ---- events of nodes ---- */
+
+#define EVENT(inside) "<event xmlns='http://jabber.org/protocol/pubsub#event'>" inside "</event>"
+#define ITEM(node, id, what) EVENT("<items node='" node "'><item id='" id "'><x xmlns='x'>" what "</x></item></items>")
+#define GONE(node, id) EVENT("<items node='" node "'><retract id='" id "'/></items>")
+#define TUNE "http://jabber.org/protocol/tune"
+
+static void which_event_takes_which_place(void **state)
+{
+    static const struct {
+        const char *first, *second;
+        bool        same;              /* sender */
+        unsigned    held;
+    } cases[] = {
+        { ITEM("urn:n", "a", "1"), ITEM("urn:n", "a", "2"), true, 1 },
+        { ITEM("urn:n", "a", "1"), ITEM("urn:n", "a", "2"), false, 2 },
+        { ITEM("urn:n", "a", "1"), ITEM("urn:n", "b", "2"), true, 2 },
+        { ITEM("urn:n", "a", "1"), ITEM("urn:m", "a", "2"), true, 2 },
+        { ITEM("urn:n", "a", "1"), GONE("urn:n", "a"), true, 1 },
+        { ITEM("urn:n", "a", "1"), GONE("urn:n", "b"), true, 2 },
+        { GONE("urn:n", "a"), ITEM("urn:n", "a", "1"), true, 1 },
+        { ITEM(TUNE, "a", "1"), ITEM(TUNE, "b", "2"), true, 1 },         /* a state, whatever the id */
+        { GONE(TUNE, "a"), ITEM(TUNE, "b", "2"), true, 1 },
+        { ITEM(TUNE, "b", "1"), GONE(TUNE, "a"), true, 2 },
+        { ITEM("urn:n", "a", "1"), EVENT("<purge node='urn:n'/>"), true, 2 },
+        { EVENT("<items node='urn:n'><item id='a'/><item id='b'/></items>"), ITEM("urn:n", "a", "1"), true, 2 },
+        { EVENT("<items node='urn:n'/>"), EVENT("<items node='urn:n'/>"), true, 2 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        manage(anna, MANAGE_ACTIVE, 0);
+        manage(anna, MANAGE_INACTIVE, 0);
+        rig_from("s2sd-1", "message", "headline", "c@c.org", "anna@a.org/phone", cases[i].first);
+        rig_from("s2sd-1", "message", "headline", cases[i].same ? "c@c.org" : "d@c.org", "anna@a.org/phone", cases[i].second);
+        if (csi_held(anna) != cases[i].held)
+            fail_msg("case %zu: %u held", i, csi_held(anna));
+    }
+    rig_forget();
+}
+
+#define PUBSUB(inside) "<pubsub xmlns='http://jabber.org/protocol/pubsub'>" inside "</pubsub>"
+#define PUBLISH(id) PUBSUB("<publish node='urn:one'><item id='" id "'><x xmlns='x'/></item></publish>")
+
+static void asks(const struct session *s, const char *request)
+{
+    rig_client(s, "iq", "set", NULL, request);
+    rig_wait();
+}
+
+/* What the publisher's node keeps one item of is a state too. */
+static void a_node_of_ours_with_one_item(void **state)
+{
+    const char *out;
+
+    (void)state;
+    asks(desk, PUBLISH("a"));
+    asks(desk, PUBSUB("<subscribe node='urn:one' jid='anna@a.org/phone'/>"));
+    asks(desk, PUBLISH("b"));
+    asks(desk, PUBLISH("c"));
+    assert_int_equal(csi_held(anna), 1);
+    rig_forget();
+    manage(anna, MANAGE_ACTIVE, 0);
+    out = rig_took();
+    assert_says(out, "id='c'");
+    assert_silent_about(out, "id='b'");
+}
+
 static void of_a_fan_out_the_others_get_theirs(void **state)
 {
     (void)state;
@@ -275,7 +343,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_row), T(presence_is_held_and_collapsed),
         T(it_leaves_in_order_before_anything_important), T(an_answer_is_important),
-        T(chat_states_collapse_and_receipts_do_not), T(of_a_fan_out_the_others_get_theirs),
+        T(chat_states_collapse_and_receipts_do_not), T(which_event_takes_which_place), T(a_node_of_ours_with_one_item),
+        T(of_a_fan_out_the_others_get_theirs),
         T(at_the_limit_all_leaves), T(what_was_held_of_a_session_that_ends_goes_another_way),
         T(what_is_held_counts_in_no_queue), T(before_it_hibernates_it_leaves_for_the_queue),
         cmocka_unit_test_setup_teardown(what_is_held_outlives_the_process, rig_prepare, rig_teardown),
