@@ -32,8 +32,9 @@ static const struct request_row rows[] = {
     { IQ_SET, NS_PUBSUB, "unsubscribe", ANYBODY, NODE_THERE, WITH_CONTENT, pep_unsubscribe },
     { IQ_GET, NS_PUBSUB, "subscriptions", ANYBODY, NODE_ANY, WITH_CONTENT, pep_subscriptions },
     { IQ_GET, NS_PUBSUB, "affiliations", ANYBODY, NODE_ANY, WITH_CONTENT, pep_affiliations },
-    { IQ_GET | IQ_SET, NS_PUBSUB, "options", ANYBODY, NODE_ANY, WITH_CONTENT, pep_no_options },
-    { IQ_GET, NS_PUBSUB, "default", ANYBODY, NODE_ANY, WITH_CONTENT, pep_no_options },
+    { IQ_GET, NS_PUBSUB, "options", ANYBODY, NODE_THERE, WITH_CONTENT, pep_get_options },
+    { IQ_SET, NS_PUBSUB, "options", ANYBODY, NODE_THERE, EMPTY_FIRST, pep_set_options },
+    { IQ_GET, NS_PUBSUB, "default", ANYBODY, NODE_ANY, WITH_CONTENT, pep_default_options },
     { IQ_GET, NS_PUBSUB_OWNER, "configure", OWNER, NODE_THERE, WITH_CONTENT, pep_configure_form },
     { IQ_SET, NS_PUBSUB_OWNER, "configure", OWNER, NODE_THERE, EMPTY_FIRST, pep_configure },
     { IQ_GET, NS_PUBSUB_OWNER, "default", OWNER, NODE_ANY, WITH_CONTENT, pep_default },
@@ -140,14 +141,14 @@ static const char *const pep_disco[] = {
     NS_PUBSUB, FEATURE("access-authorize"), FEATURE("access-open"), FEATURE("access-presence"),
     FEATURE("access-roster"), FEATURE("access-whitelist"), FEATURE("auto-create"), FEATURE("auto-subscribe"),
     FEATURE("config-node"), FEATURE("config-node-max"), FEATURE("create-and-configure"), FEATURE("create-nodes"),
-    FEATURE("delete-items"), FEATURE("delete-nodes"), FEATURE("filtered-notifications"), FEATURE("instant-nodes"),
-    FEATURE("item-ids"), FEATURE("last-published"), FEATURE("manage-subscriptions"), FEATURE("member-affiliation"),
-    FEATURE("meta-data"), FEATURE("modify-affiliations"), FEATURE("multi-items"), FEATURE("outcast-affiliation"),
+    FEATURE("delete-items"), FEATURE("delete-nodes"), FEATURE("filtered-notifications"), FEATURE("get-pending"), FEATURE("instant-nodes"),
+    FEATURE("item-ids"), FEATURE("last-published"), FEATURE("leased-subscription"), FEATURE("manage-subscriptions"),
+    FEATURE("member-affiliation"), FEATURE("meta-data"), FEATURE("modify-affiliations"), FEATURE("multi-items"), FEATURE("outcast-affiliation"),
     FEATURE("persistent-items"), FEATURE("presence-notifications"), FEATURE("presence-subscribe"), FEATURE("publish"),
     FEATURE("publish-node-full"), FEATURE("publish-options"), FEATURE("pubsub-on-a-jid"), FEATURE("purge-nodes"),
     FEATURE("retract-items"), FEATURE("retrieve-affiliations"), FEATURE("retrieve-default"),
-    FEATURE("retrieve-items"), FEATURE("retrieve-subscriptions"), FEATURE("rsm"), FEATURE("subscribe"),
-    FEATURE("subscription-notifications"), NULL,
+    FEATURE("retrieve-default-sub"), FEATURE("retrieve-items"), FEATURE("retrieve-subscriptions"), FEATURE("rsm"),
+    FEATURE("subscribe"), FEATURE("subscription-notifications"), FEATURE("subscription-options"), NULL,
 };
 
 static const struct disco_identity pep_identities[] = {
@@ -168,6 +169,6 @@ static const struct iq_row pep_iqs[] = {
 
 const struct sm_feature sm_pep = {
     .name = "pep", .spec = "XEP-0163, XEP-0060", .disco_account = pep_disco, .iqs = pep_iqs,
-    .disco_identities = pep_identities, .disco_nodes = pep_disco_node_rows, .disco_items = pep_disco_nodes,
+    .commands = pep_pending_commands, .disco_identities = pep_identities, .disco_nodes = pep_disco_node_rows, .disco_items = pep_disco_nodes,
     .outgoing = pep_outgoing, .caps_known = pep_newcomer_known, .contact_changed = pep_contact_changed, .removed = pep_removed,
 };

@@ -38,6 +38,9 @@ struct pep_wanted {
  * the end of the dispatch. The errors of XEP-0060 7.1.3, with their application condition (outcome_detail);
  * ZE_FULL: a limit of the account. After an error the outcome must be abandoned. */
 enum zerr pep_publish(struct passage *p, const struct pep_item *item, const struct pep_wanted *wanted);
+/* Within the limits of account and node: pep_publish would not refuse it. For what is made of something else that is
+ * good without it. */
+bool pep_fits(struct passage *p, const struct pep_item *item);
 /* Removes it, and tells the subscribers. ZE_NOT_FOUND. */
 enum zerr pep_retract(struct passage *p, struct slice node, struct slice id);
 

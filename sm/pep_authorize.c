@@ -9,8 +9,6 @@
 #include "pep_change.h"
 #include "pep_notify.h"
 
-#define AUTHORIZATION NS_PUBSUB "#subscribe_authorization"
-
 void pep_authorize_ask(struct passage *p, const struct pep_node *node, const struct pep_sub *sub)
 {
     char             *id = arena_alloc(p->sm->arena, RANDOM_ID);
@@ -20,7 +18,7 @@ void pep_authorize_ask(struct passage *p, const struct pep_node *node, const str
 
     random_id(id);
     xml_begin(&w, &content, NS_CLIENT);
-    form_open(&w, "form", AUTHORIZATION);
+    form_open(&w, "form", PEP_AUTHORIZATION);
     form_put(&w, "pubsub#node", "text-single", "Node", node->name);
     form_put(&w, "pubsub#subscriber_jid", "jid-single", "Who wants to subscribe", sub->jid);
     form_put_str(&w, "pubsub#allow", "boolean", "Allow it?", "0");
@@ -40,19 +38,18 @@ static void decide(struct passage *p, struct store_view *view, const struct elem
     struct arena    *arena = p->sm->arena;
     struct pep_open *n = pep_open(p, view, form_value(arena, form, "pubsub#node"));
     struct slice     jid = form_value(arena, form, "pubsub#subscriber_jid");
-    struct pep_sub   sub;
+    struct pep_sub   before, sub;
 
     if (!n || !jid.len)
         return;
-    sub = pep_sub_get(p->sm, view, p->owner, pep_open_node(n)->name, jid);
+    before = sub = pep_sub_get(p->sm, view, p->owner, pep_open_node(n)->name, jid);
     if (sub.subscription != PEP_SUB_PENDING)
         return;
     sub.subscription = allow ? PEP_SUBSCRIBED : PEP_SUB_NONE;
-    pep_open_node(n)->subscribers -= !allow && !sub.affiliation && pep_open_node(n)->subscribers;
-    pep_sub_put(p->sm, outcome_accounts(p->out), p->owner, pep_open_node(n)->name, &sub);
+    pep_change_sub(p, n, &before, &sub);
     pep_keep(p, n);
     pep_notify_subscription(p, pep_open_node(n), &sub);
-    if (allow && pep_open_node(n)->config.send_last != PEP_LAST_NEVER)
+    if (allow && sub.options.deliver && pep_open_node(n)->config.send_last != PEP_LAST_NEVER)
         pep_notify_last(p, view, pep_open_node(n), sub.jid);
 }
 
@@ -67,7 +64,7 @@ int pep_authorize_answer(struct passage *p)
         (s->to.len && !slice_eq(s->to, p->owner)))
         return GO_ON;
     root = passage_content(p);
-    if (!root || form_take(p->sm->arena, root, AUTHORIZATION, &form, &cancelled))
+    if (!root || form_take(p->sm->arena, root, PEP_AUTHORIZATION, &form, &cancelled))
         return GO_ON;
     if (!form)                             /* a cancelled one leaves it waiting */
         return cancelled ? TAKEN : GO_ON;

@@ -72,6 +72,11 @@ static struct sums sums_of(struct passage *p, struct store_view *view, struct sl
     return s;
 }
 
+static bool nodes_full(struct passage *p, struct store_view *view, struct slice name)
+{
+    return sums_of(p, view, name).nodes >= (uint64_t)p->sm->settings->limits.pep_nodes_max;
+}
+
 enum zerr pep_make(struct passage *p, struct store_view *view, struct slice name, const struct pep_config *config,
                    struct pep_open **out)
 {
@@ -80,8 +85,8 @@ enum zerr pep_make(struct passage *p, struct store_view *view, struct slice name
     if (!name.len)
         return pep_fail(p, PEP_E_NODEID_REQUIRED);
     if (name.len > NAME_MAX_BYTES)
-        return ZE_BAD_REQUEST;
-    if (sums_of(p, view, name).nodes >= (uint64_t)p->sm->settings->limits.pep_nodes_max)
+        return pep_fail(p, PEP_E_LONG_ID);
+    if (nodes_full(p, view, name))
         return pep_fail(p, PEP_E_MAX_NODES);
     n = arena_alloc(p->sm->arena, sizeof(*n));
     *n = (struct pep_open){
@@ -244,17 +249,28 @@ static bool may_make_room(const struct passage *p, const struct pep_config *c)
     return c->node_full != PEP_REJECT && c->max_items <= (uint64_t)p->sm->settings->limits.pep_items_max;
 }
 
+/* Is there room for it? `before`: bytes of the item whose place it takes; `more`: it takes none. */
+static enum pep_error room_for(struct passage *p, struct store_view *view, const struct pep_node *node, bool more,
+                               size_t before, const struct pep_item *item)
+{
+    uint64_t most = (uint64_t)p->sm->settings->limits.pep_bytes_max;
+
+    if (more && node->items >= items_limit(p, node) && !may_make_room(p, &node->config))
+        return PEP_E_NODE_FULL;
+    return sums_of(p, view, node->name).bytes + node->bytes - before + pep_item_bytes(item) > most ? PEP_E_NO_ROOM : PEP_OK;
+}
+
 static enum zerr store_item(struct passage *p, struct store_view *view, struct pep_open *n, struct pep_item *item)
 {
-    uint64_t        now = wall_us(), most = (uint64_t)p->sm->settings->limits.pep_bytes_max;
+    uint64_t        now = wall_us();
     struct touched *t;
+    enum pep_error  e;
 
     drop_expired(p, view, n);
     t = touch(p, view, n, item->id);
-    if (!t->order && n->node.items >= items_limit(p, &n->node) && !may_make_room(p, &n->node.config))
-        return pep_fail(p, PEP_E_NODE_FULL);
-    if (sums_of(p, view, n->node.name).bytes + n->node.bytes - t->bytes + pep_item_bytes(item) > most)
-        return ZE_FULL;
+    e = room_for(p, view, &n->node, !t->order, t->bytes, item);
+    if (e)
+        return pep_fail(p, e);
     forget(p, n, t);
     item->time_us = now > n->node.newest ? now : n->node.newest + 1;
     t->order = item->time_us;
@@ -266,15 +282,13 @@ static enum zerr store_item(struct passage *p, struct store_view *view, struct p
     return ZE_OK;
 }
 
-static enum zerr check_item(struct passage *p, const struct pep_open *n, const struct pep_item *item)
+static enum pep_error check_item(const struct passage *p, const struct pep_config *c, const struct pep_item *item)
 {
     uint64_t most = (uint64_t)p->sm->settings->limits.pep_item_max;
 
-    if (n->node.config.max_payload < most)
-        most = n->node.config.max_payload;
-    if (item->payload.len > most)
-        return pep_fail(p, PEP_E_PAYLOAD_TOO_BIG);
-    return item->id.len > NAME_MAX_BYTES ? ZE_BAD_REQUEST : ZE_OK;
+    if (item->payload.len > (c->max_payload < most ? c->max_payload : most))
+        return PEP_E_PAYLOAD_TOO_BIG;
+    return item->id.len > NAME_MAX_BYTES ? PEP_E_LONG_ID : PEP_OK;
 }
 
 struct slice pep_new_id(struct passage *p)
@@ -287,7 +301,7 @@ struct slice pep_new_id(struct passage *p)
 
 enum zerr pep_publish_into(struct passage *p, struct store_view *view, struct pep_open *n, struct pep_item *item)
 {
-    enum zerr err = check_item(p, n, item);
+    enum zerr err = pep_fail(p, check_item(p, &n->node.config, item));
 
     item->node = n->node.name;
     if (!err && n->node.config.persist)
@@ -342,6 +356,29 @@ static enum zerr open_or_make(struct passage *p, struct store_view *view, struct
         config.send_last = (uint8_t)wanted->send_last;
     }
     return pep_make(p, view, name, &config, n);
+}
+
+static bool fits(struct passage *p, struct store_view *view, const struct pep_item *item)
+{
+    struct pep_open *n = pep_open(p, view, item->node);
+    struct pep_node  none = { .name = item->node };
+    struct touched  *t = n ? touch(p, view, n, item->id) : NULL;
+
+    if (!n) {
+        pep_config_preset(&none.config);
+        return !nodes_full(p, view, item->node) && !check_item(p, &none.config, item) &&
+               !room_for(p, view, &none, false, 0, item);
+    }
+    return !check_item(p, &n->node.config, item) && !room_for(p, view, &n->node, !t->order, t->bytes, item);
+}
+
+bool pep_fits(struct passage *p, const struct pep_item *item)
+{
+    struct store_view *view = store_view(p->sm->store.accounts);
+    bool               does = fits(p, view, item);
+
+    store_view_end(&view);
+    return does;
 }
 
 enum zerr pep_publish(struct passage *p, const struct pep_item *item, const struct pep_wanted *wanted)

@@ -28,3 +28,10 @@ void pep_purge(struct passage *p, struct store_view *view, struct pep_open *n);
 /* So many items at most stay: after a new configuration. */
 void pep_trim(struct passage *p, struct store_view *view, struct pep_open *n);
 void pep_delete(struct passage *p, struct store_view *view, struct pep_open *n);
+
+/* ---- subscribers (pep_subs.c) ---- */
+
+/* Writes the row and counts it in the node, for what was `before`; pep_keep is the caller's. */
+void pep_change_sub(struct passage *p, struct pep_open *n, const struct pep_sub *before, const struct pep_sub *sub);
+/* True: the node has no place for one more (limits.pep_subscriptions_max), without those whose time is over. */
+bool pep_subs_full(struct passage *p, struct store_view *view, struct pep_open *n);

@@ -25,3 +25,19 @@ enum zerr pep_fail(struct passage *p, enum pep_error e)
         outcome_detail(p->out, &detail);
     return errors[e].err;
 }
+
+enum zerr pep_fail_field(struct passage *p, enum zerr err, struct slice refused)
+{
+    static const struct {
+        const char    *field;
+        enum pep_error e;
+    } rows[] = {
+        { "pubsub#access_model", PEP_E_ACCESS_MODEL },       /* 8.1.2 */
+        { "pubsub#node_type", PEP_E_NO_COLLECTIONS },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (slice_is(refused, rows[i].field))
+            return pep_fail(p, rows[i].e);
+    return err;
+}

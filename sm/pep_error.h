@@ -15,11 +15,15 @@
     X(NODE_FULL,             ZE_CONFLICT,       "node-full", NULL)                        /* 7.1.3.4 */ \
     X(PRECONDITION,          ZE_CONFLICT,       "precondition-not-met", NULL)             /* 7.1.5 */   \
     X(INVALID_OPTIONS,       ZE_BAD_REQUEST,    "invalid-options", NULL)                  /* 7.1.5 */   \
-    X(MAX_NODES,             ZE_FULL,           "max-nodes-exceeded", NULL)                             \
+    X(MAX_NODES,             ZE_FULL,           "max-nodes-exceeded", NULL)               /* 8.1.1.4 */ \
+    X(NO_ROOM,               ZE_FULL,           NULL, NULL)             /* limits.pep_bytes_max */      \
+    X(LONG_ID,               ZE_BAD_REQUEST,    NULL, NULL)             /* longer than a JID's part */  \
     X(ACCESS_MODEL,          ZE_NOT_ACCEPTABLE, "unsupported-access-model", NULL)         /* 8.1.2 */   \
+    X(NO_COLLECTIONS,        ZE_FEATURE,        "unsupported", "collections")        /* XEP-0248 7.1 */ \
     X(NO_PERSISTENT_ITEMS,   ZE_FEATURE,        "unsupported", "persistent-items")        /* 6.5.9.4 */ \
     X(NO_SUBSCRIBE,          ZE_FEATURE,        "unsupported", "subscribe")               /* 6.1.3.10 */\
-    X(NO_OPTIONS,            ZE_FEATURE,        "unsupported", "subscription-options")    /* 6.3.4.6 */ \
+    X(JID_REQUIRED,          ZE_BAD_REQUEST,    "jid-required", NULL)                     /* 6.3.4.3 */ \
+    X(INVALID_SUBID,         ZE_NOT_ACCEPTABLE, "invalid-subid", NULL)                    /* 6.2.3.5 */ \
     X(NO_PUBLISHER,          ZE_FEATURE,        "unsupported", "publisher-affiliation")   /* 8.9.2.4 */ \
     X(NO_PUBLISH_ONLY,       ZE_FEATURE,        "unsupported", "publish-only-affiliation") /* 8.9.2.4 */\
     X(INVALID_JID,           ZE_BAD_REQUEST,    "invalid-jid", NULL)                      /* 6.1.3.1 */ \
@@ -40,5 +44,7 @@ enum pep_error {
     PEP_ERROR_COUNT,
 };
 
+/* What a field of a configuration that was not taken means (pep_config_read); err: where it means nothing more. */
+enum zerr pep_fail_field(struct passage *p, enum zerr err, struct slice refused);
 /* Returns the error for the dispatcher; its condition is in p->out (outcome_detail). PEP_OK: ZE_OK. */
 enum zerr pep_fail(struct passage *p, enum pep_error e);

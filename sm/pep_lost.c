@@ -9,34 +9,34 @@
 struct losers {
     struct passage    *p;
     struct store_view *view;
-    struct pep_node   *node;
+    struct pep_open   *open;
     struct slice       contact;        /* empty: all */
     bool               some;
 };
 
 static int lose(void *arg, const struct pep_sub *sub)
 {
-    struct losers  *l = arg;
-    struct passage *p = l->p;
-    struct pep_sub  gone = { sub->jid, PEP_SUB_NONE, sub->affiliation };
+    struct losers         *l = arg;
+    struct passage        *p = l->p;
+    const struct pep_node *node = pep_open_node(l->open);
+    struct pep_sub         gone = { .jid = sub->jid, .affiliation = sub->affiliation };
 
     if (!sub->subscription || (l->contact.len && !slice_eq(jid_bare(sub->jid), l->contact)) ||
-        pep_access_rule(l->node->config.access, PEP_ACT_SUBSCRIBE,
-                        pep_relation_of(p->sm, l->view, p->owner, l->node, sub->jid)) == PEP_OK)
+        pep_access_rule(node->config.access, PEP_ACT_SUBSCRIBE,
+                        pep_relation_of(p->sm, l->view, p->owner, node, sub->jid)) == PEP_OK)
         return 0;
-    pep_sub_put(p->sm, outcome_accounts(p->out), p->owner, l->node->name, &gone);
-    l->node->subscribers -= !gone.affiliation && l->node->subscribers;
-    pep_notify_subscription(p, l->node, &gone);
+    pep_change_sub(p, l->open, sub, &gone);
+    pep_notify_subscription(p, node, &gone);
     l->some = true;
     return 0;
 }
 
 bool pep_cancel_lost(struct passage *p, struct store_view *view, struct pep_open *n, struct slice contact)
 {
-    struct losers l = { p, view, pep_open_node(n), contact, false };
+    struct losers l = { p, view, n, contact, false };
 
-    if (l.node->subscribers)
-        pep_subs_each(p->sm, view, p->owner, l.node->name, lose, &l);
+    if (pep_open_node(n)->subscribers)
+        pep_subs_each(p->sm, view, p->owner, pep_open_node(n)->name, lose, &l);
     return l.some;
 }
 

@@ -53,14 +53,11 @@ int pep_owner_affiliations(struct pep_request *r)
 
 static enum zerr keep(struct pep_request *r, const struct pep_sub *before, const struct pep_sub *sub)
 {
-    struct pep_node *node = pep_open_node(r->open);
-    bool             was = before->subscription || before->affiliation, is = sub->subscription || sub->affiliation;
+    bool is = sub->subscription || sub->affiliation;
 
-    if (is && !was && node->subscribers >= (uint64_t)r->p->sm->settings->limits.pep_subscriptions_max)
+    if (is && !before->stored && pep_subs_full(r->p, r->view, r->open))
         return pep_fail(r->p, PEP_E_TOO_MANY);
-    node->subscribers += is && !was;
-    node->subscribers -= was && !is && node->subscribers;
-    pep_sub_put(r->p->sm, outcome_accounts(r->p->out), r->p->owner, r->node, sub);
+    pep_change_sub(r->p, r->open, before, sub);
     return ZE_OK;
 }
 

@@ -1,13 +1,9 @@
 #pragma once
 
-/* Configuration of a node (XEP-0060 8.2, 16.4.4), as one table of rows: field, kind, values, default. The same
- * rows read and write forms, compare preconditions (7.1.5) and keep what differs from the defaults. */
+/* Configuration of a node (XEP-0060 8.2, 16.4.4), as a table of fields (pep_form.h), which compares preconditions
+ * (7.1.5) too. */
 
-#include "buf.h"
-#include "cursor.h"
-#include "element.h"
-#include "err.h"
-#include "xml_write.h"
+#include "pep_form.h"
 
 /* In the order of the values in the rows' lists. */
 enum pep_access { PEP_PRESENCE, PEP_OPEN, PEP_ROSTER, PEP_AUTHORIZE, PEP_WHITELIST, PEP_ACCESS_MODELS };
@@ -15,8 +11,6 @@ enum pep_send_last { PEP_LAST_ON_PRESENCE, PEP_LAST_ON_SUB, PEP_LAST_NEVER };
 enum pep_node_full { PEP_RETRACT_OLDEST, PEP_DISCARD_OLDEST, PEP_REJECT };
 enum pep_notification { PEP_HEADLINE, PEP_NORMAL };
 enum pep_item_reply { PEP_REPLY_NONE, PEP_REPLY_PUBLISHER };   /* items tell their publisher (12.17) */
-
-enum { PEP_MAX = UINT32_MAX };         /* "max": as many as the server lets */
 
 /* Slices borrow from what it was read from. */
 struct pep_config {
@@ -39,9 +33,9 @@ void pep_config_preset(struct pep_config *c);
 enum pep_form_use { PEP_FORM_CONFIGURE, PEP_FORM_PRECONDITIONS };
 /* Reads what a submitted form says into *c, which keeps the rest. Fields that are no rows are ignored in a
  * configuration (XEP-0004 3.2) and refused among preconditions (7.1.5): ZE_BAD_REQUEST. ZE_NOT_ACCEPTABLE: a
- * value that a row does not allow; *access_model tells that it was the access model (8.1.2). */
+ * value that a row does not allow; *refused is its name, else empty. */
 enum zerr pep_config_read(struct arena *arena, const struct element *form, enum pep_form_use use,
-                          struct pep_config *c, bool *access_model);
+                          struct pep_config *c, struct slice *refused);
 /* Preconditions are met when reading them over what a node has changes nothing. */
 bool pep_config_same(struct arena *arena, const struct pep_config *a, const struct pep_config *b);
 /* The fields with their options (a form to fill in) or values alone (a result). */

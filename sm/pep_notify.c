@@ -214,7 +214,8 @@ static int subscriber(void *arg, const struct pep_sub *sub)
     struct round *r = arg;
     unsigned      relation;
 
-    if (sub->subscription != PEP_SUBSCRIBED && !(r->pending && sub->subscription == PEP_SUB_PENDING))
+    if (!sub->options.deliver ||
+        (sub->subscription != PEP_SUBSCRIBED && !(r->pending && sub->subscription == PEP_SUB_PENDING)))
         return 0;
     if (!may_hear(r, PEP_ACT_SUBSCRIBE, sub->jid, &relation))
         return 0;

@@ -15,15 +15,15 @@ static enum zerr configuration_read(struct pep_request *r, const struct element 
 {
     struct arena         *arena = r->p->sm->arena;
     const struct element *form = NULL;
-    bool                  access_model = false;
+    struct slice          refused = slice_of("", 0);
     enum zerr             err = ZE_OK;
 
     *cancelled = false;
     if (e)
         err = form_take(arena, e, NODE_CONFIG, &form, cancelled);
     if (!err)
-        err = pep_config_read(arena, form, PEP_FORM_CONFIGURE, config, &access_model);
-    return err && access_model ? pep_fail(r->p, PEP_E_ACCESS_MODEL) : err;
+        err = pep_config_read(arena, form, PEP_FORM_CONFIGURE, config, &refused);
+    return pep_fail_field(r->p, err, refused);
 }
 
 int pep_create(struct pep_request *r)

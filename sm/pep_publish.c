@@ -36,13 +36,13 @@ static enum pep_error item_fits(const struct pep_config *c, const struct element
 
 /* ---- the node ---- */
 
-static enum zerr options_fail(struct pep_request *r, enum zerr err, bool access_model)
+static enum zerr options_fail(struct pep_request *r, enum zerr err, struct slice refused)
 {
     if (err == ZE_BAD_REQUEST)
         return pep_fail(r->p, PEP_E_INVALID_OPTIONS);
     if (r->open)
         return pep_fail(r->p, PEP_E_PRECONDITION);
-    return access_model ? pep_fail(r->p, PEP_E_ACCESS_MODEL) : err;
+    return pep_fail_field(r->p, err, refused);
 }
 
 /* 7.1.5: what the options say of a node that is there must be so already; one that is not there is made so. */
@@ -51,7 +51,7 @@ static enum zerr node_for(struct pep_request *r)
     struct arena         *arena = r->p->sm->arena;
     const struct element *options = element_child(r->pubsub, NULL, "publish-options"), *form = NULL;
     struct pep_config     wanted;
-    bool                  access_model;
+    struct slice          refused;
     enum zerr             err = ZE_OK;
 
     r->open = pep_open(r->p, r->view, r->node);
@@ -60,9 +60,9 @@ static enum zerr node_for(struct pep_request *r)
     pep_config_preset(&wanted);
     if (r->open)
         wanted = pep_open_node(r->open)->config;
-    err = pep_config_read(arena, form, PEP_FORM_PRECONDITIONS, &wanted, &access_model);
+    err = pep_config_read(arena, form, PEP_FORM_PRECONDITIONS, &wanted, &refused);
     if (err)
-        return options_fail(r, err, access_model);
+        return options_fail(r, err, refused);
     if (!r->open)
         return pep_make(r->p, r->view, r->node, &wanted, &r->open);
     return pep_config_same(arena, &wanted, &pep_open_node(r->open)->config) ? ZE_OK

@@ -22,7 +22,9 @@ pep_handler pep_publish_request, pep_retract_request;
 /* pep_retrieve.c: 6.5 */
 pep_handler pep_items_request;
 /* pep_subscribe.c: 6.1, 6.2, 5.6, 5.7 */
-pep_handler pep_subscribe, pep_unsubscribe, pep_subscriptions, pep_affiliations, pep_no_options;
+pep_handler pep_subscribe, pep_unsubscribe, pep_subscriptions, pep_affiliations;
+/* pep_options.c: 6.3, 6.4 */
+pep_handler pep_get_options, pep_set_options, pep_default_options;
 /* pep_owner.c: 8.1 - 8.5 */
 pep_handler pep_create, pep_configure_form, pep_configure, pep_default, pep_delete_request, pep_purge_request;
 /* pep_manage.c: 8.8, 8.9 */
@@ -34,3 +36,8 @@ unsigned pep_asker(const struct pep_request *r);
 struct slice pep_attr_jid(const struct pep_request *r, const struct element *e, const char *name);
 /* The action's element again, open in the reply's open <pubsub/>; ends with two xml_close. */
 void pep_reply_open(struct pep_request *r, const char *ns, const char *action);
+
+/* The form of options in `parent`, read over *o. PEP_E_INVALID_OPTIONS. */
+enum zerr pep_options_take(struct pep_request *r, const struct element *parent, struct pep_options *o);
+/* type: "form" (to fill in), "result". */
+void pep_options_form(struct pep_request *r, struct xml_writer *w, const struct pep_options *o, const char *type);

@@ -1,4 +1,4 @@
-/* Nodes, items and subscriptions in the store (pep_store.h). */
+/* Nodes and items in the store (pep_store.h). */
 
 #include "pep_store.h"
 
@@ -21,7 +21,7 @@ static struct slice joined(const struct sm *sm, struct slice node, struct slice 
     return slice_of(text, node.len + 1 + rest.len);
 }
 
-static struct slice key_in_node(const struct sm *sm, struct slice owner, struct slice node, struct slice rest)
+struct slice pep_key_in_node(const struct sm *sm, struct slice owner, struct slice node, struct slice rest)
 {
     return sm_key(sm, owner, joined(sm, node, rest));
 }
@@ -32,7 +32,7 @@ static struct slice key_of_order(const struct sm *sm, struct slice owner, struct
 
     for (size_t i = 0; i < ORDER_BYTES; i++)
         bytes[i] = (uint8_t)(order >> (8 * (ORDER_BYTES - 1 - i)));
-    return key_in_node(sm, owner, node, slice_of(bytes, ORDER_BYTES));
+    return pep_key_in_node(sm, owner, node, slice_of(bytes, ORDER_BYTES));
 }
 
 static uint64_t order_in(struct slice rest)
@@ -44,7 +44,7 @@ static uint64_t order_in(struct slice rest)
     return order;
 }
 
-static void unreadable(const char *what, struct slice owner, struct slice node)
+void pep_unreadable(const char *what, struct slice owner, struct slice node)
 {
     log_error("pep_row_unreadable", "kind", what, "jid", log_slice(owner), "name", log_slice(node), NULL);
 }
@@ -74,7 +74,7 @@ bool pep_node_find(const struct sm *sm, struct store_view *view, struct slice ow
         return false;
     if (node_take(arena_copy(sm->arena, value), node))
         return true;
-    unreadable("node", owner, name);
+    pep_unreadable("node", owner, name);
     return false;
 }
 
@@ -106,7 +106,7 @@ static int node_row(void *arg, struct slice key, struct slice value)
 
     if (node_take(value, &node))
         return w->each(w->arg, &node);
-    unreadable("node", w->owner, node.name);
+    pep_unreadable("node", w->owner, node.name);
     return 0;
 }
 
@@ -143,7 +143,7 @@ void pep_node_remove(const struct sm *sm, struct store_view *view, struct store_
                      struct slice name)
 {
     static const uint8_t inner[] = { T_ITEM, T_ITEM_ID, T_NODE_SUB };
-    struct slice         prefix = key_in_node(sm, owner, name, slice_of(NULL, 0));
+    struct slice         prefix = pep_key_in_node(sm, owner, name, slice_of(NULL, 0));
 
     for (size_t i = 0; i < COUNT_OF(inner); i++)
         sweep(view, b, inner[i], prefix);
@@ -184,14 +184,14 @@ static int item_row(void *arg, struct slice key, struct slice value)
 
     if (item.time_us && item_take(value, &item))
         return w->each(w->arg, &item);
-    unreadable("item", w->owner, w->node);
+    pep_unreadable("item", w->owner, w->node);
     return 0;
 }
 
 int pep_items_walk(const struct sm *sm, struct store_view *view, struct slice owner, struct slice node,
                    const struct pep_walk *walk, int (*each)(void *arg, const struct pep_item *item), void *arg)
 {
-    struct item_walk w = { key_in_node(sm, owner, node, slice_of(NULL, 0)), owner, node, each, arg };
+    struct item_walk w = { pep_key_in_node(sm, owner, node, slice_of(NULL, 0)), owner, node, each, arg };
     struct slice     from = walk->from ? key_of_order(sm, owner, node, walk->from) : slice_of(NULL, 0);
 
     return store_each(view, T_ITEM, w.prefix, from, walk->newest_first, item_row, &w);
@@ -200,7 +200,7 @@ int pep_items_walk(const struct sm *sm, struct store_view *view, struct slice ow
 uint64_t pep_item_order(const struct sm *sm, struct store_view *view, struct slice owner, struct slice node,
                         struct slice id)
 {
-    struct slice  value = store_get(view, T_ITEM_ID, key_in_node(sm, owner, node, id));
+    struct slice  value = store_get(view, T_ITEM_ID, pep_key_in_node(sm, owner, node, id));
     struct cursor c = { value, false };
     uint8_t       format;
     uint64_t      order;
@@ -211,7 +211,7 @@ uint64_t pep_item_order(const struct sm *sm, struct store_view *view, struct sli
     order = take_u64(&c);
     if (cursor_done(&c) && format == FORMAT)
         return order;
-    unreadable("item_id", owner, node);
+    pep_unreadable("item_id", owner, node);
     return 0;
 }
 
@@ -246,106 +246,12 @@ void pep_item_put(const struct sm *sm, struct store_batch *b, struct slice owner
     buf_reset(&row, SIZE_MAX);
     buf_put_u8(&row, FORMAT);
     buf_put_u64(&row, item->time_us);
-    store_put(b, T_ITEM_ID, key_in_node(sm, owner, item->node, item->id), buf_slice(&row));
+    store_put(b, T_ITEM_ID, pep_key_in_node(sm, owner, item->node, item->id), buf_slice(&row));
     buf_free(&row);
 }
 
 void pep_item_remove(const struct sm *sm, struct store_batch *b, struct slice owner, const struct pep_item *item)
 {
     store_delete(b, T_ITEM, key_of_order(sm, owner, item->node, item->time_us));
-    store_delete(b, T_ITEM_ID, key_in_node(sm, owner, item->node, item->id));
-}
-
-/* ---- subscribers ---- */
-
-static const char *const subscription_names[] = { "none", "pending", "subscribed" };
-static const char *const affiliation_names[] = { "none", "member", "outcast" };
-
-const char *pep_subscription_name(unsigned subscription)
-{
-    return subscription_names[subscription];
-}
-
-const char *pep_affiliation_name(unsigned affiliation)
-{
-    return affiliation_names[affiliation];
-}
-
-static int name_in(const char *const *names, size_t count, struct slice name)
-{
-    for (size_t i = 0; i < count; i++)
-        if (slice_is(name, names[i]))
-            return (int)i;
-    return -1;
-}
-
-int pep_subscription_parse(struct slice name)
-{
-    return name_in(subscription_names, COUNT_OF(subscription_names), name);
-}
-
-int pep_affiliation_parse(struct slice name)
-{
-    return name_in(affiliation_names, COUNT_OF(affiliation_names), name);
-}
-
-static bool sub_take(struct slice value, struct pep_sub *sub)
-{
-    struct cursor c = { value, false };
-    uint8_t       format = take_u8(&c);
-
-    sub->subscription = take_u8(&c);
-    sub->affiliation = take_u8(&c);
-    return cursor_done(&c) && format == FORMAT && sub->subscription <= PEP_SUBSCRIBED &&
-           sub->affiliation <= PEP_OUTCAST;
-}
-
-struct pep_sub pep_sub_get(const struct sm *sm, struct store_view *view, struct slice owner, struct slice node,
-                           struct slice jid)
-{
-    struct slice   value = store_get(view, T_NODE_SUB, key_in_node(sm, owner, node, jid));
-    struct pep_sub sub = { .jid = jid };
-
-    if (value.p && !sub_take(value, &sub)) {
-        unreadable("subscription", owner, node);
-        sub = (struct pep_sub){ .jid = jid };
-    }
-    return sub;
-}
-
-void pep_sub_put(const struct sm *sm, struct store_batch *b, struct slice owner, struct slice node,
-                 const struct pep_sub *sub)
-{
-    const uint8_t row[] = { FORMAT, sub->subscription, sub->affiliation };
-    struct slice  key = key_in_node(sm, owner, node, sub->jid);
-
-    if (sub->subscription == PEP_SUB_NONE && sub->affiliation == PEP_AFF_NONE)
-        store_delete(b, T_NODE_SUB, key);
-    else
-        store_put(b, T_NODE_SUB, key, slice_of(row, sizeof row));
-}
-
-struct sub_walk {
-    struct slice prefix, owner, node;
-    int        (*each)(void *arg, const struct pep_sub *sub);
-    void        *arg;
-};
-
-static int sub_row(void *arg, struct slice key, struct slice value)
-{
-    struct sub_walk *w = arg;
-    struct pep_sub   sub = { .jid = sm_key_rest(key, w->prefix) };
-
-    if (sub_take(value, &sub))
-        return w->each(w->arg, &sub);
-    unreadable("subscription", w->owner, w->node);
-    return 0;
-}
-
-int pep_subs_each(const struct sm *sm, struct store_view *view, struct slice owner, struct slice node,
-                  int (*each)(void *arg, const struct pep_sub *sub), void *arg)
-{
-    struct sub_walk w = { key_in_node(sm, owner, node, slice_of(NULL, 0)), owner, node, each, arg };
-
-    return store_each(view, T_NODE_SUB, w.prefix, slice_of(NULL, 0), false, sub_row, &w);
+    store_delete(b, T_ITEM_ID, pep_key_in_node(sm, owner, item->node, item->id));
 }

@@ -7,7 +7,8 @@
  *             u64 bytes of their rows, u32 subscriptions and affiliations, configuration (pep_config_put)
  * T_ITEM      slot, owner NUL node NUL u64 order (big-endian) -> u8 format 1, sized id, sized publisher, payload
  * T_ITEM_ID   slot, owner NUL node NUL id -> u8 format 1, u64 order
- * T_NODE_SUB  slot, owner NUL node NUL jid -> u8 format 1, u8 subscription, u8 affiliation */
+ * T_NODE_SUB  slot, owner NUL node NUL jid -> u8 format 2, u8 subscription, u8 affiliation, options (pep_form_put);
+ *             format 1 ends before them */
 
 #include "pep.h"
 
@@ -59,9 +60,22 @@ const char *pep_affiliation_name(unsigned affiliation);
 int         pep_subscription_parse(struct slice name);
 int         pep_affiliation_parse(struct slice name);
 
+/* XEP-0060 6.3, 16.4.2. */
+struct pep_options {
+    bool     deliver;
+    uint64_t expire_us;                /* when the subscription ends; 0: never */
+};
+void pep_options_preset(struct pep_options *o);
+/* Reads a submitted form (NULL: none) over *o. False: something that is no option here, or not of this value. */
+bool pep_options_read(struct arena *arena, const struct element *form, struct pep_options *o);
+/* The fields with their options (a form to fill in) or values alone (a result). */
+void pep_options_write(struct xml_writer *w, struct arena *arena, const struct pep_options *o, bool options);
+
 struct pep_sub {
-    struct slice jid;                  /* full or bare; affiliations are of bare ones */
-    uint8_t      subscription, affiliation;
+    struct slice       jid;            /* full or bare; affiliations are of bare ones */
+    uint8_t            subscription, affiliation;
+    bool               stored;         /* there is a row: though the subscription's time may be over */
+    struct pep_options options;        /* of a subscription */
 };
 
 /* None: both are NONE. */
@@ -72,6 +86,11 @@ void pep_sub_put(const struct sm *sm, struct store_batch *b, struct slice owner,
                  const struct pep_sub *sub);
 int  pep_subs_each(const struct sm *sm, struct store_view *view, struct slice owner, struct slice node,
                    int (*each)(void *arg, const struct pep_sub *sub), void *arg);
+
+/* ---- between pep_store.c and pep_subs.c ---- */
+
+struct slice pep_key_in_node(const struct sm *sm, struct slice owner, struct slice node, struct slice rest);
+void         pep_unreadable(const char *what, struct slice owner, struct slice node);
 
 /* All that the account has. */
 void pep_store_removed(const struct sm *sm, struct store_view *view, struct store_batch *b, struct slice owner);

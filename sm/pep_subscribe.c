@@ -1,4 +1,4 @@
-/* XEP-0060 6.1, 6.2, 5.6, 5.7: subscribing, and what somebody is to the nodes. */
+/* XEP-0060 6.1, 6.2, 6.3.7, 5.6, 5.7: subscribing, and what somebody is to the nodes. */
 
 #include "jid.h"
 #include "ns.h"
@@ -15,6 +15,16 @@ static void subscription_write(struct xml_writer *w, struct slice node, const st
     xml_close(w);
 }
 
+/* What it said in the same stanza, if it said anything (6.3.7). */
+static void options_write(struct pep_request *r, struct xml_writer *w, const struct pep_sub *sub)
+{
+    if (!element_child(r->pubsub, NULL, "options"))
+        return;
+    xml_open(w, "options", NULL);
+    pep_options_form(r, w, &sub->options, "result");
+    xml_close(w);
+}
+
 /* The result first: what comes of the subscription follows it. */
 static int answer(struct pep_request *r, const struct pep_sub *sub)
 {
@@ -24,6 +34,7 @@ static int answer(struct pep_request *r, const struct pep_sub *sub)
     xml_begin(&w, &content, NS_CLIENT);
     xml_open(&w, "pubsub", NS_PUBSUB);
     subscription_write(&w, r->node, sub);
+    options_write(r, &w, sub);
     xml_close(&w);
     iq_reply_with(r->p, outcome_keep(r->p->out, &content));
     return LATER;
@@ -31,29 +42,17 @@ static int answer(struct pep_request *r, const struct pep_sub *sub)
 
 static void keep(struct pep_request *r, const struct pep_sub *before, const struct pep_sub *sub)
 {
-    struct pep_node *node = pep_open_node(r->open);
-    bool             was = before->subscription || before->affiliation, is = sub->subscription || sub->affiliation;
-
-    node->subscribers += is && !was;
-    node->subscribers -= was && !is && node->subscribers;
-    pep_sub_put(r->p->sm, outcome_accounts(r->p->out), r->p->owner, r->node, sub);
+    pep_change_sub(r->p, r->open, before, sub);
     pep_keep(r->p, r->open);
 }
 
-static bool too_many(const struct pep_request *r)
-{
-    return pep_open_node(r->open)->subscribers >= (uint64_t)r->p->sm->settings->limits.pep_subscriptions_max;
-}
-
-static enum pep_error may_subscribe(const struct pep_request *r, struct slice jid, const struct pep_sub *before)
+static enum pep_error may_subscribe(struct pep_request *r, struct slice jid, const struct pep_sub *before)
 {
     const struct pep_config *c = &pep_open_node(r->open)->config;
     enum pep_error           e;
 
     if (!jid.len || !jid_same_bare(jid, r->p->stanza->from))
         return PEP_E_INVALID_JID;
-    if (element_child(r->pubsub, NULL, "options"))
-        return PEP_E_NO_OPTIONS;
     e = pep_access_rule(c->access, PEP_ACT_SUBSCRIBE, pep_asker(r));
     if (e)
         return e;
@@ -61,28 +60,48 @@ static enum pep_error may_subscribe(const struct pep_request *r, struct slice ji
         return PEP_E_NO_SUBSCRIBE;
     if (before->subscription == PEP_SUB_PENDING)
         return PEP_E_PENDING;
-    return !before->subscription && !before->affiliation && too_many(r) ? PEP_E_TOO_MANY : PEP_OK;
+    return !before->stored && pep_subs_full(r->p, r->view, r->open) ? PEP_E_TOO_MANY : PEP_OK;
+}
+
+/* 6.3.7: <options/> after <subscribe/>, without attributes of its own. */
+static enum zerr options_beside(struct pep_request *r, struct pep_options *o)
+{
+    const struct element *e = element_child(r->pubsub, NULL, "options");
+
+    if (!e)
+        return ZE_OK;
+    if (e != r->action->next || element_attr(e, "node").p || element_attr(e, "jid").p)
+        return ZE_BAD_REQUEST;
+    return pep_options_take(r, e, o);
+}
+
+static void subscribed(struct pep_request *r, const struct pep_sub *sub)
+{
+    const struct pep_node *node = pep_open_node(r->open);
+
+    if (sub->subscription == PEP_SUB_PENDING)
+        pep_authorize_ask(r->p, node, sub);
+    else if (node->config.send_last != PEP_LAST_NEVER && sub->options.deliver)
+        pep_notify_last(r->p, r->view, node, sub->jid);
 }
 
 int pep_subscribe(struct pep_request *r)
 {
-    const struct pep_node *node = pep_open_node(r->open);
-    struct slice           jid = pep_attr_jid(r, r->action, "jid");
-    struct pep_sub         before = pep_sub_get(r->p->sm, r->view, r->p->owner, r->node, jid), sub = before;
-    enum zerr              err = pep_fail(r->p, may_subscribe(r, jid, &before));
-    bool                   asks = node->config.access == PEP_AUTHORIZE && r->iq->target != TO_OWN_ACCOUNT;
+    struct slice   jid = pep_attr_jid(r, r->action, "jid");
+    struct pep_sub before = pep_sub_get(r->p->sm, r->view, r->p->owner, r->node, jid), sub = before;
+    enum zerr      err = pep_fail(r->p, may_subscribe(r, jid, &before));
+    bool           asks = pep_open_node(r->open)->config.access == PEP_AUTHORIZE && r->iq->target != TO_OWN_ACCOUNT;
 
+    if (!err)
+        err = options_beside(r, &sub.options);
     if (err)
         return err;
-    if (before.subscription == PEP_SUBSCRIBED)            /* 6.1.6: as if it had just been approved */
-        return answer(r, &before);
-    sub.subscription = asks ? PEP_SUB_PENDING : PEP_SUBSCRIBED;
+    if (before.subscription != PEP_SUBSCRIBED)            /* 6.1.6: else as if it had just been approved */
+        sub.subscription = asks ? PEP_SUB_PENDING : PEP_SUBSCRIBED;
     keep(r, &before, &sub);
     answer(r, &sub);
-    if (asks)
-        pep_authorize_ask(r->p, node, &sub);
-    else if (node->config.send_last != PEP_LAST_NEVER)
-        pep_notify_last(r->p, r->view, node, jid);
+    if (before.subscription != PEP_SUBSCRIBED)
+        subscribed(r, &sub);
     return LATER;
 }
 
@@ -95,15 +114,11 @@ int pep_unsubscribe(struct pep_request *r)
         return ZE_FORBIDDEN;
     if (!before.subscription)
         return pep_fail(r->p, PEP_E_NOT_SUBSCRIBED);
+    if (element_attr(r->action, "subid").p)
+        return pep_fail(r->p, PEP_E_INVALID_SUBID);
     sub.subscription = PEP_SUB_NONE;
     keep(r, &before, &sub);
     return answer(r, &sub);
-}
-
-/* 6.3, 6.4 */
-int pep_no_options(struct pep_request *r)
-{
-    return pep_fail(r->p, PEP_E_NO_OPTIONS);
 }
 
 /* ---- lists ---- */

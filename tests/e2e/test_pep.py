@@ -447,9 +447,6 @@ def test_subscription_errors(server):
     refused(b, subscribe(b, a.bare, node="urn:presence"), "not-authorized", "presence-subscription-required")
     refused(b, subscribe(b, a.bare, node="urn:closed"), "feature-not-implemented", "unsupported", "subscribe")
     refused(b, ask(b, "set", f"<unsubscribe node='{NODE}' jid='{a.bare}'/>", a.bare), "forbidden")
-    refused(b, ask(b, "set", f"<options node='{NODE}' jid='{b.bare}'/>", a.bare), "feature-not-implemented",
-            "unsupported", "subscription-options")
-    refused(b, ask(b, "get", "<default/>", a.bare), "feature-not-implemented", "unsupported", "subscription-options")
 
 
 def test_the_owner_manages_subscriptions(server):
@@ -515,7 +512,7 @@ def test_configuration_errors(server):
     refused(a, configure(a, access_model="everybody"), "not-acceptable", "unsupported-access-model")
     refused(a, configure(a, max_items="many"), "not-acceptable")
     refused(a, configure(a, publish_model="open"), "not-acceptable")
-    refused(a, configure(a, node_type="collection"), "not-acceptable")
+    refused(a, configure(a, node_type="collection"), "feature-not-implemented", "unsupported", "collections")
     refused(a, ask(a, "set", f"<configure node='{NODE}'><x xmlns='jabber:x:data' type='submit'/></configure>", ns=OWN),
             "bad-request")
     refused(a, ask(a, "set", f"<configure>{form({'title': 'x'})}</configure>", ns=OWN), "bad-request", "nodeid-required")

@@ -5,6 +5,7 @@
 
 #include "jid.h"
 #include "pep.h"
+#include "pep_change.h"
 #include "pep_store.h"
 
 #define OWNER SLICE("anna@a.org")
@@ -287,7 +288,8 @@ static void an_event_is_one_frame_for_each_next_daemon(void **state)
     begin();
     pep_node_put(&rig, outcome_accounts(now.out), OWNER, &node);
     for (size_t i = 0; i < COUNT_OF(subscribers); i++) {
-        struct pep_sub sub = { slice_str(subscribers[i]), PEP_SUBSCRIBED, PEP_AFF_NONE };
+        struct pep_sub sub = { .jid = slice_str(subscribers[i]), .subscription = PEP_SUBSCRIBED };
+        pep_options_preset(&sub.options);
         pep_sub_put(&rig, outcome_accounts(now.out), OWNER, NODE, &sub);
     }
     done();
@@ -331,6 +333,128 @@ static void long_names_are_kept_apart(void **state)
     store_view_end(&view);
 }
 
+/* ---- what is made of something else ---- */
+
+static bool fits(const char *node, const char *id, size_t len)
+{
+    char           *text = arena_alloc(rig.arena, len + 1);
+    struct pep_item item = { .node = slice_str(node), .id = slice_str(id), .payload = slice_of(text, len) };
+
+    memset(text, 'x', len);
+    return pep_fits(&now, &item);
+}
+
+static void whether_it_fits_is_known_before(void **state)
+{
+    char name[8];
+
+    (void)state;
+    begin();
+    assert_true(fits("urn:test", "a", 2000));
+    assert_false(fits("urn:test", "a", 2001));
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        struct pep_item item = { .node = slice_str(name), .id = SLICE("a"), .payload = SLICE("1") };
+        assert_int_equal(pep_publish(&now, &item, NULL), ZE_OK);
+    }
+    done();
+    begin();
+    assert_true(fits("urn:test", "a", 1));
+    assert_int_equal(publish("a", "1", NULL), ZE_OK);
+    done();
+    begin();
+    assert_true(fits("urn:test", "a", 2000));
+    assert_false(fits("urn:sixth", "a", 1));
+    done();
+}
+
+/* ---- subscriptions ---- */
+
+static void put_sub(const struct pep_sub *sub)
+{
+    struct pep_node node = node_now();
+
+    begin();
+    node.subscribers += !sub->stored;
+    pep_node_put(&rig, outcome_accounts(now.out), OWNER, &node);
+    pep_sub_put(&rig, outcome_accounts(now.out), OWNER, NODE, sub);
+    done();
+}
+
+static struct pep_sub sub_now(const char *jid)
+{
+    struct store_view *view = store_view(rig.store.accounts);
+    struct pep_sub     sub = pep_sub_get(&rig, view, OWNER, NODE, slice_str(jid));
+
+    store_view_end(&view);
+    return sub;
+}
+
+static void a_subscription_ends_with_its_time(void **state)
+{
+    struct pep_sub sub = { .jid = SLICE("c@b.org"), .subscription = PEP_SUBSCRIBED, .affiliation = PEP_MEMBER };
+
+    (void)state;
+    begin();
+    publish("a", "<p xmlns='x'/>", &many);
+    done();
+    pep_options_preset(&sub.options);
+    sub.options.deliver = false;
+    sub.options.expire_us = wall_us() + 3600ull * 1000000;
+    put_sub(&sub);
+    assert_int_equal(sub_now("c@b.org").subscription, PEP_SUBSCRIBED);
+    assert_false(sub_now("c@b.org").options.deliver);
+    sub.options.expire_us = wall_us() - 1000000;
+    sub.stored = true;
+    put_sub(&sub);
+    assert_int_equal(sub_now("c@b.org").subscription, PEP_SUB_NONE);
+    assert_int_equal(sub_now("c@b.org").affiliation, PEP_MEMBER);
+    assert_true(sub_now("c@b.org").stored && sub_now("c@b.org").options.deliver);
+}
+
+/* Those whose time is over take nobody's place. */
+static void a_full_node_forgets_what_is_over(void **state)
+{
+    static const char *const jids[] = { "c@b.org", "d@b.org", "e@b.org" };
+    struct store_view       *view;
+    struct pep_open         *open;
+
+    (void)state;
+    begin();
+    publish("a", "<p xmlns='x'/>", &many);
+    done();
+    for (size_t i = 0; i < COUNT_OF(jids); i++) {
+        struct pep_sub sub = { .jid = slice_str(jids[i]), .subscription = PEP_SUBSCRIBED };
+        pep_options_preset(&sub.options);
+        sub.options.expire_us = i ? 0 : wall_us() - 1000000;
+        put_sub(&sub);
+    }
+    assert_int_equal(node_now().subscribers, 3);
+    begin();
+    view = store_view(rig.store.accounts);
+    open = pep_open(&now, view, NODE);
+    assert_false(pep_subs_full(&now, view, open));
+    assert_int_equal(pep_open_node(open)->subscribers, 2);
+    store_view_end(&view);
+    done();
+    assert_false(sub_now("c@b.org").stored);
+}
+
+static void rows_without_options_are_read(void **state)
+{
+    const uint8_t  row[] = { 1, PEP_SUBSCRIBED, PEP_AFF_NONE };
+    struct pep_sub sub;
+
+    (void)state;
+    begin();
+    store_put(outcome_accounts(now.out), T_NODE_SUB, pep_key_in_node(&rig, OWNER, NODE, SLICE("c@b.org")),
+              slice_of(row, sizeof row));
+    done();
+    sub = sub_now("c@b.org");
+    assert_int_equal(sub.subscription, PEP_SUBSCRIBED);
+    assert_true(sub.options.deliver && !sub.options.expire_us);
+}
+
 #define CHANGE(test) cmocka_unit_test_setup_teardown(test, one_user, rig_teardown)
 
 int main(void)
@@ -346,6 +470,10 @@ int main(void)
         CHANGE(a_removed_account_leaves_no_nodes),
         CHANGE(an_event_is_one_frame_for_each_next_daemon),
         CHANGE(long_names_are_kept_apart),
+        CHANGE(whether_it_fits_is_known_before),
+        CHANGE(a_subscription_ends_with_its_time),
+        CHANGE(a_full_node_forgets_what_is_over),
+        CHANGE(rows_without_options_are_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,9 +20,9 @@ static const char *one(const char *var, const char *value)
 
 static enum zerr read_over(struct pep_config *c, const char *fields, enum pep_form_use use)
 {
-    bool access_model;
+    struct slice refused;
 
-    return pep_config_read(arena, form_of(fields), use, c, &access_model);
+    return pep_config_read(arena, form_of(fields), use, c, &refused);
 }
 
 static void the_defaults_are_those_of_personal_eventing(void **state)
