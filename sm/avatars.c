@@ -159,7 +159,8 @@ static struct slice metadata_of(struct passage *p, const struct vcard_photo *pho
     return outcome_keep(p->out, &text);
 }
 
-/* 3.2: first the data, then the metadata. A vCard is for everybody, so are the nodes made for it. */
+/* 3.2: first the data, then the metadata. A vCard is for everybody, so are the nodes made for it. A photo over the
+ * limits of nodes is a photo only: the metadata then says that there is no avatar, so that nobody shows an old one. */
 enum zerr avatar_from_vcard(struct passage *p, const struct vcard_photo *photo)
 {
     const struct pep_wanted *open = &(const struct pep_wanted){ PEP_OPEN, 1, PEP_LAST_ON_PRESENCE };
@@ -169,13 +170,15 @@ enum zerr avatar_from_vcard(struct passage *p, const struct vcard_photo *photo)
     if (photo) {
         item.id = hex_of(p->sm->arena, photo->hash);
         item.payload = data_of(p, photo);
-        err = pep_publish(p, &item, open);
+        photo = pep_fits(p, &item) ? photo : NULL;
     }
+    if (photo)
+        err = pep_publish(p, &item, open);
     if (err)
         return err;
     item.node = SLICE(NS_AVATAR);
     item.payload = metadata_of(p, photo, item.id);
-    return pep_publish(p, &item, open);
+    return pep_fits(p, &item) ? pep_publish(p, &item, open) : ZE_OK;
 }
 
 /* ---- presence (4) ---- */

@@ -1,5 +1,6 @@
 /* XEP-0292: what is published as vCard4 is found in vcard-temp too, and the other way round. What only one of the
- * two has a word for stays there. Nothing runs in circles: what is written here calls no hooks. A vCard4 that not
+ * two has a word for stays there. A vcard-temp that makes a vCard4 over the limits of nodes is kept, and the vCard4
+ * stays as it was. Nothing runs in circles: what is written here calls no hooks. A vCard4 that not
  * everybody may read makes nothing public: vcard.c shows its copy to who may read the node. */
 
 #include "vcard4.h"
@@ -62,7 +63,7 @@ static enum zerr publish(struct passage *p, const struct element *now, struct sl
             xml_element(&w, e);
     xml_close(&w);
     item.payload = outcome_keep(p->out, &text);
-    return pep_publish(p, &item, open);
+    return pep_fits(p, &item) ? pep_publish(p, &item, open) : ZE_OK;
 }
 
 enum zerr vcard4_from_temp(struct passage *p, const struct element *before, const struct element *vcard)

@@ -1,7 +1,9 @@
 """vCard4 (XEP-0292) and vcard-temp (XEP-0054) say the same, to whoever may read it."""
 
-from test_avatars import PNG, b64, photo, publish_avatar
-from test_pep import ask, event, friends, interest, items, ok, options, silent
+from harness import Server
+from test_avatars import META, PNG, b64, photo, publish_avatar, set_vcard, sha
+from test_avatars import items as avatar_items
+from test_pep import ask, event, friends, interest, items, ok, options, refused, silent
 
 NODE = "urn:xmpp:vcard4"
 V4 = "urn:ietf:params:xml:ns:vcard-4.0"
@@ -98,3 +100,32 @@ def test_it_is_announced(server):
     a = server.client("v5")
     e = a.iq("get", "<query xmlns='http://jabber.org/protocol/disco#info'/>", to=a.bare)
     assert V4 in {f.get("var") for f in e.iter("{http://jabber.org/protocol/disco#info}feature")}
+
+
+def test_a_vcard_over_the_limits_of_nodes_is_a_vcard():
+    """What an old client may say does not shrink because nodes have limits of their own."""
+    with Server("--set", "limits.pep_item_max=1000", "--set", "limits.pep_nodes_max=3") as server:
+        a, b = server.client("v6"), server.client("v6b")
+        ok(set_old(a, "<FN>Short</FN>"))
+        assert new_text(new(b, a.bare), "fn", "text") == "Short"
+        ok(set_old(a, f"<FN>Long</FN><DESC>{'x' * 2000}</DESC>"))
+        assert old_text(old(b, a.bare), "FN") == "Long" and len(old_text(old(b, a.bare), "DESC")) == 2000
+        assert new_text(new(b, a.bare), "fn", "text") == "Short"
+        ok(set_old(a, "<FN>Short again</FN>"))
+        assert new_text(new(b, a.bare), "fn", "text") == "Short again"
+        ok(set_vcard(a, b64(PNG)))
+        assert list(avatar_items(b, META, a.bare)) == [sha(PNG)]
+        large = PNG + b"x" * 2000
+        ok(set_vcard(a, b64(large)))
+        assert photo(old(b, a.bare)) == b64(large)
+        found = avatar_items(b, META, a.bare)                   # no old one is shown
+        assert [len(i[0]) for i in found.values()] == [0]
+        ok(set_vcard(a, b64(PNG)))
+        assert sha(PNG) in avatar_items(b, META, a.bare)
+        # No node is left for what it makes.
+        c = server.client("v6c")
+        for i in range(3):
+            ok(ask(c, "set", f"<create node='urn:n{i}'/>"))
+        ok(set_vcard(c, b64(PNG)))
+        assert photo(old(b, c.bare)) == b64(PNG) and old_text(old(b, c.bare), "FN") == "Anna"
+        refused(b, items(b, c.bare, node=NODE), "item-not-found")
