@@ -58,11 +58,18 @@ void sasl_done(struct conn *c)
 
 /* ---- what is offered ---- */
 
+static bool takes_anonymous(const struct conn *c)
+{
+    const struct settings_domain *d = c->domain ? settings_domain(c2sd_settings(c->c2sd), c->domain) : NULL;
+
+    return d && strcmp(d->anonymous, "off") != 0;
+}
+
 void sasl_offer_take(const struct conn *c, struct sasl_offer *offer)
 {
     *offer = (struct sasl_offer){ .stream = {
         .secure = c->secure, .clear_allowed = !c2sd_settings(c->c2sd)->server.require_tls,
-        .certificate = c->login && buf_len(&c->login->certified) > 0,
+        .certificate = c->login && buf_len(&c->login->certified) > 0, .anonymous = takes_anonymous(c),
     } };
     for (unsigned i = 0; c->secure && tls_binding_names[i]; i++) {
         struct buf *data = &offer->data[offer->bindings];
@@ -114,17 +121,19 @@ static bool plus_offered(const struct sasl_stream *stream)
 /* ---- to sm ---- */
 
 /* The owner of the account when the client said who it is, so that login and session usually meet in
- * one process; else any. False: no sm is up. */
+ * one process; else any. Who has no account is counted by his address, so one sm sees all of an address.
+ * False: no sm is up. */
 static bool choose_sm(struct conn *c, struct frame *f)
 {
     const struct routes         *routes = link_routes(c->c2sd->daemon->link);
     const struct route_instance *sm = NULL;
+    bool                         anonymous = c->login->mechanism && c->login->mechanism->anonymous;
 
-    f->stanza.to = slice_str(c->login->hint ? c->login->hint : c->domain);
-    if (c->login->hint && routes_find(routes, f->stanza.to, &f->dest, &f->generation) == ZE_OK)
+    f->stanza.to = slice_str(c->login->hint && !anonymous ? c->login->hint : c->domain);
+    if (c->login->hint && !anonymous && routes_find(routes, f->stanza.to, &f->dest, &f->generation) == ZE_OK)
         sm = routes_instance(routes, f->dest.instance);
     if (!sm || !sm->up || sm->role != ROLE_SM) {
-        sm = routes_any(routes, ROLE_SM, c->handle);
+        sm = routes_any(routes, ROLE_SM, anonymous ? slot_of(limits_key(&c->ip)) : c->handle);
         f->generation = 0;
     }
     if (!sm || !sm->up)

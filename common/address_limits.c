@@ -3,6 +3,7 @@
 
 #include "address_limits.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 
 #include "bucket.h"
@@ -48,6 +49,20 @@ struct slice limits_key(const struct client_ip *ip)
     if (memcmp(ip->bytes, mapped, sizeof(mapped)) == 0)
         return slice_of(ip->bytes, 16);
     return slice_of(ip->bytes, 8);
+}
+
+struct slice limits_key_of(struct slice text, struct client_ip *ip)
+{
+    char address[INET6_ADDRSTRLEN] = "";
+
+    *ip = (struct client_ip){ 0 };
+    if (text.len < sizeof(address))
+        memcpy(address, text.p, text.len);
+    if (inet_pton(AF_INET, address, ip->bytes + 12) == 1)
+        ip->bytes[10] = ip->bytes[11] = 0xff;
+    else if (inet_pton(AF_INET6, address, ip->bytes) != 1)
+        *ip = (struct client_ip){ 0 };
+    return limits_key(ip);
 }
 
 static void sweep(struct limits *l, uint64_t now_ms)

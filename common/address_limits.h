@@ -15,6 +15,8 @@ struct client_ip {
 
 /* What counts as one address: borrowed from ip. */
 struct slice limits_key(const struct client_ip *ip);
+/* The same of an address as text, by way of *ip. What is no address counts as one, like any other. */
+struct slice limits_key_of(struct slice text, struct client_ip *ip);
 
 struct limits_set {
     long per_address;      /* streams; 0 = no limit */

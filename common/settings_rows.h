@@ -8,6 +8,7 @@
     X(STR,  registration, "closed", 0, 0, "mode",  "in-band registration: closed, invite, review, open") \
     X(STR,  client_certificates, "", 0, 0, "path", "PEM file of the authorities whose certificates let clients log in (SASL EXTERNAL); empty = none is asked for") \
     X(STR,  client_revocations,  "", 0, 0, "path", "PEM file of what these authorities revoked")  \
+    X(STR,  anonymous, "off",      0, 0, "mode", "logins without an account (SASL ANONYMOUS, XEP-0175): off; local = they reach what this server hosts; anywhere = other servers, too") \
     X(STR,  archive_default, "always", 0, 0, "whose messages", "archived for an account that has not said (XEP-0441): always, never, roster") \
     X(INT,  archive_days, -1,      -1, 36500, "days", "messages stay in archives of this domain; 0 = for ever; -1 = as server.archive_days") \
     X(LIST, abuse_addresses,    "", 0, 0, "URIs", "of the operator, told in disco (XEP-0157): for abusive traffic") \
@@ -80,6 +81,9 @@
     X(INT, login_refuse_seconds,    30,     1,   86400, "seconds", "of the first refusal; each failure after it doubles it") \
     X(INT, login_refuse_max,      1800,     1,   86400, "seconds", "of a refusal at most; after as long without a failure all is forgotten") \
     X(INT, login_delay_max,          5,     0,      15, "seconds", "an answer is delayed at most") \
+    X(INT, anonymous_sessions,    1000,     0,  200000, "sessions", "without an account (XEP-0175), in one instance of sm; 0 = no limit") \
+    X(INT, anonymous_per_address,   10,     0,  100000, "sessions", "without an account, from one address (/64 for IPv6); 0 = no limit") \
+    X(INT, anonymous_per_hour,     100,     0, 1000000, "logins",   "without an account, from one address; 0 = no limit") \
     X(INT, clients_per_account,     50,     1,   10000, "clients", "remembered of one account (XEP-0494)") \
     X(INT, client_days,            180,     0,   36500, "days",    "a client that is not connected and has no token is remembered") \
     X(INT, token_days,              30,     1,    3650, "days",    "a token for logins without a password is good (XEP-0484)") \

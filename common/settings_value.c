@@ -123,6 +123,7 @@ static const struct {
     const char *expected;
 } checks[] = {
     { "registration", { "closed", "invite", "review", "open" }, NULL, "closed, invite, review or open" },
+    { "anonymous",    { "off", "local", "anywhere" },            NULL, "off, local or anywhere" },
     { "archive_default", { "always", "never", "roster" },       NULL, "always, never or roster" },
     { "create",       { "local", "everybody", "admins" },       NULL, "local, everybody or admins" },
     { "log",          { "error", "warn", "info", "debug" },     NULL, "error, warn, info or debug" },

@@ -1,4 +1,4 @@
-/* The SASL allow-list (sasl_list.h). RFC 4422 A, RFC 5802, RFC 7677, RFC 4616. */
+/* The SASL allow-list (sasl_list.h). RFC 4422 A, RFC 5802, RFC 7677, RFC 4616, RFC 4505. */
 
 #include "sasl_list.h"
 
@@ -11,6 +11,7 @@ const struct sasl_mechanism sasl_list[] = {
     { "SCRAM-SHA-256" },
     { "SCRAM-SHA-1" },
     { "PLAIN", .in_clear = true },
+    { "ANONYMOUS", .anonymous = true },     /* RFC 4505 */
     { 0 },
 };
 
@@ -20,6 +21,8 @@ bool sasl_may(const struct sasl_mechanism *m, const struct sasl_stream *s)
 {
     if (!s->secure && !s->clear_allowed)
         return false;
+    if (m->anonymous)
+        return s->anonymous;
     if (m->certified)
         return s->secure && s->certificate;
     if (m->binds)

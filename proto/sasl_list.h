@@ -10,6 +10,7 @@ struct sasl_mechanism {
     bool        binds;          /* needs a channel binding */
     bool        in_clear;       /* shows the password to whoever reads the stream */
     bool        certified;      /* proven by the client's certificate */
+    bool        anonymous;      /* proves nothing: a session without an account (XEP-0175) */
 };
 
 /* Ended by a NULL name. */
@@ -20,6 +21,7 @@ struct sasl_stream {
     bool binding;               /* a channel binding is at hand */
     bool clear_allowed;         /* server.require_tls is off */
     bool certificate;           /* the client showed a good one that names an account of the domain */
+    bool anonymous;             /* the domain takes logins without an account */
 };
 
 bool sasl_may(const struct sasl_mechanism *m, const struct sasl_stream *s);

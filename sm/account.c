@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "anonymous.h"
 #include "clients.h"
 #include "credentials.h"
 #include "cursor.h"
@@ -195,6 +196,8 @@ static enum zerr change_begin(struct change *change, struct loop *loop, struct s
     struct buf          prepared = { 0 };
 
     store_view_end(&view);
+    if (change->create && anonymous_is(change->store, change->jid))      /* a session's name, never an account's */
+        return ZE_CONFLICT;
     if (there == change->create)
         return there ? ZE_CONFLICT : ZE_NOT_FOUND;
     enum zerr err = password_prepare(password, &prepared);

@@ -146,7 +146,7 @@ static int archive_outgoing(struct passage *p)
     if (s->name != STANZA_MESSAGE)
         return GO_ON;
     archive_unforge(p->sm, s);
-    if (!s->to.len || slice_eq(jid_bare(s->to), p->owner))
+    if (p->guest || !s->to.len || slice_eq(jid_bare(s->to), p->owner))
         return GO_ON;
     archive = archives(p, s->to);
     return archive || retraction_is(p) ? (int)keep_sent(p, archive) : GO_ON;
@@ -205,6 +205,8 @@ static int archive_incoming(struct passage *p)
     if (s->name != STANZA_MESSAGE || !p->exists || p->again_us)
         return GO_ON;
     archive_unforge(p->sm, s);
+    if (p->guest)
+        return GO_ON;
     archive = archives(p, s->from);
     if (archive || retraction_is(p))
         err = note_new(p, archive);
@@ -333,5 +335,5 @@ static const char *const archive_disco[] = { NS_SID, NULL };
 const struct sm_feature sm_archive = {
     .name = "archive", .spec = "XEP-0313 5.1, XEP-0359", .disco_account = archive_disco, .stats = stats,
     .outgoing = archive_outgoing, .incoming = archive_incoming, .offline = archive_offline,
-    .removed = archive_removed,
+    .removed = archive_removed, .guests = true,
 };

@@ -1,6 +1,7 @@
 /* BIND and SESSION_END: a ticket becomes a session (RFC 6120 7, DESIGN.md 4). */
 
 #include "account.h"
+#include "anonymous.h"
 #include "bind2.h"
 #include "dispatch.h"
 #include "encode.h"
@@ -32,7 +33,7 @@ enum zerr login_may_begin(struct sm *sm, const struct frame *f, struct slice tic
 
     if (err)
         return err;
-    if (!account_look(sm->store.accounts, bare, &info) || info.disabled)
+    if (account_look(sm->store.accounts, bare, &info) ? info.disabled : !anonymous_is(&sm->store, bare))
         return ZE_NOT_AUTHORIZED;
     return sm->stopping ? ZE_UNAVAILABLE : ZE_OK;
 }
@@ -91,8 +92,11 @@ static enum zerr bind_session(struct sm *sm, const struct frame *f, const struct
                               struct session **out)
 {
     struct jid full;
+    bool       guest = anonymous_is(&sm->store, f->stanza.to);
     enum zerr  err = login_may_begin(sm, f, b->ticket, false);
 
+    if (!err && guest)
+        err = anonymous_may_bind(sm, b->address);
     if (!err)
         err = choose_jid(sm, f->stanza.to, b, &full);
     if (!err && b->bind2)
@@ -106,6 +110,7 @@ static enum zerr bind_session(struct sm *sm, const struct frame *f, const struct
     struct session_spec spec = {
         .jid = jid_slice(&full), .address = b->address.len > 64 ? slice_cut(b->address, 0, 64) : b->address,
         .c2sd = f->origin, .conn = f->sender, .now_us = wall_us(), .secure = b->secure,
+        .guest = guest,
     };
     *out = session_add(sm->sessions, &spec);
     session_set_client(*out, b->client);

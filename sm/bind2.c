@@ -120,7 +120,7 @@ static void put_metadata(struct sm *sm, struct session *s, struct buf *out)
 /* 3.2: what waits offline and is in the archive is not sent to this client, which reads it there (offline.c). */
 static void use_archive(struct sm *sm, struct session *s, struct buf *content)
 {
-    if (!sm->settings->server.archive)
+    if (!sm->settings->server.archive || s->guest)
         return;
     s->asked_archive = true;
     session_changed(s);

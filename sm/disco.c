@@ -129,11 +129,29 @@ static bool may_look(struct iq *iq)
     return may;
 }
 
+/* XEP-0175 5: whoever asks; there is no account to keep secret, and none of its features. */
+static bool is_guest(const struct iq *iq)
+{
+    return iq->target != TO_SERVER && iq->p->guest && session_online(iq->p->sm->sessions, iq->p->owner);
+}
+
+static int guest_info(struct iq *iq)
+{
+    xml_open(iq->reply, "query", NS_DISCO_INFO);
+    disco_identity_write(iq->reply, "account", "anonymous", NULL);
+    disco_feature_write(iq->reply, NS_DISCO_INFO);
+    disco_feature_write(iq->reply, NS_DISCO_ITEMS);
+    xml_close(iq->reply);
+    return ZE_OK;
+}
+
 static int info(struct iq *iq)
 {
     struct slice             node = element_attr(iq->payload, "node");
     const struct disco_node *row = node.len ? node_find(iq, node) : NULL;
 
+    if (is_guest(iq) && !node.len)
+        return guest_info(iq);
     if (row)
         return node_answer(iq, NS_DISCO_INFO, row, row->info);
     if (iq->target != TO_SERVER && !may_look(iq))

@@ -4,6 +4,7 @@
 #include "dispatch.h"
 
 #include "account.h"
+#include "anonymous.h"
 #include "archive.h"
 #include "caps.h"
 #include "csi.h"
@@ -143,7 +144,7 @@ static int outgoing_hooks(struct passage *p)
     int did = GO_ON;
 
     for (size_t i = 0; i < sm_feature_count && did == GO_ON; i++)
-        if (sm_features[i]->outgoing)
+        if (sm_features[i]->outgoing && feature_sees(sm_features[i], p))
             did = sm_features[i]->outgoing(p);
     return did;
 }
@@ -171,7 +172,7 @@ static int incoming_hooks(struct passage *p)
     int did = GO_ON;
 
     for (size_t i = 0; i < sm_feature_count && did == GO_ON; i++)
-        if (sm_features[i]->incoming)
+        if (sm_features[i]->incoming && feature_sees(sm_features[i], p))
             did = sm_features[i]->incoming(p);
     return did;
 }
@@ -189,6 +190,7 @@ static int incoming(struct passage *p)
     if (!jid_local(s->to).len)
         return to_server(p);
     p->exists = account_exists(p->sm, p->owner);
+    p->guest = anonymous_is(&p->sm->store, p->owner);
     did = incoming_hooks(p);
     if (did != GO_ON)
         return did;
@@ -239,6 +241,7 @@ static void from_client(struct sm *sm, const struct frame *f)
     /* The session may end inside; its JID must not. */
     s.from = arena_copy(sm->arena, session_jid(session));
     p.owner = jid_bare(s.from);
+    p.guest = session->guest;
     p.out = outcome_new(sm, p.owner, f->trace);
     outcome_request(p.out, &s);
     if (session->resume)
@@ -456,7 +459,7 @@ void dispatch_end_session(struct sm *sm, struct session **sp, const char *condit
 {
     struct slice   bare = arena_copy(sm->arena, session_bare(*sp));
     struct stanza  none = { .from = arena_copy(sm->arena, session_jid(*sp)) };
-    struct passage p = { .sm = sm, .owner = bare, .exists = true, .stanza = &none };
+    struct passage p = { .sm = sm, .owner = bare, .exists = true, .guest = (*sp)->guest, .stanza = &none };
 
     p.out = outcome_new(sm, bare, trace);
     dispatch_close_session(&p, sp, AHEAD, condition, text);

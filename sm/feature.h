@@ -19,6 +19,7 @@ struct passage {
     struct session *session;     /* the sender's, in the outgoing pass; else NULL */
     struct slice    owner;       /* bare JID: of the sender in the outgoing pass, else of the recipient */
     bool            exists;      /* incoming: such an account exists */
+    bool            guest;       /* the owner is a session without an account (anonymous.h): nothing is stored */
     uint64_t        again_us;    /* incoming: it was sent then to a session that ended meanwhile (resume.h)
                                     and passed the features before; 0: it comes for the first time */
     struct slice    sent_id;     /* outgoing: the stanza-id of its record in the sender's archive; empty: none */
@@ -88,6 +89,7 @@ struct sm_feature {
     const struct iq_row *iqs;            /* ended by types == 0 */
     /* False: a setting turned it off, it is neither announced nor are its IQs answered. NULL: always on. */
     bool               (*on)(const struct sm *sm);
+    bool                 guests;         /* its hooks see owners without an account (p->guest), and store nothing */
     const struct stat_row *stats;        /* its counters, or NULL */
     int (*outgoing)(struct passage *p);
     int (*incoming)(struct passage *p);
@@ -114,6 +116,11 @@ extern const size_t                   sm_feature_count;
 static inline bool feature_on(const struct sm_feature *f, const struct sm *sm)
 {
     return !f->on || f->on(sm);
+}
+
+static inline bool feature_sees(const struct sm_feature *f, const struct passage *p)
+{
+    return !p->guest || f->guests;
 }
 
 /* Once, at start: every feature's counters. */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define FEATURES(X)                        \
+    X(anonymous)     /* XEP-0175: what a session without an account may not do is refused before all else */ \
     X(blocking)      /* XEP-0191 */         \
     X(reports)       /* XEP-0377 */         \
     X(groups)        /* shared roster groups */ \
@@ -72,14 +73,14 @@ void features_register_stats(void)
 void features_online(struct passage *p, struct session *s)
 {
     for (size_t i = 0; i < sm_feature_count; i++)
-        if (sm_features[i]->online)
+        if (sm_features[i]->online && feature_sees(sm_features[i], p))
             sm_features[i]->online(p, s);
 }
 
 void features_receptive(struct passage *p, struct session *s)
 {
     for (size_t i = 0; i < sm_feature_count; i++)
-        if (sm_features[i]->receptive)
+        if (sm_features[i]->receptive && feature_sees(sm_features[i], p))
             sm_features[i]->receptive(p, s);
 }
 
@@ -118,7 +119,7 @@ void features_contact_changes(struct outcome *o, struct slice owner, struct slic
 void features_offline(struct passage *p, struct session *s)
 {
     for (size_t i = 0; i < sm_feature_count; i++)
-        if (sm_features[i]->offline)
+        if (sm_features[i]->offline && feature_sees(sm_features[i], p))
             sm_features[i]->offline(p, s);
 }
 

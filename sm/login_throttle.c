@@ -3,7 +3,6 @@
 
 #include "login_throttle.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 
 #include "address_limits.h"
@@ -79,19 +78,11 @@ static void key_add(struct key *key, struct slice bytes)
     key->len += len;
 }
 
-/* What is no address counts as one, like any other. */
 static void key_add_address(struct key *key, struct slice text)
 {
-    char             address[INET6_ADDRSTRLEN] = "";
-    struct client_ip ip = { 0 };
+    struct client_ip ip;
 
-    if (text.len < sizeof(address))
-        memcpy(address, text.p, text.len);
-    if (inet_pton(AF_INET, address, ip.bytes + 12) == 1)
-        ip.bytes[10] = ip.bytes[11] = 0xff;
-    else if (inet_pton(AF_INET6, address, ip.bytes) != 1)
-        memset(&ip, 0, sizeof(ip));
-    key_add(key, limits_key(&ip));
+    key_add(key, limits_key_of(text, &ip));
     key_add(key, slice_of("", 1));
 }
 

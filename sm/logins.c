@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "anonymous.h"
 #include "caps.h"
 #include "dispatch.h"
 #include "handles.h"
@@ -162,7 +163,8 @@ void login_finish(struct login *login, struct slice data)
     l.owned = sm_owns(sm, jid);
     l.out = outcome_new(sm, jid, login->trace);
     xml_begin(&reply, &content, NS_SASL2);
-    login_inlines_run(&l);
+    if (!anonymous_is(&sm->store, jid))
+        login_inlines_run(&l);
     w->sm = sm;
     w->login = login->handle;
     put_done(login, data, buf_slice(&content), &w->body);

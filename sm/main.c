@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "anonymous.h"
 #include "archive.h"
 #include "caps.h"
 #include "commands.h"
@@ -174,6 +175,8 @@ static void *start(struct daemon *d)
     sm->sasl = sasl_new(&sm->store, d->loop);
     sm->started_ms = loop_now_ms(d->loop);
     sm->registrations = throttle_new();
+    sm->guests = throttle_new();
+    sasl_admit(sm->sasl, anonymous_admit, sm);
     sm->reporters = throttle_new();
     sm->commands = commands_new();
     sm->errands = errands_new();
@@ -283,6 +286,7 @@ static void stop(void *arg)
     resumes_free(&sm->resumes);
     sessions_free(&sm->sessions);
     throttle_free(&sm->registrations);
+    throttle_free(&sm->guests);
     throttle_free(&sm->reporters);
     commands_free(&sm->commands);
     errands_free(&sm->errands);

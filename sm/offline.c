@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "anonymous.h"
 #include "archive.h"
 #include "archive_rules.h"
 #include "blocked.h"
@@ -99,6 +100,8 @@ int offline_store(struct passage *p)
 {
     enum zerr err;
 
+    if (anonymous_is(&p->sm->store, p->owner))      /* it will not come back: who wrote hears so */
+        return ZE_NO_SUCH;
     if (!is_archived(p) && !p->again_us && p->sm->settings->limits.offline_messages_max == 0)
         return ZE_NO_SUCH;
     if (!p->exists || (!p->note && !archive_verdict(ARCHIVE_OF_ACCOUNT, p->stanza).offline))

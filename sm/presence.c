@@ -222,7 +222,8 @@ static int available(struct passage *p)
 
     if (!root || presence_priority(p->sm->arena, root, &priority))
         return ZE_BAD_REQUEST;
-    caps_shown(p, root);
+    if (!p->guest)
+        caps_shown(p, root);
     session_present(s, p->stanza->content, p->stanza->lang, priority);
     presence_bus_shown(p->sm->bus, s);
     broadcast(p, s, p->stanza, false);
@@ -397,5 +398,5 @@ static int presence_incoming(struct passage *p)
 
 const struct sm_feature sm_presence = {
     .name = "presence", .spec = "RFC 6121 4", .outgoing = presence_outgoing, .incoming = presence_incoming,
-    .offline = presence_offline,
+    .offline = presence_offline, .guests = true,
 };

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "account.h"
+#include "address_limits.h"
 #include "bucket.h"
 #include "clients.h"
 #include "dispatch.h"
@@ -77,13 +78,13 @@ void throttle_free(struct throttle **tp)
     *tp = NULL;
 }
 
-bool throttle_take(struct throttle *t, struct slice address, uint64_t now_ms, long per_hour)
+bool throttle_take(struct throttle *t, struct slice whose, uint64_t now_ms, long per_hour)
 {
     struct bucket *b;
 
     if (per_hour == 0)
         return true;
-    b = table_get(t->buckets, address);
+    b = table_get(t->buckets, whose);
     if (!b) {
         /* Bounded memory before exact counting: a flood of addresses starts the count anew. */
         if (table_count(t->buckets) >= THROTTLE_ADDRESSES) {
@@ -91,7 +92,7 @@ bool throttle_take(struct throttle *t, struct slice address, uint64_t now_ms, lo
             t->buckets = table_new();
         }
         b = xcalloc(1, sizeof(*b));
-        table_put(t->buckets, address, b);
+        table_put(t->buckets, whose, b);
     }
     return bucket_take(b, now_ms, 1, (double)per_hour / 3600, (double)per_hour);
 }
@@ -309,6 +310,15 @@ static bool registration_open(struct sm *sm, struct slice domain)
     return d && strcmp(d->registration, "open") == 0 && !sm->stopping;
 }
 
+/* IPv6 counts by /64. */
+static bool may_register(struct sm *sm, struct slice address)
+{
+    struct client_ip ip;
+
+    return throttle_take(sm->registrations, limits_key_of(address, &ip), loop_now_ms(sm->loop),
+                         sm->settings->limits.registrations_per_hour);
+}
+
 void on_register(void *self, const struct frame *f)
 {
     struct sm                   *sm = self;
@@ -330,9 +340,7 @@ void on_register(void *self, const struct frame *f)
         return;
     }
     owner = routes_slot_owner(sm->routes, ROLE_SM, slot_of(jid_slice(&wish.jid)));
-    if (f->origin.role == ROLE_C2SD &&
-        !throttle_take(sm->registrations, f->list, loop_now_ms(sm->loop),
-                       sm->settings->limits.registrations_per_hour))
+    if (f->origin.role == ROLE_C2SD && !may_register(sm, f->list))
         refuse(sm, f, ZE_FULL, "Too many registrations from your address");
     else if (!owner || owner->key == sm->self.instance)
         create(sm, f, jid_slice(&wish.jid), wish.password);

@@ -9,7 +9,7 @@ struct throttle;
 struct throttle *throttle_new(void);
 void             throttle_free(struct throttle **t);
 /* Takes one; false: too many within the hour. per_hour 0: no limit. */
-bool             throttle_take(struct throttle *t, struct slice address, uint64_t now_ms, long per_hour);
+bool             throttle_take(struct throttle *t, struct slice whose, uint64_t now_ms, long per_hour);
 
 /* Frame handlers: registration before login, and the answer of another sm that owns the account. */
 void on_register(void *sm, const struct frame *f);

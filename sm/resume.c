@@ -270,7 +270,7 @@ static struct resume *begin(struct sm *sm, struct session *s, const struct manag
     struct resume *r = resume_new(sm, s);
 
     r->max = honoured(sm, asked->max);
-    r->resumable = asked->resume && r->max;
+    r->resumable = asked->resume && r->max && !s->guest;    /* XEP-0175: nobody can log in as it again */
     random_id(r->id);
     *answer = (struct manage){ .op = MANAGE_ENABLED, .resume = r->resumable };
     if (r->resumable) {

@@ -1,5 +1,5 @@
 /* SASL exchanges: the list of mechanisms, begin, step, end (sasl.h). What one mechanism does with a
- * message is in sasl_scram.c, sasl_plain.c, sasl_ht.c and sasl_external.c. */
+ * message is in sasl_scram.c, sasl_plain.c, sasl_ht.c, sasl_external.c and sasl_anonymous.c. */
 
 #include "sasl_inner.h"
 
@@ -18,6 +18,7 @@ static const struct sasl_mechanism mechanisms[] = {
     { "SCRAM-SHA-256", .guessable = true, .hash = SCRAM_SHA_256, .take = scram_take },
     { "SCRAM-SHA-1", .guessable = true, .hash = SCRAM_SHA_1, .take = scram_take },
     { "PLAIN", .clear = true, .guessable = true, .hash = SCRAM_SHA_256, .take = plain_take },
+    { "ANONYMOUS", .anonymous = true, .hash = SCRAM_SHA_256, .take = anonymous_take },
     { "HT-SHA-256-EXPR", .binary = true, .hash = SCRAM_SHA_256, .take = ht_take },
     { "HT-SHA-256-UNIQ", .binary = true, .hash = SCRAM_SHA_256, .take = ht_take },
     { "HT-SHA-256-ENDP", .binary = true, .hash = SCRAM_SHA_256, .take = ht_take },
@@ -42,6 +43,7 @@ struct sasl *sasl_new(struct sm_store *s, struct loop *loop)
     secret_get(s, SECRET_UNKNOWN, secret);
     secret_get(s, SECRET_TICKET, secret);
     secret_get(s, SECRET_RESOURCE, secret);
+    secret_get(s, SECRET_ANONYMOUS, secret);
     wipe(secret, sizeof secret);
     return sasl;
 }
@@ -54,6 +56,12 @@ void sasl_allow_clear(struct sasl *sasl, bool allow)
 void sasl_rules(struct sasl *sasl, const struct login_rules *rules)
 {
     sasl->rules = *rules;
+}
+
+void sasl_admit(struct sasl *sasl, sasl_admit_fn *admit, void *arg)
+{
+    sasl->admit = admit;
+    sasl->admit_arg = arg;
 }
 
 static const struct sasl_mechanism *mechanism_find(struct slice name)
@@ -140,7 +148,7 @@ static bool may_guess(struct sasl_exchange *x)
            login_allowed(x->sasl->throttle, &who, &x->sasl->rules, loop_now_ms(x->sasl->loop));
 }
 
-static void fail_with(struct sasl_exchange *x, const char *condition, const char *text)
+void exchange_fail_with(struct sasl_exchange *x, const char *condition, const char *text)
 {
     struct sasl_answer answer = { .outcome = SASL_FAILED, .condition = condition, .text = text };
 
@@ -151,7 +159,7 @@ static void fail_with(struct sasl_exchange *x, const char *condition, const char
 
 static void refuse_for_now(struct sasl_exchange *x)
 {
-    fail_with(x, "temporary-auth-failure", "Too many failed logins; try again later");
+    exchange_fail_with(x, "temporary-auth-failure", "Too many failed logins; try again later");
 }
 
 /* Only a wrong password is a guess. */
@@ -160,12 +168,12 @@ void exchange_fail(struct sasl_exchange *x, const char *condition)
     struct login_try who = try_of(x);
 
     if (!x->mechanism->guessable || strcmp(condition, "not-authorized") != 0) {
-        fail_with(x, condition, NULL);
+        exchange_fail_with(x, condition, NULL);
     } else if (!may_guess(x)) {
         refuse_for_now(x);
     } else {
         login_failed(x->sasl->throttle, &who, &x->sasl->rules, loop_now_ms(x->sasl->loop));
-        fail_with(x, condition, NULL);
+        exchange_fail_with(x, condition, NULL);
     }
 }
 
@@ -181,8 +189,9 @@ static void exchange_let_in(struct sasl_exchange *x, const struct sasl_answer *a
 
 void exchange_succeed(struct sasl_exchange *x, struct slice data)
 {
-    struct account_info info;
-    bool                there = x->known && account_look(x->sasl->store->accounts, jid_slice(&x->jid), &info);
+    struct account_info info = { 0 };
+    bool                there = x->mechanism->anonymous ||
+                 (x->known && account_look(x->sasl->store->accounts, jid_slice(&x->jid), &info));
     struct sasl_answer  answer = { .outcome = SASL_OK, .bytes = data, .jid = jid_slice(&x->jid),
                                    .start = &x->start, .by_password = x->mechanism->guessable,
                                    .token = x->token };
@@ -295,6 +304,8 @@ static const char *refusal(const struct sasl *sasl, const struct auth_start *sta
         return "invalid-mechanism";
     if (mechanism->take == ht_take && (!start->sasl2 || !start->secure))
         return "invalid-mechanism";
+    if (mechanism->anonymous && !sasl->admit)
+        return "invalid-mechanism";
     if (mechanism->certified && (!start->secure || !start->certified.len))
         return "invalid-mechanism";
     if (mechanism->clear && !start->secure && !sasl->allow_clear)
@@ -316,7 +327,7 @@ struct sasl_exchange *sasl_begin(struct sasl *sasl, const struct auth_start *sta
     }
     struct sasl_exchange *x = exchange_new(sasl, start, mechanism, answer, arg);
     x->ended = &ended;
-    if (start->has_initial)
+    if (start->has_initial || mechanism->anonymous)      /* XEP-0175 4: nothing said is nothing to trace */
         take(x, start->initial);
     else
         exchange_continue(x, SLICE(""));       /* RFC 6120 6.4.2: the client goes first, ask for it */

@@ -4,6 +4,7 @@
  * Pure towards the network: it answers through the callback, at once or after the thread pool. */
 
 #include "account.h"
+#include "jid.h"
 #include "login.h"
 #include "login_throttle.h"
 #include "tokens.h"
@@ -19,6 +20,11 @@ void         sasl_allow_clear(struct sasl *sasl, bool allow);
 
 /* How failed logins are counted (login_throttle.h); copied. Without it nothing is. */
 void         sasl_rules(struct sasl *sasl, const struct login_rules *rules);
+
+/* Who a login by ANONYMOUS becomes: *out, bare. Else the condition that refuses it and, or NULL, *text for people.
+ * Until it is given there is no such mechanism. */
+typedef const char *sasl_admit_fn(void *arg, const struct auth_start *start, struct jid *out, const char **text);
+void         sasl_admit(struct sasl *sasl, sasl_admit_fn *admit, void *arg);
 
 enum sasl_outcome { SASL_CONTINUE, SASL_OK, SASL_FAILED };
 

@@ -17,6 +17,8 @@ struct sasl {
     bool             allow_clear;
     struct login_throttle *throttle;
     struct login_rules     rules;
+    sasl_admit_fn         *admit;          /* NULL: no ANONYMOUS */
+    void                  *admit_arg;
 };
 
 struct sasl_mechanism {
@@ -25,6 +27,7 @@ struct sasl_mechanism {
     bool            guessable;           /* what is proven is a password: failures are counted */
     bool            binary;              /* messages are no UTF-8 */
     bool            certified;           /* proven by the client's certificate, before it began */
+    bool            anonymous;           /* there is no account, and nothing is proven */
     enum scram_hash hash;
     /* Takes one message of the client. Answers by exchange_continue or exchange_end, or later. */
     void          (*take)(struct sasl_exchange *x, struct slice bytes);
@@ -55,6 +58,8 @@ struct sasl_exchange {
 void exchange_continue(struct sasl_exchange *x, struct slice challenge);
 /* Frees x. */
 void exchange_fail(struct sasl_exchange *x, const char *condition);
+/* The same, no guess, with a text for people or NULL. */
+void exchange_fail_with(struct sasl_exchange *x, const char *condition, const char *text);
 /* What the mechanism keeps between two messages. */
 void exchange_own(struct sasl_exchange *x, void *own, void (*own_free)(void *own));
 /* The client proved that it knows the password: the account decides the rest. Frees x. */
@@ -68,4 +73,5 @@ bool authzid_ok(const struct sasl_exchange *x, struct slice authzid);
 void scram_take(struct sasl_exchange *x, struct slice bytes);      /* sasl_scram.c */
 void plain_take(struct sasl_exchange *x, struct slice bytes);      /* sasl_plain.c */
 void ht_take(struct sasl_exchange *x, struct slice bytes);         /* sasl_ht.c */
+void anonymous_take(struct sasl_exchange *x, struct slice bytes);  /* sasl_anonymous.c */
 void external_take(struct sasl_exchange *x, struct slice bytes);   /* sasl_external.c */

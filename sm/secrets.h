@@ -10,6 +10,7 @@ enum { SECRET_BYTES = 32 };
 /* Names in use. */
 #define SECRET_TICKET  "ticket"          /* sm/ticket.c */
 #define SECRET_RESOURCE "resource"       /* sm/bind2.c */
+#define SECRET_ANONYMOUS "anonymous"     /* sm/anonymous.c */
 #define SECRET_UNKNOWN "unknown-user"    /* sm/credentials.c */
 
 /* Reads the secret; when there is none, makes one and commits it (it is visible at once). */

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "address_limits.h"
 #include "encode.h"
 #include "handles.h"
 #include "jid.h"
@@ -16,6 +17,8 @@ struct sessions {
     struct handles *handles;
     struct table   *accounts;      /* bare JID -> struct online */
     struct live    *live;          /* NULL: they do not survive */
+    struct table   *guests;        /* client address -> how many sessions without an account, as a pointer */
+    size_t          guest_count;
     struct list     changed;
 };
 
@@ -27,6 +30,7 @@ struct sessions *sessions_new(struct live *live)
     list_init(&ss->changed);
     ss->handles = handles_new();
     ss->accounts = table_new();
+    ss->guests = table_new();
     return ss;
 }
 
@@ -39,6 +43,7 @@ void sessions_free(struct sessions **ss)
         session_remove(*ss, &s);
     handles_free(&(*ss)->handles);
     table_free(&(*ss)->accounts);
+    table_free(&(*ss)->guests);
     free(*ss);
     *ss = NULL;
 }
@@ -58,6 +63,33 @@ static struct online *account_enter(struct sessions *ss, struct slice bare)
     return account;
 }
 
+/* ---- guests ---- */
+
+static size_t guests_from(const struct sessions *ss, struct slice key)
+{
+    return (size_t)(uintptr_t)table_get(ss->guests, key);
+}
+
+static void guest_count(struct sessions *ss, const struct session *s, int by)
+{
+    struct client_ip ip;
+    struct slice     key = limits_key_of(slice_of(s->text + s->jid_len, s->address_len), &ip);
+    size_t           count = guests_from(ss, key) + (size_t)by;
+
+    ss->guest_count += (size_t)by;
+    if (count)
+        table_put(ss->guests, key, (void *)(uintptr_t)count);
+    else
+        table_remove(ss->guests, key);
+}
+
+size_t sessions_guests(const struct sessions *ss, struct slice address)
+{
+    struct client_ip ip;
+
+    return address.len ? guests_from(ss, limits_key_of(address, &ip)) : ss->guest_count;
+}
+
 struct session *session_add(struct sessions *ss, const struct session_spec *spec)
 {
     struct slice    bare = jid_bare(spec->jid);
@@ -75,6 +107,7 @@ struct session *session_add(struct sessions *ss, const struct session_spec *spec
     s->conn = spec->conn;
     s->since_us = spec->now_us;
     s->secure = spec->secure;
+    s->guest = spec->guest;
     s->named = true;
     s->jid_len = (uint16_t)spec->jid.len;
     s->bare_len = (uint16_t)bare.len;
@@ -83,6 +116,8 @@ struct session *session_add(struct sessions *ss, const struct session_spec *spec
     if (spec->address.len)
         memcpy(s->text + spec->jid.len, spec->address.p, spec->address.len);
     random_bytes(s->secret, sizeof(s->secret));
+    if (s->guest)
+        guest_count(ss, s, 1);
     if (!spec->handle)
         session_changed(s);
     return s;
@@ -124,6 +159,8 @@ void session_remove(struct sessions *ss, struct session **sp)
     struct online  *account = s->account;
 
     handles_remove(ss->handles, s->handle);
+    if (s->guest)
+        guest_count(ss, s, -1);
     list_remove(&s->link);
     session_absent(s);
     blob_unref(&s->client);

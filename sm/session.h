@@ -61,6 +61,7 @@ struct session {
     bool             blocklist;        /* has asked whom its account blocks (XEP-0191 3.2) */
     struct blob     *wants;            /* nodes it wants notifications of (caps.h); NULL: not known */
     bool             wants_asked;      /* by this process */
+    bool             guest;            /* without an account (anonymous.h) */
     bool             searching;        /* a query of it takes several loop turns (mam.c) */
     struct held_list *held;            /* what waits while it is inactive (csi.h), or NULL */
     uint64_t         held_serial;      /* csi.h: kept frames up to this one are held no more */
@@ -82,6 +83,7 @@ struct session_spec {
     uint64_t       now_us;
     uint64_t       handle;             /* of an earlier life of this instance; 0: a new one */
     bool           secure;
+    bool           guest;              /* counted by its address */
 };
 struct session *session_add(struct sessions *ss, const struct session_spec *spec);
 void            session_remove(struct sessions *ss, struct session **s);
@@ -102,6 +104,8 @@ struct session *session_by_jid(const struct sessions *ss, struct slice full);
 struct online *session_online(const struct sessions *ss, struct slice bare);
 /* True when exactly this connection of exactly this life of c2sd bound it. */
 bool   session_bound_by(const struct session *s, const struct address *life, uint64_t conn);
+/* Sessions without an account from that address (/64 for IPv6); an empty one: from all. */
+size_t sessions_guests(const struct sessions *ss, struct slice address);
 size_t sessions_count(const struct sessions *ss);
 size_t sessions_accounts(const struct sessions *ss);
 /* Walks all sessions; *place starts at 0; removing the one returned is allowed. */

@@ -16,7 +16,7 @@
 
 enum { FORMAT = 4, GENERATIONS_AHEAD = 4096 };
 enum { HAS_PRESENCE = 1, HAS_LANG = 2, INTERESTED = 4, SECURE = 8, ASKED_ARCHIVE = 16, AVAILABLE = 32,
-       CARBONS = 64, INACTIVE = 128, BLOCKLIST = 256 };
+       CARBONS = 64, INACTIVE = 128, BLOCKLIST = 256, GUEST = 512 };
 
 struct sessions_live {
     struct live_hook hook;
@@ -31,7 +31,8 @@ static uint16_t flags_of(const struct session *s)
     return (uint16_t)((s->presence ? HAS_PRESENCE : 0) | (s->lang ? HAS_LANG : 0) |
                      (s->interested ? INTERESTED : 0) | (s->secure ? SECURE : 0) |
                      (s->asked_archive ? ASKED_ARCHIVE : 0) | (s->available ? AVAILABLE : 0) |
-                     (s->carbons ? CARBONS : 0) | (s->inactive ? INACTIVE : 0) | (s->blocklist ? BLOCKLIST : 0));
+                     (s->carbons ? CARBONS : 0) | (s->inactive ? INACTIVE : 0) | (s->blocklist ? BLOCKLIST : 0) |
+                     (s->guest ? GUEST : 0));
 }
 
 static struct slice blob_or_none(const struct blob *b)
@@ -133,6 +134,7 @@ struct session *session_row_take(struct sm *sm, uint64_t handle, struct cursor *
     int8_t       priority = (int8_t)take_u8(c);
     struct slice secret = take_bytes(c, SESSION_SECRET);
     spec.secure = flags & SECURE;
+    spec.guest = flags & GUEST;
     spec.jid = take_sized(c);
     spec.address = take_sized(c);
     if (c->bad || !spec.jid.len)

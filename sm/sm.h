@@ -50,6 +50,7 @@ struct sm {
     struct retention      *retention;
     struct offline        *offline;       /* offline.c: what was received in this turn */
     struct throttle       *registrations; /* register.c: by client address */
+    struct throttle       *guests;        /* anonymous.c: by client address */
     struct groups         *groups;        /* groups.h */
     struct throttle       *reporters;     /* reports.c: by account */
     struct commands       *commands;      /* forms given out (commands.h) */

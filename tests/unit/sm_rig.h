@@ -296,6 +296,7 @@ RIG void rig_open(void)
     link_restore(rig_link);
     rig.logins = logins_new();
     rig.registrations = throttle_new();
+    rig.guests = throttle_new();
     rig.reporters = throttle_new();
     rig.commands = commands_new();
     rig.errands = errands_new();
@@ -319,6 +320,7 @@ RIG void rig_close(void)
     caps_free(&rig);
     sessions_free(&rig.sessions);
     throttle_free(&rig.registrations);
+    throttle_free(&rig.guests);
     throttle_free(&rig.reporters);
     commands_free(&rig.commands);
     errands_free(&rig.errands);
