@@ -28,7 +28,8 @@ static void scram_free(void *own)
 }
 
 /* RFC 5802 6: 'y' says "you offered no binding": a lie when we did, somebody cut the -PLUS names out on the way.
- * *binding: the data that -PLUS binds to. */
+ * No password was tried yet, so a refusal is no guess: some clients ask for tls-unique on every stream, and say the
+ * password to the next mechanism. *binding: the data that -PLUS binds to. */
 static const char *check_flag(const struct sasl_exchange *x, struct slice flag, struct slice *binding)
 {
     if (x->mechanism->plus) {
@@ -38,11 +39,11 @@ static const char *check_flag(const struct sasl_exchange *x, struct slice flag, 
                 *binding = x->start.binding[i].data;
                 return NULL;
             }
-        return "not-authorized";
+        return "malformed-request";
     }
     if (slice_is(flag, "n"))
         return NULL;
-    return slice_is(flag, "y") && !x->start.plus_offered ? NULL : "not-authorized";
+    return slice_is(flag, "y") && !x->start.plus_offered ? NULL : "malformed-request";
 }
 
 static void make_nonce(struct buf *out, struct slice theirs)

@@ -445,14 +445,15 @@ def test_scram_binds_to_tls_unique(server, user):
     c.drop()
 
 
-@pytest.mark.parametrize("flag,mechanism", [
-    ("p=tls-server-end-point", "SCRAM-SHA-256-PLUS"), ("p=tls-unique", "SCRAM-SHA-256-PLUS"),
-    ("p=tls-other", "SCRAM-SHA-256-PLUS"), ("n", "SCRAM-SHA-256-PLUS"), ("y", "SCRAM-SHA-256"),
-    ("p=tls-server-end-point", "SCRAM-SHA-256"),
+@pytest.mark.parametrize("flag,mechanism,refused", [
+    ("p=tls-server-end-point", "SCRAM-SHA-256-PLUS", "not-authorized"),
+    ("p=tls-unique", "SCRAM-SHA-256-PLUS", "malformed-request"),       # not of TLS 1.3
+    ("p=tls-other", "SCRAM-SHA-256-PLUS", "malformed-request"), ("n", "SCRAM-SHA-256-PLUS", "malformed-request"),
+    ("y", "SCRAM-SHA-256", "malformed-request"), ("p=tls-server-end-point", "SCRAM-SHA-256", "malformed-request"),
 ])
-def test_a_wrong_binding_or_flag_is_refused(server, user, flag, mechanism):
+def test_a_wrong_binding_or_flag_is_refused(server, user, flag, mechanism, refused):
     c, _ = opened(server, user)
-    assert condition(scram2(c, Scram(user, "secret", "SHA-256", flag, b"x" * 32), mechanism)) == "not-authorized"
+    assert condition(scram2(c, Scram(user, "secret", "SHA-256", flag, b"x" * 32), mechanism)) == refused
     c.drop()
 
 

@@ -53,6 +53,17 @@ def test_a_name_that_does_not_exist_is_counted_the_same(server):
     assert guess(c, "nobody-at-all", 5) == ["not-authorized"] * 4 + ["temporary-auth-failure"]
 
 
+def test_a_binding_that_the_stream_has_not_is_no_guess(server):
+    """Clients that know tls-unique only ask for it on TLS 1.3 too, at each login, before they try the next mechanism."""
+    server.register("bot")
+    c = stream(server, "127.0.2.2")
+    for _ in range(10):
+        assert condition(scram(c, "bot", "secret", "SHA-256", "p=tls-unique,,", binding=b"x" * 12,
+                               mechanism="SCRAM-SHA-256-PLUS")) == "malformed-request"
+    assert scram(c, "bot", "secret", "SHA-256").tag.endswith("success")
+    assert not server.log_has("auth_failed", "peer=127.0.2.2", "why=not-authorized")
+
+
 def test_an_address_is_refused_but_not_to_who_uses_it(server):
     server.register("resident")
     server.register("visitor")

@@ -27,7 +27,7 @@ static void tls_unique_binds_as_well(void **state)
     assert_int_equal(t->outcome, SASL_CONTINUE);
     sasl_abort(&t->exchange);
     converse(t, unique, &c);              /* the client names tls-exporter */
-    expect_refused(t, "not-authorized");
+    expect_refused(t, "malformed-request");
 }
 
 static void the_binding_flag_is_judged_at_the_first_message(void **state)
@@ -39,13 +39,13 @@ static void the_binding_flag_is_judged_at_the_first_message(void **state)
     } rows[] = {
         { "SCRAM-SHA-1", "n,,n=juliet,r=abcdefghijkl", NULL, true },
         { "SCRAM-SHA-1", "y,,n=juliet,r=abcdefghijkl", NULL, false },
-        { "SCRAM-SHA-1", "y,,n=juliet,r=abcdefghijkl", "not-authorized", true },
-        { "SCRAM-SHA-1", "p=tls-exporter,,n=juliet,r=abcdefghijkl", "not-authorized", true },
+        { "SCRAM-SHA-1", "y,,n=juliet,r=abcdefghijkl", "malformed-request", true },
+        { "SCRAM-SHA-1", "p=tls-exporter,,n=juliet,r=abcdefghijkl", "malformed-request", true },
         { "SCRAM-SHA-1-PLUS", "p=tls-exporter,,n=juliet,r=abcdefghijkl", NULL, true },
-        { "SCRAM-SHA-1-PLUS", "p=tls-unique,,n=juliet,r=abcdefghijkl", "not-authorized", true },
-        { "SCRAM-SHA-1-PLUS", "n,,n=juliet,r=abcdefghijkl", "not-authorized", true },
-        { "SCRAM-SHA-1-PLUS", "y,,n=juliet,r=abcdefghijkl", "not-authorized", true },
-        { "SCRAM-SHA-1", "x,,n=juliet,r=abcdefghijkl", "not-authorized", true },
+        { "SCRAM-SHA-1-PLUS", "p=tls-unique,,n=juliet,r=abcdefghijkl", "malformed-request", true },
+        { "SCRAM-SHA-1-PLUS", "n,,n=juliet,r=abcdefghijkl", "malformed-request", true },
+        { "SCRAM-SHA-1-PLUS", "y,,n=juliet,r=abcdefghijkl", "malformed-request", true },
+        { "SCRAM-SHA-1", "x,,n=juliet,r=abcdefghijkl", "malformed-request", true },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -83,7 +83,7 @@ static void c_must_repeat_the_first_message(void **state)
     c = (struct client){ .name = "juliet", .password = "secret", .initial = true, .binding = BINDING,
                          .meddle = say_other_header };
     converse(t, hello("SCRAM-SHA-256-PLUS"), &c);
-    expect_refused(t, "not-authorized");
+    expect_refused(t, "malformed-request");
 }
 
 int main(void)
