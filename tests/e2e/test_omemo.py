@@ -4,7 +4,7 @@ heard by contacts, and what goes through the server is not the text."""
 import shutil
 import tempfile
 
-from test_real_clients import Terminal, needs
+from clients import Terminal, needs
 
 OMEMO = "eu.siacs.conversations.axolotl"
 PS = "http://jabber.org/protocol/pubsub"
@@ -41,38 +41,54 @@ def see(listener, speaker, text):
     listener.wait(text)
 
 
-@needs("profanity")
-@needs("tmux")
-def test_profanity_to_profanity(server):
-    a, b = server.client("prof1"), server.client("prof2")
+def generate(terminal):
+    terminal.type("/omemo gen")
+    terminal.wait("Your Device ID is")
+    terminal.wait(rf"Blind trust for {terminal.jid} device")       # it has read its own list of devices again
+
+
+def published(watch, owner):
+    """The device list and the bundle that others need are there, as a contact reads them."""
+    to = f"{owner}@{watch.domain}"
+    found = watch.iq("get", f"<pubsub xmlns='{PS}'><items node='{OMEMO}.devicelist'/></pubsub>", to=to)
+    device = found.find(f".//{{{OMEMO}}}device").get("id")
+    found = watch.iq("get", f"<pubsub xmlns='{PS}'><items node='{OMEMO}.bundles:{device}'/></pubsub>", to=to)
+    assert found.find(f".//{{{OMEMO}}}preKeyPublic") is not None
+
+
+def only_ciphertext(watch):
+    """What the archive of this account holds is encrypted."""
+    watch.iq("set", "<query xmlns='urn:xmpp:mam:2'/>")
+    assert f"<encrypted xmlns='{OMEMO}'".encode() in watch.raw.replace(b'"', b"'")
+    assert b"a secret" not in watch.raw
+
+
+def befriended(server, *names):
+    a, b = (server.client(name) for name in names)
     a.befriend(b)
     a.close()
     b.close()
+
+
+@needs("profanity")
+@needs("tmux")
+def test_profanity_to_profanity(server):
+    befriended(server, "prof1", "prof2")
     terminals = []
     try:
-        one = profanity(server, "prof1")
-        terminals.append(one)
-        two = profanity(server, "prof2")
-        terminals.append(two)
-        for t in (one, two):
-            t.type("/omemo gen")
-            t.wait("Your Device ID is")
-            t.wait(rf"Blind trust for {t.jid} device")           # it has read its own list of devices again
-        # Both have published what others need.
+        for name in ("prof1", "prof2"):
+            terminals.append(profanity(server, name))
+        one, two = terminals
+        generate(one)
+        generate(two)
         watch = server.client("prof1", resource="watch", register=False, presence=False)
-        for owner in ("prof1", "prof2"):
-            to = f"{owner}@{server.domain}"
-            found = watch.iq("get", f"<pubsub xmlns='{PS}'><items node='{OMEMO}.devicelist'/></pubsub>", to=to)
-            device = found.find(f".//{{{OMEMO}}}device").get("id")
-            found = watch.iq("get", f"<pubsub xmlns='{PS}'><items node='{OMEMO}.bundles:{device}'/></pubsub>", to=to)
-            assert found.find(f".//{{{OMEMO}}}preKeyPublic") is not None
+        published(watch, "prof1")
+        published(watch, "prof2")
         say(one, two.jid, "a secret between two")
         see(two, one.jid, "a secret between two")
         say(two, one.jid, "and a secret back")
         see(one, two.jid, "and a secret back")
-        watch.iq("set", "<query xmlns='urn:xmpp:mam:2'/>")
-        assert f"<encrypted xmlns='{OMEMO}'".encode() in watch.raw.replace(b'"', b"'")
-        assert b"a secret" not in watch.raw
+        only_ciphertext(watch)
     except AssertionError as why:
         raise AssertionError("\n".join([str(why), "the screens:", *(t.screen() for t in terminals)])) from None
     finally:
