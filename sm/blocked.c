@@ -117,14 +117,27 @@ static bool blocked_in_store(const struct sm *sm, struct slice owner, struct sli
     return found;
 }
 
+/* Its own resources, its own server: never blocked. */
+static bool is_own(struct slice owner, struct slice jid)
+{
+    return !jid.len || jid_same_bare(jid, owner) || slice_eq(jid, jid_domain(owner));
+}
+
+bool blocked_for(const struct sm *sm, struct online *account, struct slice jid)
+{
+    if (!account->blocked_known)
+        load(sm, account);
+    return account->blocked && !is_own(slice_of(account->jid, account->jid_len), jid) &&
+           blocked_by(account->blocked, jid);
+}
+
 bool blocked(const struct sm *sm, struct slice owner, struct slice jid)
 {
-    struct online *account;
+    struct online *account = session_online(sm->sessions, owner);
 
-    if (!jid.len || jid_same_bare(jid, owner) || slice_eq(jid, jid_domain(owner)))
-        return false;
-    account = loaded(sm, owner);
-    return account ? blocked_by(account->blocked, jid) : blocked_in_store(sm, owner, jid);
+    if (account)
+        return blocked_for(sm, account, jid);
+    return !is_own(owner, jid) && blocked_in_store(sm, owner, jid);
 }
 
 void blocked_add(const struct sm *sm, struct slice owner, struct slice jid)

@@ -10,10 +10,13 @@
 #include "sm.h"
 
 struct table;
+struct online;
 
 /* May nothing pass between this account of ours (bare JID) and `jid`? Never true of its own resources
  * (XEP-0191 5) nor of its own server's bare domain, which answers for it. */
 bool blocked(const struct sm *sm, struct slice owner, struct slice jid);
+/* The same for one whose entry is at hand. */
+bool blocked_for(const struct sm *sm, struct online *account, struct slice jid);
 /* XEP-0191 6: does one of the JIDs in the table (values are not looked at) name `jid`? NULL: none. */
 bool blocked_by(const struct table *list, struct slice jid);
 /* From now on blocked() knows of it, while the row is on its way to the store. For an account that is online. */

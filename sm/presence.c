@@ -109,13 +109,21 @@ void presence_ask(struct passage *p, struct slice to)
 struct audience {
     struct spread *spread;
     struct slice   owner;
+    struct online *account;                  /* NULL: nobody of it is online any more */
 };
+
+static bool audience_blocks(const struct audience *a, struct slice contact)
+{
+    const struct sm *sm = a->spread->sm;
+
+    return a->account ? blocked_for(sm, a->account, contact) : blocked(sm, a->owner, contact);
+}
 
 static int spread_contact(void *arg, const struct roster_item *item)
 {
     struct audience *a = arg;
 
-    if (item->flags & ROSTER_FROM && !blocked(a->spread->sm, a->owner, item->contact))
+    if (item->flags & ROSTER_FROM && !audience_blocks(a, item->contact))
         spread_jid(a->spread, item->contact);
     return 0;
 }
@@ -126,7 +134,7 @@ static void broadcast(struct passage *p, struct session *session, const struct s
 {
     struct store_view *view = store_view(p->sm->store.accounts);
     struct spread      spread;
-    struct audience    contacts = { &spread, p->owner };
+    struct audience    contacts = { &spread, p->owner, session->account };
 
     spread_begin(&spread, p->sm, p->out, AHEAD, s);
     roster_each(p->sm, view, p->owner, spread_contact, &contacts);
@@ -271,7 +279,7 @@ void presence_gone(struct sm *sm, struct slice full)
     struct outcome    *out = outcome_new(sm, owner, 0);
     struct store_view *view = store_view(sm->store.accounts);
     struct spread      spread;
-    struct audience    contacts = { &spread, owner };
+    struct audience    contacts = { &spread, owner, NULL };
 
     spread_begin(&spread, sm, out, AHEAD, &stanza);
     roster_each(sm, view, owner, spread_contact, &contacts);

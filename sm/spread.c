@@ -77,7 +77,7 @@ static void spread_here(struct spread *sp, struct slice bare)
 {
     struct online *account = session_online(sp->sm->sessions, bare);
 
-    if (!account || blocked(sp->sm, bare, sp->stanza->from))
+    if (!account || blocked_for(sp->sm, account, sp->stanza->from))
         return;
     ONLINE_EACH(account, node, s)
         if (s->available)
@@ -100,7 +100,7 @@ void spread_jid(struct spread *sp, struct slice jid)
             spread_here(sp, jid);
         else {
             struct session *s = session_by_jid(sm->sessions, jid);
-            if (s && !blocked(sm, jid_bare(jid), sp->stanza->from))
+            if (s && !blocked_for(sm, s->account, sp->stanza->from))
                 spread_session(sp, s);
         }
         return;
