@@ -122,6 +122,13 @@ void buf_consume(struct buf *b, size_t bytes)
         b->start = b->end = 0;
 }
 
+void buf_cut(struct buf *b, size_t len)
+{
+    if (len > buf_len(b))
+        fatal("buf_underrun", "bytes", log_num((int64_t)len), NULL);
+    b->end = b->start + len;
+}
+
 void buf_reset(struct buf *b, size_t keep)
 {
     b->start = b->end = 0;

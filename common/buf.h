@@ -36,6 +36,8 @@ void buf_put_u64(struct buf *b, uint64_t v);
 void buf_put_sized(struct buf *b, struct slice s);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_consume(struct buf *b, size_t bytes);
+/* Takes back what was put behind the first `len` bytes. */
+void buf_cut(struct buf *b, size_t len);
 /* Empties it; memory above `keep` bytes is given back (0: all of it). */
 void buf_reset(struct buf *b, size_t keep);
 void buf_free(struct buf *b);

@@ -141,9 +141,12 @@ enum zerr component_send(struct stream *st, const struct outbound *out)
 
     if (!frame)
         return ZE_FULL;
-    flight_write(st, queued_new(frame, out->to, out->receipt));
+    struct queued *item = queued_new(frame, out->to, out->receipt);
+    enum zerr      err = flight_write(st, item);
+    if (err)
+        queued_free(&item);
     blob_unref(&own);
-    return ZE_OK;
+    return err;
 }
 
 static void secured(struct stream *st)

@@ -84,16 +84,28 @@ static enum zerr send_reply(struct s2sd *s, const struct stanza *reply, const st
     return pair_send(s, &out);
 }
 
+/* XEP-0478 3.1: the error may explain the limit. */
+static const char *explained(const struct s2sd *s, const struct returned *r, enum zerr why, char room[80])
+{
+    const struct remote *remote = why == ZE_POLICY ? remote_find(s, jid_domain(r->to)) : NULL;
+
+    if (!remote || !remote->stream)
+        return NULL;
+    snprintf(room, 80, "That server takes nothing longer than %u bytes", remote->stream->limits.max_bytes);
+    return room;
+}
+
 void deliver_return(struct s2sd *s, const struct returned *r, enum zerr why)
 {
     struct stanza asked = *r->stanza, reply;
     struct buf    content = { 0 };
+    char          room[80];
 
     asked.to = r->to;
     s->counters.returned++;
     log_debug("stanza_returned", "trace", log_hex(r->trace), "kind", stanza_name_text(asked.name), "from",
               log_slice(asked.from), "to", log_slice(r->to), "err", err_name(why), NULL);
-    if (stanza_error_reply(&asked, why, NULL, &content, &reply)) {
+    if (stanza_error_reply(&asked, why, explained(s, r, why, room), &content, &reply)) {
         enum zerr err = send_reply(s, &reply, r);
         if (err)
             log_debug("reply_dropped", "trace", log_hex(r->trace), "err", err_name(err), NULL);

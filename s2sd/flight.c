@@ -5,7 +5,7 @@
 #include "log.h"
 #include "xml_write.h"
 
-void flight_write(struct stream *st, struct queued *item)
+enum zerr flight_write(struct stream *st, struct queued *item)
 {
     struct buf  *out = stream_out(st);
     size_t       before = buf_len(out);
@@ -13,10 +13,14 @@ void flight_write(struct stream *st, struct queued *item)
 
     if (frame_decode(blob_slice(item->frame), &f) <= 0) {
         queued_free(&item);
-        return;
+        return ZE_OK;
     }
     f.stanza.content = f.body;
     stanza_write(out, &f.stanza, queued_to(item));
+    if (st->limits.max_bytes && buf_len(out) - before > st->limits.max_bytes) {
+        buf_cut(out, before);
+        return ZE_POLICY;
+    }
     st->written += buf_len(out) - before;
     item->end = st->written;
     queue_push(&st->flying, item);
@@ -26,6 +30,7 @@ void flight_write(struct stream *st, struct queued *item)
     log_debug("stanza_sent", "trace", log_hex(f.trace), "conn", log_hex(st->handle), "kind",
               stanza_name_text(f.stanza.name), "from", log_slice(f.stanza.from), "to",
               log_slice(queued_to(item)), NULL);
+    return ZE_OK;
 }
 
 /* What else was said on the stream is not counted in `written`, so that this is late rather than early. */

@@ -6,8 +6,9 @@
 #include "queue.h"
 #include "stream.h"
 
-/* Writes the stanza; the item is the stream's from now on. */
-void flight_write(struct stream *st, struct queued *item);
+/* Writes the stanza; the item is the stream's from now on. ZE_POLICY: it is longer than the peer takes (XEP-0478 3.1),
+ * and still the caller's. */
+enum zerr flight_write(struct stream *st, struct queued *item);
 /* The kernel has all that left the transport's buffer. */
 void flight_taken(struct stream *st);
 /* The stream carries nothing more: the last one still in flight, for whoever knows what to do with it.

@@ -113,15 +113,20 @@ static void on_features(struct stream *st, const struct element *e)
         .starttls = element_child(e, NS_TLS, "starttls") != NULL,
         .dialback = element_child(e, NS_DIALBACK_F, "dialback") != NULL,
     };
+    struct stream_limits limits = { 0 };
 
+    stream_limits_read(st->s2sd->arena, e, &limits);
+    stream_announced(st, &limits);
     next_step(st, &offer);
 }
 
-/* Some say it again when something has changed; nothing that we use can. */
+/* Some say it again when something has changed: their limits, once dialback is done. */
 static void on_more_features(struct stream *st, const struct element *e)
 {
-    (void)st;
-    (void)e;
+    struct stream_limits limits;
+
+    if (stream_limits_read(st->s2sd->arena, e, &limits))
+        stream_announced(st, &limits);
 }
 
 /* ---- TLS ---- */

@@ -79,10 +79,9 @@ static struct queued *take(struct pair *p)
     return item;
 }
 
-static void return_one(struct pair *p, enum zerr why)
+static void give_back(struct pair *p, struct queued *item, enum zerr why)
 {
-    struct queued *item = take(p);
-    struct frame   f;
+    struct frame f;
 
     if (frame_decode(blob_slice(item->frame), &f) > 0) {
         f.stanza.content = f.body;
@@ -90,6 +89,11 @@ static void return_one(struct pair *p, enum zerr why)
                        why);
     }
     queued_free(&item);
+}
+
+static void return_one(struct pair *p, enum zerr why)
+{
+    give_back(p, take(p), why);
 }
 
 /* Not by a daemon that is going to be started again: the next one is given all of it. */
@@ -142,8 +146,12 @@ static bool may_send(const struct pair *p)
 
 static void flush(struct pair *p)
 {
-    while (p->queue.count && may_send(p))
-        flight_write(p->remote->stream, take(p));
+    while (p->queue.count && may_send(p)) {
+        struct queued *item = take(p);
+        enum zerr      err = flight_write(p->remote->stream, item);
+        if (err)
+            give_back(p, item, err);
+    }
     if (p->queue.count)
         arm_expiry(p);
     else
@@ -316,10 +324,8 @@ static enum zerr place(struct pair *p, struct queued *item)
 {
     struct remote *r = p->remote;
 
-    if (p->queue.count == 0 && may_send(p)) {
-        flight_write(r->stream, item);
-        return ZE_OK;
-    }
+    if (p->queue.count == 0 && may_send(p))
+        return flight_write(r->stream, item);
     if (p->state == PAIR_IDLE && backoff_active(&p->refused, s2sd_now(r->s2sd)))
         return ZE_TIMEOUT;
     if (remote_is_shunned(r))

@@ -23,7 +23,8 @@ static const unsigned edges[STREAM_STATES] = {
     [STREAM_CLOSING] = S(STREAM_CLOSED),
 };
 
-/* 0: limits.s2s_idle_seconds. */
+/* 0: limits.s2s_idle_seconds, or less, since what is sent while the peer closes is lost: nine tenths of what it
+ * announced (XEP-0478). */
 static const unsigned patience_ms[STREAM_STATES] = {
     [STREAM_OPENING] = 15000, [STREAM_FEATURES] = 60000, [STREAM_STARTTLS] = 15000, [STREAM_TLS] = 15000,
     [STREAM_CLOSING] = 5000, [STREAM_CLOSED] = LINGER_MS,
@@ -41,8 +42,12 @@ const char *stream_state_name(enum stream_state state)
 static uint64_t patience(const struct stream *st)
 {
     uint64_t ms = patience_ms[st->state];
+    uint64_t ours = (uint64_t)s2sd_settings(st->s2sd)->limits.s2s_idle_seconds * 1000;
+    uint64_t theirs = (uint64_t)st->limits.idle_seconds * 1000 / 10 * 9;
 
-    return ms ? ms : (uint64_t)s2sd_settings(st->s2sd)->limits.s2s_idle_seconds * 1000;
+    if (ms)
+        return ms;
+    return theirs && theirs < ours ? theirs : ours;
 }
 
 bool stream_may_enter(enum stream_state from, enum stream_state to)
@@ -61,6 +66,13 @@ void stream_enter(struct stream *st, enum stream_state next)
     if (next == STREAM_OPENING)
         st->header_sent = false;        /* a new stream begins, inside TLS */
     timer_arm(st->s2sd->daemon->loop, &st->patience, patience(st));
+}
+
+void stream_announced(struct stream *st, const struct stream_limits *limits)
+{
+    st->limits = *limits;
+    if (st->state == STREAM_READY)
+        timer_arm(st->s2sd->daemon->loop, &st->patience, patience(st));
 }
 
 struct buf *stream_out(struct stream *st)

@@ -8,6 +8,7 @@
 #include "queue.h"
 #include "s2sd.h"
 #include "stanza.h"
+#include "stream_limits.h"
 #include "xml_stream.h"
 
 enum stream_state {
@@ -85,6 +86,7 @@ struct stream {
     /* outgoing */
     struct remote            *remote;       /* NULL once it ended */
     bool                      dialback;     /* the header or a feature says that the peer knows it */
+    struct stream_limits      limits;       /* what the peer announced last (XEP-0478) */
 };
 
 enum { ADDRESS_MAX = 46 };
@@ -109,6 +111,8 @@ void stream_used(struct stream *st);
 void stream_send_header(struct stream *st);
 /* Limits for what the peer sends from now on: small until `trusted`. */
 void stream_limit(struct stream *st, bool trusted);
+/* Of the peer, for what we send (XEP-0478). */
+void stream_announced(struct stream *st, const struct stream_limits *limits);
 /* Stops reading for so long: the peer is over its rate, or other daemons cannot keep up. */
 void stream_slow(struct stream *st, uint64_t ms);
 /* So many bytes of its stanzas went to other daemons, or were confirmed: it is not read while

@@ -66,13 +66,16 @@ class FakeServer:
     starttls=False     offers no TLS
     direct_tls=True    TLS from the first byte
     silent=True        takes the connection and says nothing
+    limits=(n, m)      announces max-bytes and idle-seconds
     result(n)          what to answer the n-th key with: "valid", "invalid", "error", "close" or None
     verify             what to answer the questions of the other side with"""
 
     def __init__(self, domain, port=0, starttls=True, direct_tls=False, silent=False, result=lambda n: "valid",
-                 verify="valid"):
+                 verify="valid", limits=None):
         self.domain, self.starttls, self.direct_tls, self.silent = domain, starttls, direct_tls, silent
         self.result, self.verify = result, verify
+        self.limits = "" if not limits else "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>{}</max-bytes>" \
+            "<idle-seconds>{}</idle-seconds></limits>".format(*limits)
         self.stanzas, self.keys, self.connections, self.closes = queue.Queue(), 0, 0, 0
         self.sni, self.alpn = None, None
         where = certificate(domain)
@@ -110,7 +113,7 @@ class FakeServer:
                 if kind == "open" and not self.silent:
                     stream.write(HEADER.format(id=f"fake-{self.connections}", domain=self.domain))
                     offer = f"<starttls xmlns='{NS['tls']}'/>" if self.starttls and not secure else ""
-                    stream.write(f"<stream:features>{offer}</stream:features>")
+                    stream.write(f"<stream:features>{offer}{self.limits}</stream:features>")
                 elif kind == "close":
                     self.closes += 1
                     stream.write("</stream:stream>")

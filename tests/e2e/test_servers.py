@@ -8,8 +8,8 @@ import pytest
 
 from fake_server import FakeServer
 from federation import Dns
-from harness import NS, Server, wait_for
-from test_federation import raw_peer
+from harness import NS, Client, Server, wait_for
+from test_federation import SERVER_HEADER, raw_peer
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("dnsmasq"), reason="needs root and dnsmasq")
 OURS = "zubr.example"
@@ -24,6 +24,9 @@ PEERS = {
     "good": dict(),
     "second": dict(),
     "denying": dict(verify="invalid"),
+    "narrow": dict(limits=(4000, 86400)),
+    "brief": dict(limits=(100000, 2)),
+    "odd": dict(limits=("many", -1)),
 }
 
 
@@ -129,6 +132,80 @@ def test_dns_says_no_service_or_answers_at_length(server, peers):
     assert server.ctl_status == 1
     server.ctl("dns", "not a domain", check=False)
     assert server.ctl_status == 1
+
+
+# ---- XEP-0478
+
+LIMITS = "{urn:xmpp:stream-limits:0}"
+
+
+def returned(c, ident):
+    e = c.expect("message", lambda m: m.get("id") == ident and m.get("type") == "error")
+    error = e.find("client:error", NS)
+    assert c.error_of(e) == "policy-violation" and error.get("by") is None and error.get("type") == "modify"
+    assert "4000" in error.findtext("stanzas:text", None, NS)
+
+
+def test_what_the_other_side_does_not_take_comes_back(server, peers):
+    """3.1: policy-violation, without `by`; the stream stays, and what is around it goes its way."""
+    a, peer = server.client("alice"), peers["narrow"]
+    ident = a.message("x@narrow.example", "z" * 4000)           # waits for the stream
+    a.message("x@narrow.example", "fits")
+    returned(a, ident)
+    peer.expect("fits")
+    connections = peer.connections
+    ident = a.message("x@narrow.example", "z" * 4000)           # the stream is there
+    a.message("x@narrow.example", "fits too")
+    returned(a, ident)
+    peer.expect("fits too")
+    e = a.iq("set", f"<q xmlns='urn:q'>{'z' * 4000}</q>", to="x@narrow.example")
+    assert a.error_of(e) == "policy-violation"
+    a.write(f"<presence to='x@narrow.example'><status>{'z' * 4000}</status></presence>"
+            f"<message type='error' to='x@narrow.example'><error type='cancel'><text>{'z' * 4000}</text></error></message>")
+    a.message("x@narrow.example", "last")
+    peer.expect("last")                                        # neither before it: nobody hears of them
+    assert peer.connections == connections
+
+
+def test_the_limit_is_met_to_the_byte(server, peers):
+    a, peer = server.client("alice"), peers["narrow"]
+    start = len(f"<message from='{a.jid}' id='s0000' to='x@narrow.example'><body></body></message>")
+    for n in range(3995, 4005):
+        a.write(f"<message to='x@narrow.example' id='s{n}'><body>{'z' * (n - start)}</body></message>")
+    assert [a.expect("message").get("id") for _ in range(4)] == [f"s{n}" for n in range(4001, 4005)]
+    came = []
+    while "s4000" not in came:
+        came.append(peer.stanzas.get(timeout=15).get("id"))
+    assert came[-6:] == [f"s{n}" for n in range(3995, 4001)]
+
+
+def test_a_stream_is_closed_before_the_other_side_would(server, peers):
+    a, peer = server.client("alice"), peers["brief"]
+    a.message("x@brief.example", "hello")
+    peer.expect("hello")
+    wait_for(lambda: peer.closes == 1, "a polite end")
+
+
+def test_limits_that_are_no_numbers_are_none(server, peers):
+    a = server.client("alice")
+    a.message("x@odd.example", "z" * 10000)
+    peers["odd"].expect("z" * 10000)
+
+
+def test_our_limits_are_announced_and_observed(server, peers):
+    c = Client(server, OURS, port=server.s2s)
+    header = SERVER_HEADER.format("good.example", OURS)
+    assert c.open(header).next().find(f"{LIMITS}limits") is None          # nothing but TLS is possible here
+    c.write(f"<starttls xmlns='{NS['tls']}'/>")
+    c.next()
+    c._wrap()
+    limits = c.open(header).next().find(f"{LIMITS}limits")
+    assert (limits.findtext(f"{LIMITS}max-bytes"), limits.findtext(f"{LIMITS}idle-seconds")) == ("262144", "600")
+    a, c = server.client("alice"), verified(server)
+    c.write(f"<message from='x@good.example' to='{a.bare}'><body>{'z' * 262000}</body></message>")
+    a.expect_body("z" * 262000)
+    c.write(f"<message from='x@good.example' to='{a.bare}'><body>{'z' * 262144}</body></message>")
+    c.expect_stream_error("policy-violation")
 
 
 def test_errors_and_results_are_not_answered(server, peers):
