@@ -8,9 +8,10 @@
 #include "pep_disco.h"
 #include "pep_lost.h"
 #include "pep_newcomer.h"
+#include "presence.h"
 
 enum who { ANYBODY, OWNER };
-enum node_must { NODE_ANY, NODE_THERE };
+enum node_must { NODE_ANY, NODE_THERE, NODE_THERE_IF_NAMED };
 /* The empty result is recorded before what follows from the request, and dropped if that fails. */
 enum reply { WITH_CONTENT, EMPTY_FIRST };
 
@@ -34,7 +35,7 @@ static const struct request_row rows[] = {
     { IQ_GET, NS_PUBSUB, "affiliations", ANYBODY, NODE_ANY, WITH_CONTENT, pep_affiliations },
     { IQ_GET, NS_PUBSUB, "options", ANYBODY, NODE_THERE, WITH_CONTENT, pep_get_options },
     { IQ_SET, NS_PUBSUB, "options", ANYBODY, NODE_THERE, EMPTY_FIRST, pep_set_options },
-    { IQ_GET, NS_PUBSUB, "default", ANYBODY, NODE_ANY, WITH_CONTENT, pep_default_options },
+    { IQ_GET, NS_PUBSUB, "default", ANYBODY, NODE_THERE_IF_NAMED, WITH_CONTENT, pep_default_options },
     { IQ_GET, NS_PUBSUB_OWNER, "configure", OWNER, NODE_THERE, WITH_CONTENT, pep_configure_form },
     { IQ_SET, NS_PUBSUB_OWNER, "configure", OWNER, NODE_THERE, EMPTY_FIRST, pep_configure },
     { IQ_GET, NS_PUBSUB_OWNER, "default", OWNER, NODE_ANY, WITH_CONTENT, pep_default },
@@ -51,6 +52,18 @@ static const struct request_row rows[] = {
 unsigned pep_asker(const struct pep_request *r)
 {
     return pep_relation_of(r->p->sm, r->view, r->p->owner, pep_open_node(r->open), r->p->stanza->from);
+}
+
+/* 12.3 leaves it to the server to be stricter than the model. An account that is not there cannot say that a node is
+ * closed; so who sees nothing of an account hears the same of each node that is not open to him, there or not. */
+bool pep_hides(const struct pep_request *r)
+{
+    static const unsigned known = PEP_IS_CONTACT | PEP_IS_MEMBER | PEP_IS_SUBSCRIBED | PEP_IS_PENDING | PEP_IS_OUTCAST;
+
+    if (r->iq->target != TO_OTHER_ACCOUNT)
+        return false;
+    return r->open ? pep_access_closed(pep_open_node(r->open)->config.access) && !(pep_asker(r) & known)
+                   : !presence_may_see(r->p->sm, r->p->owner, jid_bare(r->p->stanza->from));
 }
 
 struct slice pep_attr_jid(const struct pep_request *r, const struct element *e, const char *name)
@@ -90,8 +103,10 @@ static int serve(struct pep_request *r, const struct request_row *row)
         return ZE_FORBIDDEN;
     if (row->node == NODE_THERE && !r->node.len)
         return pep_fail(r->p, PEP_E_NODEID_REQUIRED);
-    if (row->node == NODE_THERE) {
+    if (row->node == NODE_THERE || (row->node == NODE_THERE_IF_NAMED && r->node.len)) {
         r->open = pep_open(r->p, r->view, r->node);
+        if (pep_hides(r))
+            return pep_fail(r->p, PEP_E_PRESENCE_REQUIRED);
         if (!r->open)
             return ZE_NOT_FOUND;
     }

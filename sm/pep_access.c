@@ -52,6 +52,11 @@ enum pep_error pep_access_rule(enum pep_access model, enum pep_act act, unsigned
     return PEP_OK;
 }
 
+bool pep_access_closed(enum pep_access model)
+{
+    return pep_access_rule(model, PEP_ACT_SUBSCRIBE, 0) != PEP_OK;
+}
+
 /* ---- what somebody is ---- */
 
 static bool names_one(const struct pep_config *c, struct slice groups)

@@ -24,6 +24,9 @@ enum pep_act {
 
 enum pep_error pep_access_rule(enum pep_access model, enum pep_act act, unsigned relation);
 
+/* Whether strangers can neither read nor subscribe to such a node. */
+bool pep_access_closed(enum pep_access model);
+
 /* May that JID read the items of the node? Yes, when there is no such node: nothing is hidden. */
 bool pep_may_read(struct sm *sm, struct store_view *view, struct slice owner, struct slice node, struct slice jid);
 

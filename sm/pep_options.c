@@ -73,8 +73,6 @@ int pep_default_options(struct pep_request *r)
 {
     struct pep_options preset;
 
-    if (r->node.len && !pep_open(r->p, r->view, r->node))
-        return ZE_NOT_FOUND;
     pep_options_preset(&preset);
     pep_reply_open(r, NS_PUBSUB, "default");
     pep_options_form(r, r->iq->reply, &preset, "form");

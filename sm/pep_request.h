@@ -32,6 +32,9 @@ pep_handler pep_owner_subscriptions, pep_owner_set_subscriptions, pep_owner_affi
 
 /* The relation of who asks to the node of the request. */
 unsigned pep_asker(const struct pep_request *r);
+/* Whether who asks is a stranger who must not learn from the answer if there is such a node, or such an account:
+ * PEP_E_PRESENCE_REQUIRED is the answer then. */
+bool pep_hides(const struct pep_request *r);
 /* A canonical JID from an attribute, in the arena; empty: none or none such. */
 struct slice pep_attr_jid(const struct pep_request *r, const struct element *e, const char *name);
 /* The action's element again, open in the reply's open <pubsub/>; ends with two xml_close. */

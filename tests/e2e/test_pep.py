@@ -266,8 +266,9 @@ def test_access_models(server):
     for model, friend, stranger in (("open", None, None),
                                     ("presence", None, ("not-authorized", "presence-subscription-required")),
                                     ("roster", ("not-authorized", "not-in-roster-group"),
-                                     ("not-authorized", "not-in-roster-group")),
-                                    ("whitelist", ("not-allowed", "closed-node"), ("not-allowed", "closed-node")),
+                                     ("not-authorized", "presence-subscription-required")),
+                                    ("whitelist", ("not-allowed", "closed-node"),
+                                     ("not-authorized", "presence-subscription-required")),
                                     ("authorize", ("not-authorized", "not-subscribed"),
                                      ("not-authorized", "not-subscribed"))):
         node = "urn:example:" + model
@@ -279,8 +280,9 @@ def test_access_models(server):
             else:
                 assert ids(result) == ["a"]
         assert ids(items(a, node=node)) == ["a"]
-    refused(c, items(c, a.bare, node="urn:example:none"), "item-not-found")
-    refused(c, items(c, f"nobody@{server.domain}", node="urn:example:none"), "item-not-found")
+    refused(b, items(b, a.bare, node="urn:example:none"), "item-not-found")
+    for jid in (a.bare, f"nobody@{server.domain}"):         # to a stranger they are alike (12.3)
+        refused(c, items(c, jid, node="urn:example:none"), "not-authorized", "presence-subscription-required")
 
 
 def test_roster_groups_decide(server):
@@ -326,7 +328,7 @@ def state(result):
 def test_a_whitelist_is_for_members_that_subscribe(server):
     a, b = server.client("kate"), server.client("liam")
     ok(publish(a, access_model="whitelist"))
-    refused(b, subscribe(b, a.bare), "not-allowed", "closed-node")
+    refused(b, subscribe(b, a.bare), "not-authorized", "presence-subscription-required")      # a stranger yet
     ok(member(a, b.bare))
     refused(b, items(b, a.bare), "not-authorized", "not-subscribed")
     assert state(subscribe(b, a.bare)) == "subscribed"
@@ -340,7 +342,7 @@ def test_a_whitelist_is_for_members_that_subscribe(server):
     ok(member(a, b.bare, "none"))
     m = event(b)
     assert m.find(f"{{{EVENT}}}event/{{{EVENT}}}subscription").get("subscription") == "none"
-    refused(b, items(b, a.bare), "not-allowed", "closed-node")
+    refused(b, items(b, a.bare), "not-authorized", "presence-subscription-required")
     ok(publish(a))
     silent(b)
 
@@ -443,7 +445,7 @@ def test_subscription_errors(server):
     refused(b, subscribe(b, a.bare, "@@"), "bad-request", "invalid-jid")
     refused(b, ask(b, "set", f"<subscribe node='{NODE}'/>", a.bare), "bad-request", "invalid-jid")
     refused(b, ask(b, "set", f"<subscribe jid='{b.bare}'/>", a.bare), "bad-request", "nodeid-required")
-    refused(b, subscribe(b, a.bare, node="urn:none"), "item-not-found")
+    refused(b, subscribe(b, a.bare, node="urn:none"), "not-authorized", "presence-subscription-required")
     refused(b, subscribe(b, a.bare, node="urn:presence"), "not-authorized", "presence-subscription-required")
     refused(b, subscribe(b, a.bare, node="urn:closed"), "feature-not-implemented", "unsupported", "subscribe")
     refused(b, ask(b, "set", f"<unsubscribe node='{NODE}' jid='{a.bare}'/>", a.bare), "forbidden")

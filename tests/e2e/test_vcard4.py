@@ -128,4 +128,4 @@ def test_a_vcard_over_the_limits_of_nodes_is_a_vcard():
             ok(ask(c, "set", f"<create node='urn:n{i}'/>"))
         ok(set_vcard(c, b64(PNG)))
         assert photo(old(b, c.bare)) == b64(PNG) and old_text(old(b, c.bare), "FN") == "Anna"
-        refused(b, items(b, c.bare, node=NODE), "item-not-found")
+        refused(c, items(c, c.bare, node=NODE), "item-not-found")
