@@ -27,7 +27,7 @@ class Bot(slixmpp.ClientXMPP):
         self.add_event_handler("session_start", self.begin)
         self.add_event_handler("message", self.heard.put_nowait)
         self.add_event_handler("presence_available", lambda p: self.seen.add(p["from"].bare))
-        self.add_event_handler("failed_auth", lambda _: self.here.set())
+        self.add_event_handler("failed_all_auth", lambda _: self.here.set())
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         self.get_ssl_context = lambda: context
