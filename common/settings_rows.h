@@ -112,6 +112,7 @@
     X(INT, resume_seconds,         600,     0,   86400, "seconds", "a session without its socket waits to be resumed (XEP-0198); 0 = never") \
     X(INT, push_registrations,      10,     1,    1000, "registrations", "of push services (XEP-0357), of one account") \
     X(INT, push_options_bytes,    4096,   256,   65536, "bytes", "of what one of them wants with each notification") \
+    X(INT, push_failing_hours,     168,     1,    8760, "hours", "of nothing but failures until a push service is no longer told") \
     X(INT, push_retry_seconds,      30,     1,    3600, "seconds", "until a push service that failed is tried again; each failure doubles it, up to an hour") \
     X(INT, csi_stanzas,            300,     0,  100000, "stanzas", "unimportant ones held back for one inactive client (XEP-0352); 0 = none") \
     X(INT, csi_bytes,           262144,  4096, 1073741824, "bytes", "held back for one inactive client") \
@@ -166,8 +167,9 @@
     X(STR,  resolver,        "",    0, 0, "ADDR:PORT", "DNS server that s2sd asks; empty = the system's") \
     X(BOOL, reports,         true,  0, 0, "",     "reports of abuse (XEP-0377) go to the admins of the reporter's domain") \
     X(STR,  log,             "info", 0, 0, "level", "error, warn, info, debug")                     \
-    X(BOOL, push_sender,     true,  0, 0, "",     "push services are told who sent the last message") \
+    X(BOOL, push_sender,     false, 0, 0, "",     "push services are told who sent the last message") \
     X(BOOL, push_body,       false, 0, 0, "",     "push services are told what it says, unless it is encrypted") \
+    X(STR,  push_text,  "New message", 0, 0, "text", "what they are told in place of the body; empty = nothing") \
     X(BOOL, search,          false, 0, 0, "",     "accounts may be found by their vCards (XEP-0055)") \
     X(BOOL, archive,         true,  0, 0, "",     "keep an archive of messages")                    \
     X(INT,  archive_days,    0, 0, 36500, "days", "messages stay in the archive; 0 = for ever")     \

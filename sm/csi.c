@@ -318,7 +318,7 @@ struct held_list *csi_leave(struct session *s)
 void csi_end(struct passage *p, struct held_list **left, struct slice full)
 {
     for (unsigned i = 0; *left && i < (*left)->count; i++)
-        resume_another_way(p, &(*left)->items[i].item, full);
+        resume_another_way(p, &(*left)->items[i].item, full, NULL);
     list_free(*left);
     *left = NULL;
 }

@@ -223,7 +223,7 @@ int deliver(struct passage *p)
 
 bool deliver_spread(struct spread *spread, const struct stanza *s, struct slice jid)
 {
-    const struct session *match;
+    struct session *match;
 
     if (s->name == STANZA_IQ || (s->name == STANZA_PRESENCE && s->type >= TYPE_SUBSCRIBE) ||
         blocked(spread->sm, jid_bare(jid), s->from))

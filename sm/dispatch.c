@@ -411,7 +411,9 @@ static void bounced_by_client(struct sm *sm, const struct frame *original)
         outcome_undeliverable(sm, original, ZE_UNAVAILABLE);
         return;
     }
-    resume_again(sm, &s, account_exists(sm, jid_bare(s.to)), 0, wall_us(), original->trace);
+    resume_again(sm, &s, &(struct again){
+        .exists = account_exists(sm, jid_bare(s.to)), .sent_us = wall_us(), .trace = original->trace,
+    });
 }
 
 void on_bounce(void *self, const struct frame *f)

@@ -10,6 +10,7 @@
 #include "stanza.h"
 #include "stanza_error.h"
 #include "stats.h"
+#include "told.h"
 #include "xml_write.h"
 
 /* One stanza on its way through the features. All slices live until the end of the dispatch. */
@@ -22,6 +23,8 @@ struct passage {
     bool            guest;       /* the owner is a session without an account (anonymous.h): nothing is stored */
     uint64_t        again_us;    /* incoming: it was sent then to a session that ended meanwhile (resume.h)
                                     and passed the features before; 0: it comes for the first time */
+    enum told_who   told;        /* again: which push services know of it: */
+    struct slice    told_client; /* TOLD_CLIENT: those of this resource */
     struct slice    sent_id;     /* outgoing: the stanza-id of its record in the sender's archive; empty: none */
     struct archive_note *note;   /* incoming: how it is stored (archive.h); NULL: it is not */
     struct stanza  *stanza;      /* from and to are canonical; `to` may be empty in the outgoing pass */

@@ -166,7 +166,7 @@ static void *start(struct daemon *d)
     if (live_was_void)
         archive_cold_start(sm, wall_us());
     sm->resumes = resumes_new(sm);
-    sm->push = push_new(sm);
+    sm->push = push_new(sm, live_was_void);
     sm->sessions = sessions_new(d->live);
     sessions_live_start(sm);
     caps_start(sm);
@@ -238,6 +238,7 @@ static void on_routes(void *arg, const struct routes *routes)
     self->sm.routes = routes;
     ways_begin(&self->sm);
     presence_bus_routes(self->sm.bus);
+    push_routes(&self->sm);
 }
 
 static void on_kept(void *arg, struct kept *k)

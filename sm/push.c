@@ -1,15 +1,11 @@
-/* Registrations of push services, and who is told of what (push.h). */
+/* Registrations of push services (push.h). */
 
 #include "push_inner.h"
 
-#include "archive.h"
-#include "archive_rules.h"
-#include "carbons.h"
 #include "cursor.h"
 #include "data_form.h"
 #include "jid.h"
 #include "ns.h"
-#include "resume_inner.h"
 
 enum { FORMAT = 1, NODE_MAX = 1023 };
 
@@ -22,6 +18,7 @@ static const struct stat_row stats[] = {
     { "push_accepted", "of them, accepted", &push_accepted },
     { "push_failed", "of them, refused for a while or never answered", &push_failed },
     { "push_dropped", "registrations dropped because their service refused for good", &push_dropped },
+    { "push_due_found", "notifications that were due when this instance began, or came with slots", &push_found },
     { 0 },
 };
 
@@ -143,7 +140,7 @@ static int enable(struct iq *iq)
     buf_put_u64(&row, wall_us());
     store_put(outcome_accounts(p->out), T_PUSH, key_of(p->sm, p->owner, r.service, r.node), buf_slice(&row));
     buf_free(&row);
-    push_forget(p->sm, p->owner, &r);
+    push_forget(p->out, &r);
     push_note(p->sm, p->owner, &r, "enabled", "by the client");
     return ZE_OK;
 }
@@ -152,11 +149,8 @@ static int enable(struct iq *iq)
 
 void push_drop(struct outcome *o, const struct registration *r)
 {
-    struct sm   *sm = outcome_sm(o);
-    struct slice owner = outcome_owner(o);
-
-    store_delete(outcome_accounts(o), T_PUSH, key_of(sm, owner, r->service, r->node));
-    push_forget(sm, owner, r);
+    store_delete(outcome_accounts(o), T_PUSH, key_of(outcome_sm(o), outcome_owner(o), r->service, r->node));
+    push_forget(o, r);
 }
 
 struct removal {
@@ -218,145 +212,6 @@ static int push_incoming(struct passage *p)
     if (!p->exists || !jid_is_bare(p->stanza->to))
         return GO_ON;
     return push_answered(p) || remote_disabled(p) ? TAKEN : GO_ON;
-}
-
-/* ---- who is told ---- */
-
-static bool sleeps(const struct session *s)
-{
-    return s->inactive || resume_hibernates(s);
-}
-
-struct audience {
-    struct outcome       *out;
-    struct slice          owner;
-    const struct online  *account;     /* NULL: nobody is here */
-    const struct session *only;        /* its client alone; NULL: everybody's */
-    enum deliver_action   action;
-    const struct session *match;
-    bool                  copies, awake;
-    struct push_news      news;
-};
-
-static bool is_told(const struct audience *a, const struct session *s)
-{
-    return s == a->only || deliver_reaches(s, a->action, a->match) || (a->copies && s->carbons);
-}
-
-static bool anybody_awake(const struct audience *a)
-{
-    if (a->account)
-        ONLINE_EACH(a->account, node, s)
-            if (is_told(a, s) && !sleeps(s))
-                return true;
-    return false;
-}
-
-static bool anybody_asleep(const struct audience *a)
-{
-    if (a->account)
-        ONLINE_EACH(a->account, node, s)
-            if (is_told(a, s) && sleeps(s))
-                return true;
-    return false;
-}
-
-static const struct session *session_of(const struct audience *a, struct slice resource)
-{
-    if (a->account)
-        ONLINE_EACH(a->account, node, s)
-            if (slice_eq(session_resource(s), resource))
-                return s;
-    return NULL;
-}
-
-static void decide(void *arg, const struct registration *r)
-{
-    struct audience      *a = arg;
-    const struct session *s = session_of(a, r->resource);
-    enum push_client      client = !s ? CLIENT_AWAY : sleeps(s) ? CLIENT_ASLEEP : CLIENT_AWAKE;
-    struct push_verdict   v = push_verdict(client, s && is_told(a, s), a->awake);
-
-    if (a->only && s != a->only)
-        return;
-    if (v.push)
-        push_notify(a->out, a->owner, r, &a->news, v.why);
-    else
-        push_note(outcome_sm(a->out), a->owner, r, "not sent", v.why);
-}
-
-static struct slice body_of(const struct sm *sm, const struct stanza *s)
-{
-    struct xml_limits     limits = sm_xml_limits(sm);
-    const struct element *root;
-
-    if (!sm->settings->server.push_body || !(s->flags & STANZA_HAS_BODY))
-        return slice_of(NULL, 0);
-    root = xml_parse_content(sm->arena, s->content, NS_CLIENT, &limits);
-    return root ? element_child_text(sm->arena, root, "body") : slice_of(NULL, 0);
-}
-
-/* Stored means for a message to nobody who is here: one that waits, or is in the archive. */
-static bool is_kept(const struct passage *p, enum deliver_action action)
-{
-    return action != ACT_STORE || p->note || archive_verdict(ARCHIVE_OF_ACCOUNT, p->stanza).offline;
-}
-
-void push_consider(struct passage *p, enum deliver_action action, const struct session *match)
-{
-    const struct stanza *s = p->stanza;
-    struct audience      a = {
-        .out = p->out, .owner = p->owner, .account = session_online(p->sm->sessions, p->owner),
-        .action = action, .match = match, .copies = carbon_verdict(CARBON_RECEIVED, s) == CARBON_YES,
-    };
-
-    /* What a room says is for who is there. */
-    if (s->type == TYPE_GROUPCHAT)
-        a.only = match;
-    if (!p->exists || s->name != STANZA_MESSAGE || !push_worthy(s) || slice_eq(jid_bare(s->from), p->owner) ||
-        !is_kept(p, action))
-        return;
-    a.awake = anybody_awake(&a);
-    if (a.awake && !anybody_asleep(&a))
-        return;
-    a.news = (struct push_news){ s->from, body_of(p->sm, s), 1 };
-    push_each(p->sm, p->owner, decide, &a);
-}
-
-void push_fanned(struct outcome *o, const struct session *s, const struct stanza *stanza)
-{
-    struct audience a = {
-        .out = o, .owner = session_bare(s), .account = s->account, .only = s, .action = ACT_DROP,
-        .news = { stanza->from, slice_of(NULL, 0), 1 },
-    };
-
-    if (!sleeps(s) || !push_worthy(stanza))
-        return;
-    a.news.body = body_of(outcome_sm(o), stanza);
-    push_each(outcome_sm(o), a.owner, decide, &a);
-}
-
-void push_sleeps(struct sm *sm, struct session *s)
-{
-    const struct resume *r = s->resume;
-    struct audience      a = { .account = s->account, .only = s, .action = ACT_DROP };
-    struct stanza        stanza, last = { 0 };
-    struct frame         f;
-
-    for (uint32_t i = 0; i < r->queue_count; i++)
-        if (resume_stanza(&r->queue[r->queue_first + i], session_jid(s), &stanza, &f) && push_worthy(&stanza) &&
-            !slice_eq(jid_bare(stanza.from), session_bare(s))) {
-            last = stanza;
-            a.news.count++;
-        }
-    if (!a.news.count)
-        return;
-    a.owner = arena_copy(sm->arena, session_bare(s));
-    a.out = outcome_new(sm, a.owner, 0);
-    a.news.sender = last.from;
-    a.news.body = body_of(sm, &last);
-    push_each(sm, a.owner, decide, &a);
-    outcome_settle(&a.out);
 }
 
 /* ---- for the operator ---- */

@@ -1,53 +1,21 @@
 /* Notifications on their way to push services (XEP-0357 7), and what became of them. They come from the bare
  * JID of the account, which the document allows for, so that the answer finds the account's owner; only the
  * service itself can answer, by an id that nobody else knows. One is on its way for each registration at a
- * time; what comes meanwhile, or while a failed one waits, is told of by the next. */
+ * time; what comes meanwhile, or while a failed one waits, is told of by the next. What is due is stored
+ * (push_due.c) whenever more of it becomes true than the row tells. */
 
 #include "push_inner.h"
 
 #include <stdlib.h>
 
-#include "data_form.h"
-#include "datetime.h"
-#include "encode.h"
 #include "jid.h"
 #include "log.h"
 #include "ns.h"
 #include "table.h"
 
-enum { ANSWER_MS = 60000, NOTES = 16, NOTE_TEXT = 64, BODY_MAX = 1000, NOTED_ACCOUNTS = 10000 };
+enum { BODY_MAX = 1000 };
 
-/* How one registration fares. */
-struct pushing {
-    struct sm   *sm;
-    struct timer timer;            /* for the answer, or the next attempt */
-    bool         on_its_way;
-    unsigned     failures, waiting;          /* messages not told of yet */
-    unsigned     told;             /* by the one on its way */
-    char         id[RANDOM_ID];
-    struct buf   key, sender, body;          /* owner NUL service NUL node; of the last message */
-    struct slice owner, service, node;       /* in key */
-};
-
-struct note {
-    uint64_t    us;
-    const char *what;
-    char        why[NOTE_TEXT];
-    char       *about;             /* service, blank, node */
-};
-
-struct notes {
-    unsigned    next;
-    struct note list[NOTES];
-};
-
-struct push {
-    struct table *targets;         /* by key */
-    struct table *by_id;           /* the same, of the one on its way */
-    struct table *notes;           /* by owner */
-};
-
-struct push *push_new(struct sm *sm)
+struct push *push_new(struct sm *sm, bool live_was_void)
 {
     struct push *all = xcalloc(1, sizeof(*all));
 
@@ -55,6 +23,7 @@ struct push *push_new(struct sm *sm)
     all->targets = table_new();
     all->by_id = table_new();
     all->notes = table_new();
+    all->live_was_void = live_was_void;
     return all;
 }
 
@@ -67,20 +36,6 @@ static void pushing_free(struct pushing *t)
     free(t);
 }
 
-static void notes_free(struct notes *n)
-{
-    for (unsigned i = 0; i < NOTES; i++)
-        free(n->list[i].about);
-    free(n);
-}
-
-static void notes_clear(struct push *all)
-{
-    for (struct table_iter i = { 0 }; table_next(all->notes, &i);)
-        notes_free(i.value);
-    table_free(&all->notes);
-}
-
 void push_free(struct push **ap)
 {
     struct push *all = *ap;
@@ -89,62 +44,11 @@ void push_free(struct push **ap)
         return;
     for (struct table_iter i = { 0 }; table_next(all->targets, &i);)
         pushing_free(i.value);
-    notes_clear(all);
+    push_notes_free(all);
     table_free(&all->targets);
     table_free(&all->by_id);
     free(all);
     *ap = NULL;
-}
-
-/* ---- notes ---- */
-
-void push_note(struct sm *sm, struct slice owner, const struct registration *r, const char *what, const char *why)
-{
-    struct push  *all = sm->push;
-    struct notes *n = table_get(all->notes, owner);
-    struct note  *note;
-
-    if (!n && table_count(all->notes) >= NOTED_ACCOUNTS) {
-        notes_clear(all);
-        all->notes = table_new();
-    }
-    if (!n) {
-        n = xcalloc(1, sizeof(*n));
-        table_put(all->notes, owner, n);
-    }
-    note = &n->list[n->next++ % NOTES];
-    free(note->about);
-    struct buf about = { 0 };
-    buf_put_slice(&about, r->service);
-    buf_put_u8(&about, ' ');
-    buf_put_slice(&about, r->node);
-    *note = (struct note){ .us = wall_us(), .what = what, .about = xstrndup(buf_slice(&about)) };
-    snprintf(note->why, sizeof(note->why), "%s", why);
-    buf_free(&about);
-    log_debug("push_decided", "jid", log_slice(owner), "peer", log_slice(r->service), "state", what, "why", why, NULL);
-}
-
-static void put_row(struct ctl_reply *out, const char *when, const char *what, struct slice about, const char *why)
-{
-    ctl_row(out);
-    ctl_str(out, "when", when);
-    ctl_str(out, "what", what);
-    ctl_slice(out, "service", about);
-    ctl_str(out, "why", why);
-}
-
-void push_notes(struct sm *sm, struct slice owner, struct ctl_reply *out)
-{
-    const struct notes *n = table_get(sm->push->notes, owner);
-    char                when[DATETIME_MAX];
-
-    for (unsigned i = 0; n && i < NOTES; i++) {
-        const struct note *note = &n->list[(n->next + i) % NOTES];
-        if (!note->about)
-            continue;
-        datetime_write(when, note->us / 1000000 * 1000000);
-        put_row(out, when, note->what, slice_str(note->about), note->why);
-    }
 }
 
 /* ---- targets ---- */
@@ -159,9 +63,9 @@ static struct slice key_of(struct buf *key, struct slice owner, const struct reg
     return buf_slice(key);
 }
 
-static struct pushing *find(struct sm *sm, struct slice owner, const struct registration *r)
+struct pushing *push_find(const struct sm *sm, struct slice owner, const struct registration *r)
 {
-    struct buf     key = { 0 };
+    struct buf      key = { 0 };
     struct pushing *t = table_get(sm->push->targets, key_of(&key, owner, r));
 
     buf_free(&key);
@@ -170,10 +74,10 @@ static struct pushing *find(struct sm *sm, struct slice owner, const struct regi
 
 static void on_time(void *arg);
 
-static struct pushing *enter(struct sm *sm, struct slice owner, const struct registration *r)
+struct pushing *push_enter(struct sm *sm, struct slice owner, const struct registration *r)
 {
-    struct pushing *t = find(sm, owner, r);
-    struct slice   key;
+    struct pushing *t = push_find(sm, owner, r);
+    struct slice    key;
 
     if (t)
         return t;
@@ -196,37 +100,68 @@ static void landed(struct pushing *t)
     timer_disarm(&t->timer);
 }
 
-static void forget(struct pushing *t)
+void push_let_go(struct pushing *t)
 {
     landed(t);
     table_remove(t->sm->push->targets, buf_slice(&t->key));
     pushing_free(t);
 }
 
-void push_forget(struct sm *sm, struct slice owner, const struct registration *r)
+static void forget(struct outcome *o, struct pushing *t)
 {
-    struct pushing *t = find(sm, owner, r);
+    due_delete(o, t);
+    push_let_go(t);
+}
+
+void push_forget(struct outcome *o, const struct registration *r)
+{
+    struct pushing *t = push_find(outcome_sm(o), outcome_owner(o), r);
 
     if (t)
-        forget(t);
+        forget(o, t);
 }
 
-void push_fares(struct sm *sm, struct slice owner, const struct registration *r, struct ctl_reply *out)
+static struct registration registration_of(const struct pushing *t)
 {
-    const struct pushing *t = find(sm, owner, r);
-    struct buf           about = { 0 };
-    char                 why[NOTE_TEXT];
+    struct arena *arena = t->sm->arena;
 
-    buf_put_slice(&about, r->service);
-    buf_put_u8(&about, ' ');
-    buf_put_slice(&about, r->node);
-    snprintf(why, sizeof(why), "failures=%u waiting=%u%s", t ? t->failures : 0, t ? t->waiting : 0,
-             t && t->on_its_way ? " on its way" : t && t->failures ? " tried again later" : "");
-    put_row(out, "", "registered", buf_slice(&about), why);
-    buf_free(&about);
+    return (struct registration){ .service = arena_copy(arena, t->service), .node = arena_copy(arena, t->node) };
 }
 
-/* ---- the notification ---- */
+/* ---- on its way ---- */
+
+/* s2sd gives back what it could not pass on for that long: its word comes first. */
+static uint64_t answer_ms(const struct sm *sm)
+{
+    return ((uint64_t)sm->settings->limits.s2s_queue_seconds + 60) * 1000;
+}
+
+static void wait_for(struct pushing *t, uint64_t ms)
+{
+    t->due_us = wall_us() + ms * 1000;
+    timer_arm(t->sm->loop, &t->timer, ms);
+}
+
+static void publish(struct outcome *o, struct pushing *t, struct slice options)
+{
+    struct buf    content = { 0 };
+    struct stanza s = { .name = STANZA_IQ, .type = TYPE_SET };
+
+    random_id(t->id);
+    t->on_its_way = true;
+    t->more = t->asked = false;
+    t->told = t->waiting;
+    table_put(t->sm->push->by_id, slice_str(t->id), t);
+    wait_for(t, answer_ms(t->sm));
+    due_put(o, t);
+    s.id = arena_copy(t->sm->arena, slice_str(t->id));
+    s.from = arena_copy(t->sm->arena, t->owner);
+    s.to = arena_copy(t->sm->arena, t->service);
+    push_write(&content, t, options);
+    s.content = outcome_keep(o, &content);
+    push_sent++;
+    outcome_route(o, AFTER_COMMIT, &s);
+}
 
 /* At a border of characters. */
 static struct slice shortened(struct slice text)
@@ -238,160 +173,167 @@ static struct slice shortened(struct slice text)
     return slice_of(text.p, len);
 }
 
-static void write_summary(struct xml_writer *w, const struct pushing *t)
-{
-    const struct settings *s = t->sm->settings;
-
-    form_open(w, "result", NS_PUSH_SUMMARY);
-    form_put_num(w, "message-count", NULL, NULL, t->waiting);
-    if (s->server.push_sender)
-        form_put(w, "last-message-sender", NULL, NULL, buf_slice(&t->sender));
-    if (s->server.push_body && buf_len(&t->body))
-        form_put(w, "last-message-body", NULL, NULL, buf_slice(&t->body));
-    xml_close(w);
-}
-
-static void write_publish(struct buf *content, const struct pushing *t, struct slice options)
-{
-    struct xml_writer w;
-
-    xml_begin(&w, content, NS_CLIENT);
-    xml_open(&w, "pubsub", NS_PUBSUB);
-    xml_open(&w, "publish", NULL);
-    if (t->node.len)
-        xml_attr_slice(&w, "node", t->node);
-    xml_open(&w, "item", NULL);
-    xml_open(&w, "notification", NS_PUSH);
-    write_summary(&w, t);
-    xml_close(&w);
-    xml_close(&w);
-    xml_close(&w);
-    if (options.len) {
-        xml_open(&w, "publish-options", NULL);
-        xml_raw(&w, options);
-        xml_close(&w);
-    }
-    xml_close(&w);
-}
-
-static void publish(struct outcome *o, enum when when, struct pushing *t, struct slice options)
-{
-    struct buf    content = { 0 };
-    struct stanza s = { .name = STANZA_IQ, .type = TYPE_SET };
-
-    random_id(t->id);
-    t->on_its_way = true;
-    t->told = t->waiting;
-    table_put(t->sm->push->by_id, slice_str(t->id), t);
-    timer_arm(t->sm->loop, &t->timer, ANSWER_MS);
-    s.id = arena_copy(t->sm->arena, slice_str(t->id));
-    s.from = arena_copy(t->sm->arena, t->owner);
-    s.to = arena_copy(t->sm->arena, t->service);
-    write_publish(&content, t, options);
-    s.content = outcome_keep(o, &content);
-    push_sent++;
-    outcome_route(o, when, &s);
-}
-
 static void remember(struct pushing *t, const struct push_news *news)
 {
-    buf_free(&t->sender);
-    buf_free(&t->body);
-    buf_put_slice(&t->sender, news->sender);
-    buf_put_slice(&t->body, shortened(news->body));
-    t->waiting += news->count;
+    if (news->count) {
+        buf_free(&t->sender);
+        buf_free(&t->body);
+        buf_put_slice(&t->sender, news->sender);
+        buf_put_slice(&t->body, shortened(news->body));
+        t->waiting += news->count;
+    }
+    if (news->requests) {
+        t->requests = news->requests;
+        t->asked = true;
+    }
 }
 
-void push_notify(struct outcome *o, struct slice owner, const struct registration *r, const struct push_news *news,
-                 const char *why)
+/* What the row says already is that there are messages; how many in the end may get lost. */
+static void comes_later(struct outcome *o, struct pushing *t, const struct push_news *news)
 {
-    struct sm     *sm = outcome_sm(o);
-    struct pushing *t = enter(sm, owner, r);
+    bool known = !news->requests && (t->more || !t->on_its_way);
+
+    t->more = true;
+    if (!known)
+        due_put(o, t);
+}
+
+void push_notify(struct outcome *o, const struct registration *r, const struct push_news *news, const char *why)
+{
+    struct sm      *sm = outcome_sm(o);
+    struct slice    owner = outcome_owner(o);
+    struct pushing *t = push_enter(sm, owner, r);
 
     remember(t, news);
     if (t->on_its_way || timer_armed(&t->timer)) {
         push_note(sm, owner, r, t->on_its_way ? "told with the next" : "waits for the next attempt", why);
+        comes_later(o, t, news);
         return;
     }
     push_note(sm, owner, r, "sent", why);
-    publish(o, AFTER_COMMIT, t, r->options);
+    publish(o, t, r->options);
 }
 
 /* ---- again ---- */
 
 struct wanted {
-    struct pushing  *t;
+    struct pushing *t;
     struct outcome *o;
     bool            found;
 };
 
 static void publish_again(void *arg, const struct registration *r)
 {
-    struct wanted *w = arg;
+    struct wanted  *w = arg;
+    struct pushing *t = w->t;
 
-    if (w->found || !slice_eq(r->service, w->t->service) || !slice_eq(r->node, w->t->node))
+    if (w->found || !slice_eq(r->service, t->service) || !slice_eq(r->node, t->node))
         return;
-    w->found = true;
-    push_note(w->t->sm, w->t->owner, r, "sent", w->t->failures ? "tried again" : "what came meanwhile");
-    publish(w->o, AHEAD, w->t, r->options);
-}
-
-/* The registration may have gone, or its account moved to another instance. */
-static void again(struct pushing *t)
-{
-    struct sm    *sm = t->sm;
-    struct wanted w = { .t = t };
-
-    if (sm_owns(sm, t->owner)) {
-        w.o = outcome_new(sm, arena_copy(sm->arena, t->owner), 0);
-        push_each(sm, t->owner, publish_again, &w);
-        outcome_settle(&w.o);
+    if (push_client_awake(t->sm, t->owner, r)) {
+        push_note(t->sm, t->owner, r, "not sent", "the client is back");
+        return;
     }
-    if (!w.found)
-        forget(t);
+    w->found = true;
+    push_note(t->sm, t->owner, r, "sent", t->failures ? "tried again" : "what came meanwhile");
+    publish(w->o, t, r->options);
 }
 
-static void failed(struct pushing *t, const char *why)
+/* The registration may have gone, its client have come back. */
+static void again(struct outcome *o, struct pushing *t)
 {
-    struct registration r = { .service = t->service, .node = t->node };
-    uint64_t            ms;
+    struct wanted w = { .t = t, .o = o };
 
-    landed(t);
-    push_failed++;
-    ms = push_backoff_ms(++t->failures, (unsigned)t->sm->settings->limits.push_retry_seconds);
-    timer_arm(t->sm->loop, &t->timer, ms);
+    push_each(t->sm, t->owner, publish_again, &w);
+    if (!w.found)
+        forget(o, t);
+}
+
+static void drop(struct outcome *o, struct pushing *t, const char *why)
+{
+    struct registration r = registration_of(t);
+
+    push_dropped++;
+    push_note(t->sm, t->owner, &r, "dropped", why);
+    log_info("push_dropped", "jid", log_slice(t->owner), "peer", log_slice(t->service), "why", why, NULL);
+    push_drop(o, &r);
+}
+
+/* So that what failed together is not tried together again. */
+static uint64_t spread_out(uint64_t ms)
+{
+    return ms + random_u64() % (ms / 4 + 1);
+}
+
+static void try_later(struct outcome *o, struct pushing *t, const char *why)
+{
+    struct registration r = registration_of(t);
+    unsigned            first = (unsigned)t->sm->settings->limits.push_retry_seconds;
+    uint64_t            ms = spread_out(push_backoff_ms(t->failures, first));
+
+    t->failing_ms += ms;
+    t->more = false;
+    wait_for(t, ms);
+    due_put(o, t);
     push_note(t->sm, t->owner, &r, "failed", why);
     log_info("push_failed", "jid", log_slice(t->owner), "peer", log_slice(t->service), "why", why, "ms",
              log_num((int64_t)ms), NULL);
 }
 
+/* XEP-0357 7.1: kept "until a sufficient number of errors have been received in a row". */
+static void failed(struct outcome *o, struct pushing *t, uint64_t waited_ms, const char *why)
+{
+    landed(t);
+    push_failed++;
+    t->failures++;
+    t->failing_ms += waited_ms;
+    if (t->failing_ms > (uint64_t)t->sm->settings->limits.push_failing_hours * 3600 * 1000)
+        drop(o, t, "it failed for too long");
+    else
+        try_later(o, t, why);
+}
+
+/* Of an account that has moved, another instance sees to it. */
 static void on_time(void *arg)
 {
     struct pushing *t = arg;
-    struct sm     *sm = t->sm;
+    struct sm      *sm = t->sm;
+    struct outcome *o;
 
+    if (!sm_owns(sm, t->owner)) {
+        push_let_go(t);
+        return;
+    }
+    o = outcome_new(sm, arena_copy(sm->arena, t->owner), 0);
     if (t->on_its_way)
-        failed(t, "no answer");
+        failed(o, t, answer_ms(sm), "no answer");
     else
-        again(t);
+        again(o, t);
+    outcome_settle(&o);
     arena_reset(sm->arena);
 }
 
 /* ---- the answer ---- */
 
-static void accepted(struct pushing *t)
+static void accepted(struct passage *p, struct pushing *t)
 {
-    struct registration r = { .service = t->service, .node = t->node };
+    struct registration r = registration_of(t);
 
     landed(t);
     push_accepted++;
     t->failures = 0;
+    t->failing_ms = 0;
     t->waiting -= t->told;
+    if (!t->asked)
+        t->requests = 0;
+    if (!t->waiting) {
+        buf_free(&t->sender);
+        buf_free(&t->body);
+    }
     push_note(t->sm, t->owner, &r, "accepted", "by the service");
-    if (t->waiting)
-        again(t);
+    if (t->more)
+        again(p->out, t);
     else
-        forget(t);
+        forget(p->out, t);
 }
 
 static void refused(struct passage *p, struct pushing *t)
@@ -404,21 +346,16 @@ static void refused(struct passage *p, struct pushing *t)
     char                  why[NOTE_TEXT];
 
     snprintf(why, sizeof(why), "%.*s", (int)(name.len < 60 ? name.len : 60), (const char *)name.p);
-    if (push_fate(type, name) == PUSH_RETRY) {
-        failed(t, why);
-        return;
-    }
-    struct registration r = { arena_copy(p->sm->arena, t->service), arena_copy(p->sm->arena, t->node), { 0 }, { 0 } };
-    push_dropped++;
-    push_note(p->sm, p->owner, &r, "dropped", why);
-    log_info("push_dropped", "jid", log_slice(p->owner), "peer", log_slice(r.service), "why", why, NULL);
-    push_drop(p->out, &r);
+    if (push_fate(type, name) == PUSH_RETRY)
+        failed(p->out, t, 0, why);
+    else
+        drop(p->out, t, why);
 }
 
 bool push_answered(struct passage *p)
 {
     const struct stanza *s = p->stanza;
-    struct pushing       *t;
+    struct pushing      *t;
 
     if (s->name != STANZA_IQ || (s->type != TYPE_RESULT && s->type != TYPE_ERROR) || !s->id.len)
         return false;
@@ -426,7 +363,7 @@ bool push_answered(struct passage *p)
     if (!t || !slice_eq(t->owner, p->owner) || !slice_eq(t->service, s->from))
         return false;
     if (s->type == TYPE_RESULT)
-        accepted(t);
+        accepted(p, t);
     else
         refused(p, t);
     return true;

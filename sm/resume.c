@@ -228,6 +228,7 @@ void resume_free(struct sm *sm, struct resume **rp)
     timer_disarm(&r->timer);
     resume_queue_free(r);
     free(r->owed);
+    told_free(&r->told);
     blob_unref(&r->address);
     free(r);
     *rp = NULL;

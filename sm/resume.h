@@ -13,6 +13,7 @@
 #include "frame.h"
 #include "session.h"
 #include "sm.h"
+#include "told.h"
 
 struct kept;
 struct passage;
@@ -73,9 +74,15 @@ struct resume *resume_leave(struct session *s);
 void resume_end(struct passage *p, struct resume **left, struct slice full);
 void resume_free(struct sm *sm, struct resume **r);
 /* A stanza that was on its way to a session that is gone: once more to the account, in an outcome of its
- * own, without the features, which it has passed. epoch: of its frame. */
-void resume_again(struct sm *sm, struct stanza *s, bool exists, uint32_t epoch, uint64_t sent_us,
-                  uint64_t trace);
+ * own, without the features, which it has passed. */
+struct again {
+    bool          exists;          /* the account */
+    uint32_t      epoch;           /* of its frame */
+    uint64_t      sent_us, trace;
+    enum told_who told;            /* which push services know of it: those of all, or of this client */
+    struct slice  client;          /* resource */
+};
+void resume_again(struct sm *sm, struct stanza *s, const struct again *a);
 
 /* ---- h ---- */
 

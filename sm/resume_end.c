@@ -49,24 +49,30 @@ static void stamp(struct passage *p)
     s->flags |= STANZA_HAS_DELAY;
 }
 
-void resume_again(struct sm *sm, struct stanza *s, bool exists, uint32_t epoch, uint64_t sent_us,
-                  uint64_t trace)
+static bool is_done(const struct sm *sm, const struct stanza *s, const struct again *a)
+{
+    return s->name == STANZA_MESSAGE &&
+           (s->flags & STANZA_COPY || (jid_is_bare(s->to) ? others_have_it(sm, jid_bare(s->to), a->epoch)
+                                                          : carbons_took(sm, s, a->epoch, a->sent_us)));
+}
+
+void resume_again(struct sm *sm, struct stanza *s, const struct again *a)
 {
     struct passage p = {
-        .sm = sm, .owner = jid_bare(s->to), .exists = exists, .stanza = s, .again_us = sent_us,
+        .sm = sm, .owner = jid_bare(s->to), .exists = a->exists, .stanza = s, .again_us = a->sent_us, .told = a->told,
+        .told_client = a->client,
     };
     int did;
 
-    if (s->name == STANZA_MESSAGE && (s->flags & STANZA_COPY || (jid_is_bare(s->to) ? others_have_it(sm, p.owner, epoch)
-                                                                 : carbons_took(sm, s, epoch, sent_us))))
+    if (is_done(sm, s, a))
         return;
-    p.out = outcome_new(sm, p.owner, trace);
+    p.out = outcome_new(sm, p.owner, a->trace);
     outcome_request(p.out, s);
     stamp(&p);
     did = deliver(&p);
     if (did < 0)
         outcome_refuse(p.out, AHEAD, s, (enum zerr)did, NULL);
-    log_debug("stanza_again", "trace", log_hex(trace), "to", log_slice(s->to), "err",
+    log_debug("stanza_again", "trace", log_hex(a->trace), "to", log_slice(s->to), "err",
               did < 0 ? err_name(did) : "ok", NULL);
     outcome_settle(&p.out);
 }
@@ -95,7 +101,7 @@ static struct stanza copy_of(struct arena *arena, const struct stanza *s)
     return c;
 }
 
-void resume_another_way(struct passage *p, const struct queued *q, struct slice full)
+void resume_another_way(struct passage *p, const struct queued *q, struct slice full, const struct told *told)
 {
     uint64_t       tag = kept_tag(q->kept);
     struct stanza *copy = arena_alloc(p->sm->arena, sizeof(*copy));
@@ -105,7 +111,10 @@ void resume_another_way(struct passage *p, const struct queued *q, struct slice 
     if (q->answered || !resume_stanza(q, full, &s, &f) || !worth_another_way(&s))
         return;
     *copy = copy_of(p->sm->arena, &s);
-    resume_again(p->sm, copy, p->exists, (uint32_t)tag, resume_tag_us(tag), f.trace);
+    resume_again(p->sm, copy, &(struct again){
+        .exists = p->exists, .epoch = (uint32_t)tag, .sent_us = resume_tag_us(tag), .trace = f.trace,
+        .told = told_of(told, f.trace), .client = jid_resource(full),
+    });
 }
 
 void resume_end(struct passage *p, struct resume **left, struct slice full)
@@ -113,6 +122,6 @@ void resume_end(struct passage *p, struct resume **left, struct slice full)
     struct resume *r = *left;
 
     for (uint32_t i = 0; r && i < r->queue_count; i++)
-        resume_another_way(p, &r->queue[r->queue_first + i], full);
+        resume_another_way(p, &r->queue[r->queue_first + i], full, r->told);
     resume_free(p->sm, left);
 }

@@ -7,6 +7,7 @@
 #include "link.h"
 #include "loop.h"
 #include "resume.h"
+#include "told.h"
 
 struct queued {
     struct kept *kept;
@@ -29,6 +30,7 @@ struct resume {
     uint32_t        asked_from, asked_to;   /* <r/> came when so many were taken */
     uint32_t        max;           /* seconds */
     uint64_t        until_us;      /* end of the hibernation, wall clock */
+    struct told    *told;          /* what is in the queue and push services know of */
     struct blob    *address;       /* of the client that resumed it, or NULL */
     bool            resumable, hibernating;
     bool            resuming;      /* accepted; RESUMED waits for what is owed */
@@ -69,8 +71,9 @@ bool resume_stanza(const struct queued *q, struct slice full, struct stanza *out
 /* ---- resume_end.c ---- */
 
 struct passage;
-/* A stanza that its session did not get, when it is worth it: to other resources, offline, or back. */
-void resume_another_way(struct passage *p, const struct queued *q, struct slice full);
+/* A stanza that its session, `full`, did not get, when it is worth it: to other resources, offline, or back.
+ * told: of what its queue holds. */
+void resume_another_way(struct passage *p, const struct queued *q, struct slice full, const struct told *told);
 
 /* Tags of frames to clients: when it was sent and at which epoch. */
 uint64_t resume_tag(uint64_t us, uint32_t epoch);

@@ -11,6 +11,7 @@
 #include "logins.h"
 #include "offline.h"
 #include "outcome.h"
+#include "push.h"
 
 /* An answer is looked for among so many, newest first: a long queue must not make answers dear. */
 enum { QUEUE_ROOM = 8, ANSWERS_LOOK = 64 };
@@ -115,6 +116,15 @@ static void received(struct sm *sm, const struct kept *k)
         offline_received(sm, &f);
 }
 
+/* All is acknowledged, and nothing that was told of is still on its way into the queue. */
+static void forget_told(struct resume *r)
+{
+    const struct session *s = r->told ? session_by_handle(r->sm->sessions, r->session) : NULL;
+
+    if (s && !outcome_waits(r->sm, session_bare(s)))
+        told_free(&r->told);
+}
+
 void resume_trim(struct resume *r, uint64_t total)
 {
     for (; r->acked < total; r->acked++) {
@@ -128,6 +138,7 @@ void resume_trim(struct resume *r, uint64_t total)
     }
     if (r->queue_count)
         return;
+    forget_told(r);
     r->queue_first = 0;
     if (r->queue_room > QUEUE_ROOM)
         resume_queue_free(r);
@@ -198,6 +209,8 @@ static void send_managed(struct sm *sm, struct session *s, struct frame *f, uint
         k = ways_keep(sm->ways, f, tag);
     resume_sent(sm, s, k);
     ways_unref(sm->ways, &k);
+    if (s->resume->hibernating)
+        push_slept(sm, s, f);
 }
 
 static bool release_one(struct sm *sm, const struct frame *f)

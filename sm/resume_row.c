@@ -7,7 +7,7 @@
 #include "log.h"
 #include "table.h"
 
-enum { ROW_VERSION = 1, ANSWER_MS = 250 };
+enum { ROW_VERSION = 2, ANSWER_MS = 250 };
 enum row_flag { ROW_MANAGED = 1, ROW_RESUMABLE = 2, ROW_HIBERNATING = 4, ROW_RESUMING = 8, ROW_ASKED = 16 };
 
 static uint8_t flags_of(const struct resume *r)
@@ -33,6 +33,7 @@ void resume_row_put(struct buf *out, const struct session *s)
     buf_put_u64(out, r->acked_serial);
     buf_put_u32(out, r->paid + r->owed_count);
     buf_put_u64(out, r->until_us);
+    told_row_put(out, r->told);
 }
 
 static void arm(struct resume *r)
@@ -71,7 +72,7 @@ enum zerr resume_row_take(struct sm *sm, struct cursor *c, struct session *s)
     r->resuming = flags & ROW_RESUMING;
     r->asked = flags & ROW_ASKED;
     r->asked_from = r->asked_to = r->paid;
-    if (c->bad || id.p[sizeof(r->id) - 1]) {
+    if (told_row_take(c, &r->told) || c->bad || id.p[sizeof(r->id) - 1]) {
         resume_free(sm, &s->resume);
         return ZE_STORE;
     }

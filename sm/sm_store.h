@@ -40,7 +40,8 @@
     X(OUTBOX)        /* responsibility taken and not yet handed on */            \
     X(ARCHIVE_META)  /* whole-environment facts */                               \
     X(CONTACT)       /* the ledger's: owner, contact, time */                     \
-    X(OWNER)         /* the ledger's: owner -> delivered up to */
+    X(OWNER)         /* the ledger's: owner -> delivered up to */             \
+    X(PUSH_DUE)      /* sm/push.h: owner NUL service NUL node -> what is due */
 
 /* Names, in order, ended by NULL; what is recorded in the environments as their format. */
 extern const char *const sm_account_tables[];

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "ns.h"
 #include "presence.h"
+#include "push.h"
 #include "spread.h"
 
 enum { FORMAT = 1 };
@@ -83,15 +84,16 @@ static int count_row(void *arg, struct slice key, struct slice value)
 
 /* 3.1.3: the whole stanza is kept and shown again at each login until it is answered. Content over the
  * limit is dropped, more requests than the limit are ignored: strangers fill this. */
-static bool keep_request(struct change *c)
+static bool keep_request(struct change *c, unsigned *waiting)
 {
     struct passage      *p = c->p;
     const struct stanza *s = p->stanza;
     struct buf           value = { 0 };
-    size_t               left = (size_t)p->sm->settings->limits.requests_max;
+    size_t               most = (size_t)p->sm->settings->limits.requests_max, left = most;
 
     store_each(c->view, T_PENDING, sm_key_prefix(p->sm, p->owner), slice_of(NULL, 0), false, count_row,
                &left);
+    *waiting = (unsigned)(most - left) + 1;
     if (!left)
         return false;
     buf_put_u8(&value, FORMAT);
@@ -183,9 +185,11 @@ static void reply_subscribed(struct change *c)
 static enum zerr inbound_apply(struct change *c)
 {
     struct passage *p = c->p;
+    bool            asks = sub_pending_in(c->after.next) && !sub_pending_in(c->before);
+    unsigned        waiting = 0;
     enum zerr       err;
 
-    if (sub_pending_in(c->after.next) && !sub_pending_in(c->before) && !keep_request(c))
+    if (asks && !keep_request(c, &waiting))
         return ZE_FULL;
     err = write_item(c);
     if (err)
@@ -193,6 +197,8 @@ static enum zerr inbound_apply(struct change *c)
     forget_request(c);
     if (c->after.pass)
         deliver_inbound(p);
+    if (asks)
+        push_requested(p, waiting);
     if (c->after.reply)
         reply_subscribed(c);
     if (sub_has_from(c->after.next) && !sub_has_from(c->before))

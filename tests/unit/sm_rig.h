@@ -201,6 +201,8 @@ static void rig_limits(void)
     rig_settings.limits.push_registrations = 3;
     rig_settings.limits.push_options_bytes = 1000;
     rig_settings.limits.push_retry_seconds = 1;
+    rig_settings.limits.push_failing_hours = 1;
+    rig_settings.server.push_text = "New message";
     rig_settings.server.push_sender = true;
     rig_settings.limits.csi_bytes = 10000;
     rig_settings.limits.archive_preferences_max = 5;
@@ -275,7 +277,8 @@ RIG void rig_open(void)
     };
     rig.live = rig_live();
     assert_non_null(rig.live);
-    rig.outbox = outbox_new(&rig, !sm_live_check(rig.live, rig.self.incarnation));
+    bool live_was_void = !sm_live_check(rig.live, rig.self.incarnation);
+    rig.outbox = outbox_new(&rig, live_was_void);
     rig.store.accounts = rig_store("accounts", sm_account_tables);
     rig.store.archive = rig_store("archive", sm_archive_tables);
     assert_non_null(rig.store.accounts);
@@ -288,7 +291,7 @@ RIG void rig_open(void)
     rig_link = link_new(rig.loop, &nobody);
     rig.ways = ways_new(&outlet, rig_local);
     rig.resumes = resumes_new(&rig);
-    rig.push = push_new(&rig);
+    rig.push = push_new(&rig, live_was_void);
     rig.sessions = sessions_new(rig.live);
     sessions_live_start(&rig);
     caps_start(&rig);
@@ -302,6 +305,7 @@ RIG void rig_open(void)
     rig.errands = errands_new();
     rig_refuses = ZE_OK;
     ways_begin(&rig);
+    push_routes(&rig);
 }
 
 /* Its orderly end. */
@@ -492,6 +496,8 @@ static unsigned rig_name(const char *name)
     return name[0] == 'm' ? STANZA_MESSAGE : name[0] == 'p' ? STANZA_PRESENCE : STANZA_IQ;
 }
 
+static uint64_t rig_trace;
+
 static struct frame rig_stanza(const char *name, const char *type, const char *from, const char *to, const char *content)
 {
     struct frame f = frame_make(FRAME_STANZA);
@@ -502,7 +508,7 @@ static struct frame rig_stanza(const char *name, const char *type, const char *f
     f.stanza.to = slice_str(to);
     f.stanza.id = SLICE("i1");
     f.body = slice_str(content ? content : "");
-    f.trace = 9;
+    f.trace = ++rig_trace;
     return f;
 }
 
