@@ -11,7 +11,7 @@
 
 /* The wheel: a slot holds the timers due in [slot * 100 - 99, slot * 100] ms, and those of later
  * revolutions. 1,024 slots are 102 s; an idle ping of 300 s is looked at three times. */
-enum { TICK_MS = 100, SLOTS = 1024, WORDS = SLOTS / 64, DEFER_ROUNDS = 16 };
+enum { TICK_MS = 100, SLOTS = 1024, WORDS = SLOTS / 64, DEFER_ROUNDS = 16, LAST_TURNS = 1024 };
 
 struct loop {
     uv_loop_t    uv;
@@ -122,10 +122,12 @@ uv_loop_t *loop_uv(struct loop *loop)
 void loop_run(struct loop *loop)
 {
     uv_run(&loop->uv, UV_RUN_DEFAULT);
-    do {                        /* of the turn that said loop_stop */
+    for (int turn = 0; turn < LAST_TURNS; turn++) {        /* the first: of the one that said loop_stop */
         take_deferred_next(loop);
         run_deferred(loop);
-    } while (!list_empty(&loop->deferred_next));
+        if (list_empty(&loop->deferred_next))
+            break;
+    }
 }
 
 void loop_stop(struct loop *loop)

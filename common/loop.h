@@ -15,7 +15,7 @@ struct loop *loop_new(void);
 /* Frees it; handles of others must be closed before. */
 void       loop_free(struct loop **loop);
 uv_loop_t *loop_uv(struct loop *loop);
-/* Runs until loop_stop. */
+/* Runs until loop_stop; then what is deferred still runs (output buffers), unless it has no end. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
@@ -33,7 +33,8 @@ struct deferred {
 };
 void loop_defer(struct loop *loop, struct deferred *d);
 /* The same at the end of the next turn, after what is deferred there: what is ready to be read is read first,
- * and the loop does not sleep before. */
+ * and the loop does not sleep before. For long work in steps, which defers its next step so: all others have their
+ * turn between two. */
 void loop_defer_next(struct loop *loop, struct deferred *d);
 void loop_undefer(struct deferred *d);
 

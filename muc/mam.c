@@ -132,10 +132,8 @@ static void search_step(void *arg)
     struct muc    *m = s->muc;
     struct frame   f;
 
-    if (!m->linked) {
-        loop_defer(m->loop, &s->step);
+    if (!m->linked)                    /* searches_go_on */
         return;
-    }
     m->now_us = wall_us();
     s->step.run = NULL;
     if (frame_decode(buf_slice(&s->request), &f) > 0)
@@ -145,12 +143,18 @@ static void search_step(void *arg)
         search_free(s);
 }
 
+void searches_go_on(struct muc *m)
+{
+    LIST_EACH(&m->searches, node)
+        loop_defer_next(m->loop, &LIST_OWNER(node, struct search, link)->step);
+}
+
 static void search_again(struct search *s, struct ledger_id reached)
 {
     s->reached = reached;
     s->step = (struct deferred){ .run = search_step, .arg = s };
     keep_mark(s->muc, &s->keep, KEEP_SEARCH);
-    loop_defer(s->muc->loop, &s->step);
+    loop_defer_next(s->muc->loop, &s->step);
 }
 
 static struct search *search_new(struct muc *m, struct slice request)

@@ -179,6 +179,7 @@ void muc_on_routes(struct muc *m)
     if (!m->linked) {
         m->linked = true;
         outcomes_linked(m);
+        searches_go_on(m);
     }
     while (dead_life(m, &life))
         muc_on_peer_lost(m, &life);

@@ -63,7 +63,8 @@ bool leave_is_lost(enum zerr err);
 /* forward.c: frees the questions nobody will answer any more. */
 void forward_forget_all(struct muc *m);
 
-/* mam.c: frees the searches that go on. */
+/* mam.c: searches that were there before the process, when there is a route table; frees those that go on. */
+void searches_go_on(struct muc *m);
 void searches_forget(struct muc *m);
 
 /* invite.c */

@@ -36,7 +36,7 @@ static void on_committed(void *arg, enum zerr err)
 
     p->count += err ? 0 : p->rows;
     if (!err && p->rows == STEP_ROWS) {
-        loop_defer(p->sm->loop, &p->step);
+        loop_defer_next(p->sm->loop, &p->step);
         return;
     }
     p->done(p->arg, err, p->count);

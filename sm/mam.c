@@ -110,7 +110,7 @@ static void search_step(void *arg)
             s->query.before = page.reached;
         else
             s->query.after = page.reached;
-        loop_defer(sm->loop, &s->step);
+        loop_defer_next(sm->loop, &s->step);
     } else {
         search_send(s, &l, &page);
     }

@@ -35,6 +35,7 @@ static struct {
     char            *line[LINES_MAX];      /* "RECIPIENT <stanza>" */
     size_t           lines, read;
     size_t           frames;
+    unsigned         turns;                /* of the loop, so far */
     struct live     *live;
     struct live_hook after;                /* when set: called after each turn is true, before all else */
     bool             congested;            /* what the link says of its channels */
@@ -93,15 +94,16 @@ static void forget_lines(void)
     t.lines = t.read = t.frames = 0;
 }
 
-/* Until every batch handed in is committed and told. */
+/* Until every batch handed in is committed and told, and every search at its end. */
 static void pump(void)
 {
     struct store_figures figures;
 
     do {
         uv_run(loop_uv(t.loop), UV_RUN_NOWAIT);
+        t.turns++;
         store_figures(t.muc->store, &figures);
-    } while (figures.pending_batches && usleep(200) == 0);
+    } while ((figures.pending_batches || (t.muc->linked && t.muc->search_count)) && usleep(200) == 0);
     uv_run(loop_uv(t.loop), UV_RUN_NOWAIT);
 }
 

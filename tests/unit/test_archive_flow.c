@@ -42,6 +42,33 @@ static void the_archive_is_answered_after_it(void **state)
     assert_int_equal(occurrences(rig_took(), "<result xmlns='urn:xmpp:mam:2'"), 1);
 }
 
+#define FOR_WORD(word)                                                                                             \
+    "<query xmlns='" NS_MAM "'><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'><value>"   \
+    NS_MAM "</value></field><field var='{urn:xmpp:fulltext:0}fulltext'><value>" word "</value></field></x></query>"
+
+/* A step a turn: who asks meanwhile is answered meanwhile. */
+static void a_long_search_lets_others_be_served(void **state)
+{
+    unsigned turns = 0;
+
+    (void)state;
+    for (int i = 0; i < 3 * LEDGER_SCAN_DEEP; i++) {
+        say("common");
+        rig_forget();
+    }
+    say("rare");
+    rig_forget();
+    rig_client(ben, "iq", "set", NULL, FOR_WORD("rare"));
+    uv_run(loop_uv(rig.loop), UV_RUN_NOWAIT);
+    rig_client(anna, "iq", "get", "a.org", "<ping xmlns='urn:xmpp:ping'/>");
+    for (; !strstr(rig_log, "<fin") && turns < 1000; turns++)
+        uv_run(loop_uv(rig.loop), UV_RUN_NOWAIT);
+    assert_in_range(turns, 2, 10);
+    assert_int_equal(occurrences(rig_log, "c1 <iq"), 1);
+    assert_true(strstr(rig_log, "c1 <iq") < strstr(rig_log, "<fin"));
+    assert_int_equal(occurrences(rig_took(), "<result xmlns='urn:xmpp:mam:2'"), 1);
+}
+
 static void the_copy_names_its_record(void **state)
 {
     const char *out, *id;
@@ -223,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FLOW(delivery_does_not_wait_for_the_commit),
         FLOW(the_archive_is_answered_after_it),
+        FLOW(a_long_search_lets_others_be_served),
         FLOW(the_copy_names_its_record),
         FLOW(a_delay_of_ours_is_ours_to_tell),
         FLOW(a_low_disk_refuses_what_is_stored_and_nothing_else),

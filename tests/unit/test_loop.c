@@ -54,6 +54,48 @@ static void deferred_work_runs_once_and_may_defer_again(void **state)
     assert_null(loop);
 }
 
+static void step_once_more(void *arg)
+{
+    struct probe *p = arg;
+
+    p->runs++;
+    loop_defer_next(p->loop, &p->defer);
+}
+
+static void hear(uv_async_t *from_outside)
+{
+    struct probe *p = from_outside->data;
+
+    if (p->again-- > 0) {
+        uv_async_send(from_outside);
+        return;
+    }
+    p->fired_at = (uint64_t)p->runs;
+    loop_stop(p->loop);
+}
+
+/* Work in steps: what comes from outside is heard after each one, and it keeps no loop from its end. */
+static void a_step_lets_the_others_have_their_turn(void **state)
+{
+    struct loop *loop = loop_new();
+    struct probe p = { .loop = loop, .again = 100, .defer = { .run = step_once_more, .arg = &p } };
+    uv_async_t   outside;
+
+    (void)state;
+    uv_async_init(loop_uv(loop), &outside, hear);
+    outside.data = &p;
+    uv_async_send(&outside);
+    loop_defer_next(loop, &p.defer);
+    loop_defer_next(loop, &p.defer);
+    loop_defer(loop, &p.defer);
+    loop_run(loop);
+    assert_in_range(p.fired_at, 100, 102);
+    assert_true(p.runs > 102);
+    loop_undefer(&p.defer);
+    uv_close((uv_handle_t *)&outside, NULL);
+    loop_free(&loop);
+}
+
 static void fire_probe(void *arg)
 {
     struct probe *p = arg;
@@ -166,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deferred_work_runs_once_and_may_defer_again),
+        cmocka_unit_test(a_step_lets_the_others_have_their_turn),
         cmocka_unit_test(a_timer_is_never_early),
         cmocka_unit_test(of_many_timers_the_disarmed_and_the_far_ones_do_not_fire),
         cmocka_unit_test(one_timer_may_disarm_another_that_is_due),

@@ -277,6 +277,8 @@ static void limits_of_age_and_number(void **state)
 
 static void a_long_search_goes_on_in_later_turns_and_over_a_restart(void **state)
 {
+    unsigned before;
+
     (void)state;
     stored();
     for (int i = 0; i < 3 * LEDGER_SCAN; i++) {
@@ -284,7 +286,9 @@ static void a_long_search_goes_on_in_later_turns_and_over_a_restart(void **state
         in_with_flags(BOB, STANZA_HAS_BODY, "<body>x</body>");
     }
     in_with_flags(CAROL, STANZA_HAS_BODY, "<body>found</body>");
+    before = t.turns;
     ask(DAVE, QUERY(FORM(WHERE("with", ROOM "/C"))));
+    assert_true(t.turns >= before + 3);        /* a step a turn: others are served between */
     assert_int_equal(results(), 1);
     assert_true(next(DAVE, "<body>found</body>", NULL));
     assert_true(next(DAVE, "type='result'", "<fin", "complete='true'", NULL));
