@@ -13,6 +13,7 @@
 #include "log.h"
 #include "mem.h"
 #include "routes.h"
+#include "walk.h"
 
 enum { ACCOUNT_FORMAT = 1, ACCOUNT_DISABLED = 1 };
 
@@ -74,16 +75,24 @@ bool account_look(struct store *accounts, struct slice jid, struct account_info 
     return found;
 }
 
-struct walk {
-    int (*each)(void *arg, struct slice jid, const struct account_info *info);
-    void *arg;
+struct some {
+    struct buf      *at;
+    unsigned         left;
+    bool             more;
+    account_each_fn *each;
+    void            *arg;
 };
 
-static int walk_row(void *arg, struct slice key, struct slice value)
+static int some_row(void *arg, struct slice key, struct slice value)
 {
-    struct walk        *w = arg;
+    struct some        *w = arg;
     struct account_info info;
 
+    if (w->left-- == 0) {
+        buf_put_slice(w->at, key);
+        w->more = true;
+        return 1;
+    }
     if (key.len <= 2 || !account_decode(value, &info)) {
         log_error("account_unreadable", "jid", log_slice(key), NULL);
         return 0;
@@ -91,12 +100,18 @@ static int walk_row(void *arg, struct slice key, struct slice value)
     return w->each(w->arg, slice_cut(key, 2, key.len), &info);
 }
 
-int account_each(struct store_view *view,
-                 int (*each)(void *arg, struct slice jid, const struct account_info *info), void *arg)
+int account_some(struct store *accounts, struct buf *at, account_each_fn *each, void *arg)
 {
-    struct walk w = { each, arg };
+    struct store_view *view = store_view(accounts);
+    struct buf         from = *at;
+    struct some        w = { .at = at, .left = WALK_ACCOUNTS, .each = each, .arg = arg };
+    int                err;
 
-    return store_each(view, T_ACCOUNT, SLICE(""), SLICE(""), false, walk_row, &w);
+    *at = (struct buf){ 0 };
+    err = store_each(view, T_ACCOUNT, SLICE(""), buf_slice(&from), false, some_row, &w);
+    store_view_end(&view);
+    buf_free(&from);
+    return err < 0 ? err : w.more;
 }
 
 /* ---- changes ---- */

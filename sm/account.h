@@ -16,9 +16,11 @@ struct account_info {
 bool account_get(struct store_view *view, struct slice jid, struct account_info *out);
 /* The same, as it is now: in a view of its own. `out` may be NULL. */
 bool account_look(struct store *accounts, struct slice jid, struct account_info *out);
-/* Calls each() with every account (all domains) in key order; stops at its first non-zero. */
-int account_each(struct store_view *view,
-                 int (*each)(void *arg, struct slice jid, const struct account_info *info), void *arg);
+/* The next accounts of a walk in steps (walk.h): all domains in key order, at most WALK_ACCOUNTS, from *at on, a
+ * buffer of the caller's that is empty at the start and then tells where it goes on. each() ends the walk by a
+ * non-zero. 1: there is more; 0: that was all, or each() said so; else ZE_STORE. */
+typedef int account_each_fn(void *arg, struct slice jid, const struct account_info *info);
+int account_some(struct store *accounts, struct buf *at, account_each_fn *each, void *arg);
 
 /* Runs once, on the loop, never before the call below returns. */
 typedef void account_done(void *arg, enum zerr err);

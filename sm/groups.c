@@ -11,6 +11,7 @@
 #include "jid.h"
 #include "log.h"
 #include "routes.h"
+#include "walk.h"
 
 enum { FORMAT = 1, TITLE_MAX = 256 };
 
@@ -215,9 +216,26 @@ static int change_end(struct request *q, struct outcome *o, struct ctl_reply *r,
     return LATER;
 }
 
+static int set_group(struct request *q, struct slice title, bool everybody, struct ctl_reply *r)
+{
+    struct outcome *o = change_begin(q);
+    struct buf      value = { 0 };
+
+    buf_put_u8(&value, FORMAT);
+    buf_put_u8(&value, everybody);
+    buf_put_slice(&value, title);
+    store_put(outcome_accounts(o), T_GROUP, sm_key(q->sm, q->domain, q->group), buf_slice(&value));
+    buf_free(&value);
+    return change_end(q, o, r, "group_set");
+}
+
+/* A group of everybody: all accounts are counted first, in steps. */
 struct counting {
-    struct slice domain;
-    size_t       accounts;
+    struct request    q;
+    struct ctl_reply *reply;
+    const char       *title;           /* as the request has it */
+    struct buf        at;
+    size_t            accounts;
 };
 
 static int count_account(void *arg, struct slice jid, const struct account_info *info)
@@ -225,42 +243,56 @@ static int count_account(void *arg, struct slice jid, const struct account_info 
     struct counting *c = arg;
 
     (void)info;
-    c->accounts += slice_eq(jid_domain(jid), c->domain);
-    return 0;
+    c->accounts += slice_eq(jid_domain(jid), c->q.domain);
+    return c->accounts > (size_t)c->q.sm->settings->limits.group_members_max;
 }
 
-static bool too_many(const struct request *q)
+static int count_some(void *arg)
 {
-    struct counting    c = { q->domain, 0 };
-    struct store_view *view = store_view(q->sm->store.accounts);
+    struct counting *c = arg;
 
-    account_each(view, count_account, &c);
-    store_view_end(&view);
-    return c.accounts > (size_t)q->sm->settings->limits.group_members_max;
+    return account_some(c->q.sm->store.accounts, &c->at, count_account, c);
+}
+
+static void counted(void *arg, enum zerr err)
+{
+    struct counting *c = arg;
+
+    if (!err && c->accounts > (size_t)c->q.sm->settings->limits.group_members_max)
+        err = ZE_FULL;
+    if (err)
+        on_committed(c->reply, err);
+    else
+        set_group(&c->q, slice_str(c->title), true, c->reply);
+    buf_free(&c->at);
+    free(c);
+}
+
+static int set_for_everybody(const struct request *q, const char *title, struct ctl_reply *r)
+{
+    struct counting *c = xcalloc(1, sizeof(*c));
+
+    *c = (struct counting){ .q = *q, .reply = r, .title = title };
+    c->q.domain = jid_domain(jid_slice(&c->q.jid));
+    c->q.group = jid_local(jid_slice(&c->q.jid));
+    walk_begin(q->sm, &(struct walk_spec){ count_some, counted, c });
+    return LATER;
 }
 
 int verb_group_set(void *sm, int argc, char **argv, struct ctl_reply *r)
 {
-    struct request  q;
-    enum zerr       err = read_group(sm, argv[0], &q);
-    struct slice    title = slice_str(argv[1]);
-    bool            everybody = argc > 2 && strcmp(argv[2], "everybody") == 0;
-    struct outcome *o;
-    struct buf      value = { 0 };
+    struct request q;
+    enum zerr      err = read_group(sm, argv[0], &q);
+    struct slice   title = slice_str(argv[1]);
+    bool           everybody = argc > 2 && strcmp(argv[2], "everybody") == 0;
 
     if (!err && (title.len == 0 || title.len > TITLE_MAX || (argc > 2 && !everybody)))
         err = ZE_BAD_REQUEST;
-    if (!err && ((!q.exists && q.groups >= (size_t)q.sm->settings->limits.groups_max) || (everybody && too_many(&q))))
+    if (!err && !q.exists && q.groups >= (size_t)q.sm->settings->limits.groups_max)
         err = ZE_FULL;
     if (err)
         return err;
-    o = change_begin(&q);
-    buf_put_u8(&value, FORMAT);
-    buf_put_u8(&value, everybody);
-    buf_put_slice(&value, title);
-    store_put(outcome_accounts(o), T_GROUP, sm_key(sm, q.domain, q.group), buf_slice(&value));
-    buf_free(&value);
-    return change_end(&q, o, r, "group_set");
+    return everybody ? set_for_everybody(&q, argv[1], r) : set_group(&q, title, false, r);
 }
 
 struct deletion {

@@ -19,7 +19,7 @@ enum { LOOK_MS = 1000, STEP_MS = 100, CHANGES_A_STEP = 200, ACCOUNTS_A_STEP = 50
 struct shared {
     struct shared *next;
     struct buf     title, domain;
-    bool           everybody;
+    bool           everybody, refused;      /* refused: too many, and it is as if it were not there */
     struct table  *members;         /* bare JID -> the table */
 };
 
@@ -28,7 +28,8 @@ struct groups {
     struct timer   timer;
     uint64_t       version;         /* that our rosters are in line with, or are being brought */
     uint32_t       generation;      /* of the routes then */
-    bool           working;
+    bool           working, loading;       /* loading: accounts for groups of everybody, so far up to `at` */
+    struct buf     at;
     struct shared *all;             /* while working */
     struct table  *waiting;         /* accounts not done yet -> the table */
 };
@@ -46,7 +47,8 @@ static void drop_all(struct groups *g)
         free(s);
     }
     table_free(&g->waiting);
-    g->working = false;
+    buf_free(&g->at);
+    g->working = g->loading = false;
 }
 
 struct loading {
@@ -101,29 +103,45 @@ static void load_account(void *arg, struct slice account)
     await(l->g, account);
 }
 
-static int load_everybody(void *arg, struct slice jid, const struct account_info *info)
+/* The domain may have grown since the operator was allowed the group. */
+static void refuse_large(struct groups *g, struct shared *s)
+{
+    s->refused = true;
+    table_free(&s->members);
+    s->members = table_new();
+    log_warn("group_too_large", "domain", log_slice(buf_slice(&s->domain)), "instance", g->sm->instance, NULL);
+}
+
+static int load_account_of_all(void *arg, struct slice jid, const struct account_info *info)
 {
     struct groups *g = arg;
+    size_t         most = (size_t)g->sm->settings->limits.group_members_max;
 
     (void)info;
     for (struct shared *s = g->all; s; s = s->next)
-        if (s->everybody && slice_eq(jid_domain(jid), buf_slice(&s->domain)))
+        if (s->everybody && !s->refused && slice_eq(jid_domain(jid), buf_slice(&s->domain))) {
             enter(g, s, jid);
+            if (table_count(s->members) > most)
+                refuse_large(g, s);
+        }
     return 0;
+}
+
+static void load_some(struct groups *g)
+{
+    if (account_some(g->sm->store.accounts, &g->at, load_account_of_all, g) <= 0)
+        g->loading = false;
 }
 
 static void load_all(struct groups *g)
 {
     struct store_view *view = store_view(g->sm->store.accounts);
     struct loading     l = { .g = g };
-    bool               everybody = false;
 
     g->waiting = table_new();
     groups_walk(view, &(struct groups_walk){ load_group, load_member, load_account, &l });
     for (const struct shared *s = g->all; s; s = s->next)
-        everybody |= s->everybody;
-    if (everybody)
-        account_each(view, load_everybody, g);
+        g->loading |= s->everybody;
     store_view_end(&view);
     buf_free(&l.name);
 }
@@ -309,7 +327,9 @@ static void on_timer(void *arg)
 
     if (routes_settled(g->sm->routes) && !g->sm->stopping)
         look(g);
-    if (g->working)
+    if (g->loading)
+        load_some(g);
+    else if (g->working)
         step(g);
     timer_arm(g->sm->loop, &g->timer, g->working ? STEP_MS : LOOK_MS);
 }

@@ -6,6 +6,7 @@
 
 #include "anonymous.h"
 #include "archive.h"
+#include "broadcast.h"
 #include "caps.h"
 #include "commands.h"
 #include "daemon.h"
@@ -29,6 +30,7 @@
 #include "session_live.h"
 #include "sm_live.h"
 #include "verbs.h"
+#include "walk.h"
 #include "xml_stream.h"
 
 struct self {
@@ -179,6 +181,7 @@ static void *start(struct daemon *d)
     sasl_admit(sm->sasl, anonymous_admit, sm);
     sm->reporters = throttle_new();
     sm->commands = commands_new();
+    list_init(&sm->walks);
     sm->errands = errands_new();
     sm->groups = groups_new(sm);
     sm->bus = presence_bus_new(sm, d->link);
@@ -191,7 +194,7 @@ static void drain_look(void *arg)
 {
     struct self *self = arg;
 
-    if (ways_waiting(self->sm.ways) == 0)
+    if (ways_waiting(self->sm.ways) == 0 && !walks_count(&self->sm))
         daemon_drained(self->daemon);
     else
         timer_arm(self->sm.loop, &self->drain_check, 100);
@@ -272,6 +275,7 @@ static void stop(void *arg)
     struct sm   *sm = &self->sm;
 
     timer_disarm(&self->drain_check);
+    walks_forget(sm);
     ways_end(sm);
     offline_free(sm);
     outbox_free(&sm->outbox);

@@ -16,6 +16,7 @@
 #include "jid.h"
 #include "log.h"
 #include "ns.h"
+#include "walk.h"
 
 enum { FORMAT = 1 };
 
@@ -299,20 +300,49 @@ static void tell_account(struct sm *sm, struct session *s)
     outcome_settle(&p.out);
 }
 
+struct telling {
+    struct sm        *sm;
+    struct ctl_reply *reply;
+    char             *domain;
+    size_t            place;
+};
+
+static void tell_session(void *arg, struct session *s)
+{
+    struct telling *t = arg;
+
+    if (s->available && s->priority >= 0 && slice_is(jid_domain(session_bare(s)), t->domain))
+        tell_account(t->sm, s);
+}
+
+static int tell_some(void *arg)
+{
+    struct telling *t = arg;
+
+    return walk_sessions(t->sm, &t->place, tell_session, t);
+}
+
+static void all_told(void *arg, enum zerr err)
+{
+    struct telling *t = arg;
+
+    ctl_finish(t->reply, err);
+    free(t->domain);
+    free(t);
+}
+
 int verb_motd_tell(void *self, int argc, char **argv, struct ctl_reply *r)
 {
-    struct sm *sm = self;
-    size_t     place = 0;
+    struct sm      *sm = self;
+    struct telling *t;
 
     (void)argc;
-    (void)r;
     if (!sm_serves(sm, slice_str(argv[0])))
         return ZE_NOT_FOUND;
-    for (struct session *s; (s = sessions_next(sm->sessions, &place));)
-        if (s->available && s->priority >= 0 && slice_is(jid_domain(session_bare(s)), argv[0]))
-            tell_account(sm, s);
-    arena_reset(sm->arena);
-    return ZE_OK;
+    t = xcalloc(1, sizeof(*t));
+    *t = (struct telling){ .sm = sm, .reply = r, .domain = xstrdup(argv[0]) };
+    walk_begin(sm, &(struct walk_spec){ tell_some, all_told, t });
+    return LATER;
 }
 
 const struct sm_feature sm_notices = {

@@ -54,6 +54,7 @@ struct sm {
     struct groups         *groups;        /* groups.h */
     struct throttle       *reporters;     /* reports.c: by account */
     struct commands       *commands;      /* forms given out (commands.h) */
+    struct list            walks;         /* walk.h */
     struct errands        *errands;       /* verbs asked of other instances (errand.h) */
     struct presence_bus   *bus;           /* presence to other instances (presence_bus.h); NULL: by routerd */
     struct push           *push;          /* push.h: notifications on their way */

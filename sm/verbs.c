@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "account.h"
+#include "broadcast.h"
 #include "csi.h"
 #include "datetime.h"
 #include "dispatch.h"
@@ -18,7 +19,7 @@
 #include "push.h"
 #include "register.h"
 #include "resume.h"
-#include "spread.h"
+#include "walk.h"
 
 /* ---- JIDs of arguments ---- */
 
@@ -169,20 +170,55 @@ static void list_session(struct sm *sm, const struct session *s, struct ctl_repl
     ctl_str(r, "since", since);
 }
 
+struct listing {
+    struct sm        *sm;
+    struct ctl_reply *reply;
+    size_t            place;
+};
+
+static void list_one(void *arg, struct session *s)
+{
+    struct listing *l = arg;
+
+    list_session(l->sm, s, l->reply);
+}
+
+static int list_some(void *arg)
+{
+    struct listing *l = arg;
+
+    return walk_sessions(l->sm, &l->place, list_one, l);
+}
+
+static void listed(void *arg, enum zerr err)
+{
+    struct listing *l = arg;
+
+    ctl_finish(l->reply, err);
+    free(l);
+}
+
+static int list_all(struct sm *sm, struct ctl_reply *r)
+{
+    struct listing *l = xmalloc(sizeof(*l));
+
+    *l = (struct listing){ sm, r, 0 };
+    walk_begin(sm, &(struct walk_spec){ list_some, listed, l });
+    return LATER;
+}
+
 static int verb_sessions(void *self, int argc, char **argv, struct ctl_reply *r)
 {
     struct sm     *sm = self;
     struct online *account;
     struct jid     jid;
     enum zerr      err = argc ? verb_account(sm, argv[0], &jid) : ZE_OK;
-    size_t         place = 0;
 
     if (err)
         return err;
-    if (!argc) {
-        for (struct session *s; (s = sessions_next(sm->sessions, &place));)
-            list_session(sm, s, r);
-    } else if ((account = session_online(sm->sessions, jid_slice(&jid)))) {
+    if (!argc)
+        return list_all(sm, r);
+    if ((account = session_online(sm->sessions, jid_slice(&jid)))) {
         ONLINE_EACH(account, node, s)
             list_session(sm, s, r);
     }
@@ -221,52 +257,6 @@ static int verb_kick(void *self, int argc, char **argv, struct ctl_reply *r)
 }
 
 /* ---- messages ---- */
-
-static struct slice announcement(struct outcome *o, const char *text)
-{
-    struct buf        content = { 0 };
-    struct xml_writer w;
-
-    xml_begin(&w, &content, "jabber:client");
-    xml_simple(&w, "subject", NULL, SLICE("Announcement"));
-    xml_simple(&w, "body", NULL, slice_str(text));
-    return outcome_keep(o, &content);
-}
-
-static unsigned announce_domain(struct sm *sm, struct outcome *o, struct slice domain, struct slice content)
-{
-    struct stanza *s = arena_alloc(sm->arena, sizeof(*s));
-    struct spread  spread;
-    unsigned       count = 0;
-    size_t         place = 0;
-
-    *s = (struct stanza){ .name = STANZA_MESSAGE, .type = TYPE_HEADLINE, .from = domain, .content = content };
-    spread_begin(&spread, sm, o, AHEAD, s);
-    for (struct session *session; (session = sessions_next(sm->sessions, &place));)
-        if (slice_eq(jid_domain(session_jid(session)), domain)) {
-            spread_session(&spread, session);
-            count++;
-        }
-    spread_end(&spread);
-    return count;
-}
-
-static int verb_announce(void *self, int argc, char **argv, struct ctl_reply *r)
-{
-    struct sm      *sm = self;
-    struct outcome *o = outcome_new(sm, slice_of(NULL, 0), random_u64());
-    struct slice    content = announcement(o, argv[0]);
-    unsigned        count = 0;
-
-    for (size_t i = 0; i < sm->settings->domain_count; i++)
-        if (argc < 2 || strcmp(argv[1], sm->settings->domain[i].name) == 0)
-            count += announce_domain(sm, o, slice_str(sm->settings->domain[i].name), content);
-    outcome_settle(&o);
-    arena_reset(sm->arena);
-    ctl_row(r);
-    ctl_int(r, "sessions", count);
-    return ZE_OK;
-}
 
 static int verb_offline(void *self, int argc, char **argv, struct ctl_reply *r)
 {
@@ -334,7 +324,7 @@ const struct ctl_verb sm_verbs[] = {
       1, 1, verb_clients },
     { "revoke", "JID CLIENT", "end a client's sessions and tokens; password: it knows the password still",
       "client sessions password", "bad_jid not_found no_route store", 2, 2, verb_revoke },
-    { "announce", "TEXT [DOMAIN]", "a message to everybody who is connected", "sessions", "", 1, 2, verb_announce },
+    { "announce", "TEXT [DOMAIN]", "a message to everybody who is connected", "sessions", "not_found", 1, 2, verb_announce },
     { "motd", "DOMAIN [TEXT]", "show or set the message of the day: each account is told once", "domain set text",
       "not_found no_route not_acceptable store", 1, 2, verb_motd },
     { "motd-delete", "DOMAIN", "no message of the day any more", "domain", "not_found no_route store",

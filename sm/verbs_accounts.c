@@ -14,6 +14,7 @@
 #include "resume.h"
 #include "roster.h"
 #include "verbs.h"
+#include "walk.h"
 
 /* ---- disabled accounts ---- */
 
@@ -87,6 +88,7 @@ struct listing {
     struct slice      domain;
     enum which        which;
     long              left;
+    struct buf        at;
 };
 
 static int list_account(void *arg, struct slice jid, const struct account_info *info)
@@ -107,6 +109,22 @@ static int list_account(void *arg, struct slice jid, const struct account_info *
     return l->left-- == 1;
 }
 
+static int list_some(void *arg)
+{
+    struct listing *l = arg;
+
+    return account_some(l->sm->store.accounts, &l->at, list_account, l);
+}
+
+static void listed(void *arg, enum zerr err)
+{
+    struct listing *l = arg;
+
+    ctl_finish(l->reply, err);
+    buf_free(&l->at);
+    free(l);
+}
+
 static int read_which(const char *text, enum which *out)
 {
     for (unsigned i = 0; i < WHICH_COUNT; i++)
@@ -119,10 +137,9 @@ static int read_which(const char *text, enum which *out)
 
 int verb_users(void *self, int argc, char **argv, struct ctl_reply *r)
 {
-    struct sm         *sm = self;
-    struct listing     l = { sm, r, slice_str(argc ? argv[0] : NULL), ALL, 0 };
-    struct store_view *view;
-    int                err = argc > 1 ? read_which(argv[1], &l.which) : ZE_OK;
+    struct sm      *sm = self;
+    struct listing  l = { .sm = sm, .reply = r, .domain = slice_str(argc ? argv[0] : NULL) }, *own;
+    int             err = argc > 1 ? read_which(argv[1], &l.which) : ZE_OK;
 
     if (argc && !sm_serves(sm, l.domain))
         return ZE_NOT_FOUND;
@@ -132,58 +149,81 @@ int verb_users(void *self, int argc, char **argv, struct ctl_reply *r)
         ctl_reason(r, "expected all, disabled, online, active or idle, and how many at most");
         return ZE_BAD_REQUEST;
     }
-    view = store_view(sm->store.accounts);
-    err = account_each(view, list_account, &l);
-    store_view_end(&view);
-    return err < 0 ? err : ZE_OK;
+    own = xmalloc(sizeof(*own));
+    *own = l;
+    walk_begin(sm, &(struct walk_spec){ list_some, listed, own });
+    return LATER;
 }
 
 struct tally {
-    struct sm   *sm;
     struct slice domain;
     int64_t      count[WHICH_COUNT];
 };
 
-static int tally_account(void *arg, struct slice jid, const struct account_info *info)
+/* Of all domains asked for in one walk. */
+struct counting {
+    struct sm        *sm;
+    struct ctl_reply *reply;
+    struct buf        at;
+    size_t            domains;
+    struct tally      of[];
+};
+
+static int count_account(void *arg, struct slice jid, const struct account_info *info)
 {
-    struct tally        *t = arg;
+    struct counting     *c = arg;
+    struct tally        *t = c->of, *end = c->of + c->domains;
     const struct online *online;
 
-    if (!slice_eq(t->domain, jid_domain(jid)) || !sm_owns(t->sm, jid))
+    while (t < end && !slice_eq(t->domain, jid_domain(jid)))
+        t++;
+    if (t == end || !sm_owns(c->sm, jid))
         return 0;
-    online = session_online(t->sm->sessions, jid);
+    online = session_online(c->sm->sessions, jid);
     for (unsigned i = 0; i < WHICH_COUNT; i++)
         t->count[i] += is_among((enum which)i, info, online);
     return 0;
 }
 
-static int tally_domain(struct sm *sm, struct store_view *view, const char *domain, struct ctl_reply *r)
+static int count_some(void *arg)
 {
-    struct tally t = { .sm = sm, .domain = slice_str(domain) };
-    int          err = account_each(view, tally_account, &t);
+    struct counting *c = arg;
 
-    ctl_row(r);
-    ctl_str(r, "domain", domain);
-    ctl_int(r, "registered", t.count[ALL]);
-    for (unsigned i = DISABLED; i < WHICH_COUNT; i++)
-        ctl_int(r, which_names[i], t.count[i]);
-    return err;
+    return account_some(c->sm->store.accounts, &c->at, count_account, c);
+}
+
+static void counted(void *arg, enum zerr err)
+{
+    struct counting *c = arg;
+
+    for (size_t n = 0; n < c->domains && !err; n++) {
+        ctl_row(c->reply);
+        ctl_slice(c->reply, "domain", c->of[n].domain);
+        ctl_int(c->reply, "registered", c->of[n].count[ALL]);
+        for (unsigned i = DISABLED; i < WHICH_COUNT; i++)
+            ctl_int(c->reply, which_names[i], c->of[n].count[i]);
+    }
+    ctl_finish(c->reply, err);
+    buf_free(&c->at);
+    free(c);
 }
 
 int verb_counts(void *self, int argc, char **argv, struct ctl_reply *r)
 {
-    struct sm         *sm = self;
-    struct store_view *view;
-    int                err = ZE_OK;
+    struct sm             *sm = self;
+    const struct settings *settings = sm->settings;
+    struct counting       *c;
 
     if (argc && !sm_serves(sm, slice_str(argv[0])))
         return ZE_NOT_FOUND;
-    view = store_view(sm->store.accounts);
-    for (size_t i = 0; i < sm->settings->domain_count && !err; i++)
-        if (!argc || strcmp(argv[0], sm->settings->domain[i].name) == 0)
-            err = tally_domain(sm, view, sm->settings->domain[i].name, r);
-    store_view_end(&view);
-    return err;
+    c = xcalloc(1, sizeof(*c) + settings->domain_count * sizeof(c->of[0]));
+    c->sm = sm;
+    c->reply = r;
+    for (size_t i = 0; i < settings->domain_count; i++)
+        if (!argc || strcmp(argv[0], settings->domain[i].name) == 0)
+            c->of[c->domains++].domain = slice_str(settings->domain[i].name);
+    walk_begin(sm, &(struct walk_spec){ count_some, counted, c });
+    return LATER;
 }
 
 /* ---- one account ---- */

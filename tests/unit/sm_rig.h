@@ -38,6 +38,7 @@
 #include "resume.h"
 #include "session_live.h"
 #include "sm_live.h"
+#include "walk.h"
 #include "xml_write.h"
 
 #define RIG __attribute__((unused)) static
@@ -302,6 +303,7 @@ RIG void rig_open(void)
     rig.guests = throttle_new();
     rig.reporters = throttle_new();
     rig.commands = commands_new();
+    list_init(&rig.walks);
     rig.errands = errands_new();
     rig_refuses = ZE_OK;
     ways_begin(&rig);
@@ -312,6 +314,7 @@ RIG void rig_open(void)
 RIG void rig_close(void)
 {
     live_freeze(rig.live);
+    walks_forget(&rig);
     ways_end(&rig);
     offline_free(&rig);
     outbox_free(&rig.outbox);
