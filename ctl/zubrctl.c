@@ -21,6 +21,7 @@ static const struct verb verbs[] = {
     { "users", "sm", "[DOMAIN [WHICH]]", "accounts: all, disabled, online, active or idle", 0, 3, forward, true },
     { "counts", "sm", "[DOMAIN]", "how many accounts of each kind", 0, 1, forward, true },
     { "user", "sm", "USER@DOMAIN", "one account", 1, 1, forward },
+    { "admins", "sm", "[DOMAIN]", "who administers a domain from a client", 0, 1, forward, true },
     { "roster", "sm", "USER@DOMAIN", "the contacts of an account", 1, 1, forward, true },
     { "sessions", "sm", "[JID]", "who is connected", 0, 1, forward, true },
     { "kick", "sm", "JID [TEXT]", "end the sessions of a bare or full JID", 1, 2, forward },
@@ -54,6 +55,8 @@ static const struct verb verbs[] = {
     { "reload", NULL, "[INSTANCE]", "read the configuration anew", 0, 1, forward_to_named },
     { "drain", NULL, "INSTANCE", "take no new work and finish what there is", 1, 1, forward_drain },
     { "stop", NULL, "[INSTANCE]", "warn users, then stop all daemons (or the one)", 0, 1, stop_daemons },
+    { "restart", NULL, "", "warn users, then restart all daemons", 0, 0, restart_daemons },
+    { "shutdown", "routerd", "[cancel]", "the stop or restart that is planned; call it off", 0, 3, forward },
 };
 
 /* Whatever else a daemon can do: `verbs` of its own. */
@@ -73,8 +76,8 @@ static void print_help(FILE *to)
                 "  --dir DIR         a development instance (default: the system's)\n"
                 "  --json            one JSON object a line instead of a table\n"
                 "  --instance NAME   ask only this daemon\n"
-                "  --in TIME         stop: warn now, stop then (90, 5m, 1h)\n"
-                "  --message TEXT    stop, drain: what users are told\n\n");
+                "  --in TIME         stop, restart: warn now, stop then (90, 5m, 1h)\n"
+                "  --message TEXT    stop, restart, drain: what users are told\n\n");
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         char *usage = xprintf("%s %s", verbs[i].name, verbs[i].args);
 

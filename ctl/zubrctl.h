@@ -82,6 +82,7 @@ int change_password(struct call *call);
 
 /* ---- stop.c ---- */
 int stop_daemons(struct call *call);
+int restart_daemons(struct call *call);
 /* "90", "90s", "5m", "2h"; -1: none of these, or over a day. */
 long seconds_of(const char *text);
 

@@ -7,6 +7,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "cursor.h"
 #include "daemon_runtime.h"
 #include "live.h"
 #include "log.h"
@@ -127,6 +128,24 @@ static void make_slots(struct runtime *rt)
     rt->d.slots = slots_new(rt->d.loop, &ways, &self, &spec);
 }
 
+/* Frame END of routerd, which says it to all in order (routerd/shutdown.h). */
+static void on_end(void *arg, const struct frame *f)
+{
+    struct runtime *rt = arg;
+    struct cursor   c = { f->body, false };
+    bool            again = take_bool(&c);
+    struct slice    text = take_sized(&c);
+    char           *message;
+
+    if (f->origin.role != ROLE_ROUTERD || !cursor_done(&c)) {
+        log_warn("frame_refused", "kind", "END", "why", "malformed", NULL);
+        return;
+    }
+    message = xstrndup(text);
+    daemon_stop_later(rt, 0, message, again);
+    free(message);
+}
+
 static bool make_link(struct runtime *rt)
 {
     if (rt->spec->role == ROLE_ROUTERD)
@@ -135,6 +154,7 @@ static bool make_link(struct runtime *rt)
 
     for (unsigned kind = 0; kind < FRAME_KIND_MAX; kind++)
         rt->handlers[kind] = rt->spec->handlers[kind] ? handle_frame : NULL;
+    rt->handlers[FRAME_END] = on_end;
     rt->handlers[FRAME_SLOT_FENCE] = rt->handlers[FRAME_SLOT_STATE] = on_slots_frame;
     rt->d.link = link_new(rt->d.loop, &(struct link_spec){
         .socket_path = path, .instance = rt->d.instance, .handlers = rt->handlers, .daemon = rt,
@@ -212,15 +232,24 @@ static void stop_now(void *arg)
 {
     struct runtime *rt = arg;
 
-    rt->d.for_good = true;
+    rt->d.for_good = !rt->again;
     daemon_stop(&rt->d, rt->message);
 }
 
-void daemon_stop_later(struct runtime *rt, uint64_t ms, const char *message)
+void daemon_stop_later(struct runtime *rt, uint64_t ms, const char *message, bool again)
 {
+    char *text = message && *message ? xstrdup(message) : NULL;
+
     free(rt->message);
-    rt->message = message ? xstrdup(message) : NULL;
+    rt->message = text;
+    rt->again = again;
     timer_arm(rt->d.loop, &rt->stop_timer, ms);
+}
+
+void daemon_end(struct daemon *d, bool again, const char *message)
+{
+    (void)d;
+    daemon_stop_later(&daemon_runtime, 0, message, again);
 }
 
 /* ---- reload: a transaction; the old settings stay in memory, names borrowed from them live on ---- */
@@ -259,6 +288,13 @@ enum zerr daemon_reload(struct runtime *rt, struct ctl_reply *answer)
 
 /* ---- signals ---- */
 
+/* Whoever sends it decides whether there is another start. */
+static void daemon_signalled(struct runtime *rt)
+{
+    rt->again = false;
+    daemon_stop(&rt->d, NULL);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct runtime *rt = handle->data;
@@ -266,7 +302,7 @@ static void on_signal(uv_signal_t *handle, int number)
     if (number == SIGHUP)
         daemon_reload(rt, NULL);
     else
-        daemon_stop(&rt->d, NULL);
+        daemon_signalled(rt);
 }
 
 static void watch_signals(struct runtime *rt)
@@ -393,5 +429,5 @@ int daemon_main(int argc, char **argv, const struct daemon_spec *spec)
     if (started)
         loop_run(rt->d.loop);
     finish(rt);
-    return started ? 0 : 1;
+    return !started ? 1 : rt->again ? DAEMON_AGAIN : 0;
 }

@@ -5,7 +5,7 @@
  *
  * Command line: zubr-<role> --config FILE [--instance NAME] [--set section.key=value]...
  *               [--help] [--version] [--print-config] [--print-control] [--print-instances]
- * Exit status: 0 stopped, 78 bad configuration, 1 anything else. */
+ * Exit status: 0 stopped, 75 (DAEMON_AGAIN) to be started again, 78 bad configuration, 1 anything else. */
 
 #include "ctl.h"
 #include "link.h"
@@ -14,6 +14,9 @@
 #include "slots.h"
 #include "stats.h"
 #include "store.h"
+
+/* The exit status by which a daemon that was told to restart asks its supervisor (systemd, `./dev run`) for it. */
+enum { DAEMON_AGAIN = 75 };
 
 /* What every daemon gets; lives as long as the process. */
 struct daemon {
@@ -27,7 +30,7 @@ struct daemon {
     void                  *self;          /* what start() returned */
     bool                   draining;
     bool                   ending;        /* the process ends with the drain (TERM, `stop`) */
-    bool                   for_good;      /* the verb `stop` ends it: nobody will start it again by himself. A
+    bool                   for_good;      /* the verbs `stop` and `shutdown stop` end it: nobody will start it again by himself. A
                                              signal may as well be a restart */
 };
 
@@ -69,6 +72,9 @@ int  daemon_main(int argc, char **argv, const struct daemon_spec *spec);
 void daemon_drained(struct daemon *d);
 /* Begins the orderly end, as TERM does. */
 void daemon_stop(struct daemon *d, const char *message);
+
+/* The same, as the verb `stop` does, in a moment: for good, or with DAEMON_AGAIN. */
+void daemon_end(struct daemon *d, bool again, const char *message);
 
 /* Opens <data>/NAME, a synced environment of this instance: its batches have numbers that survive, wait
  * for the end of the turn where there is live memory, and <data>/records/NAME says that it has held data.

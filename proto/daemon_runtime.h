@@ -24,6 +24,7 @@ struct runtime {
     enum daemon_state         state;
     bool                      was_linked;   /* has had a route table once */
     bool                      drained;
+    bool                      again;        /* ends with DAEMON_AGAIN */
     char                     *message;      /* the operator's text, or NULL */
     uint64_t                  end_by_ms;    /* the process ends then in any case */
     struct timer              stop_timer, end_timer, watchdog;
@@ -51,7 +52,7 @@ const char *daemon_state_name(const struct runtime *rt);
 
 /* daemon.c */
 void daemon_begin_drain(struct runtime *rt, const char *message);
-/* Stops after `ms`, so that an answer to whoever asked can still leave. */
-void daemon_stop_later(struct runtime *rt, uint64_t ms, const char *message);
+/* Stops after `ms`, so that an answer to whoever asked can still leave; for good, or to be started again. */
+void daemon_stop_later(struct runtime *rt, uint64_t ms, const char *message, bool again);
 /* `answer` may be NULL. ZE_CONFIG: the old settings stay. */
 enum zerr daemon_reload(struct runtime *rt, struct ctl_reply *answer);

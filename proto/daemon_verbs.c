@@ -104,7 +104,7 @@ static int verb_stop(void *self, int argc, char **argv, struct ctl_reply *r)
 
     (void)self;
     if (!err)
-        daemon_stop_later(&daemon_runtime, (uint64_t)seconds * 1000 + ANSWER_LEAVES_MS, message);
+        daemon_stop_later(&daemon_runtime, (uint64_t)seconds * 1000 + ANSWER_LEAVES_MS, message, false);
     return err;
 }
 

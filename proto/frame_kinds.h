@@ -18,7 +18,7 @@ enum role {
 
 enum reach { LINK = 1, ROUTED };
 
-#define FRAME_VERSION 3
+#define FRAME_VERSION 4
 
 #define FRAME_KINDS(X)                                                                             \
     X(HELLO,         1, ROLE_ANY & ~ROLE_ROUTERD, LINK,   "sized instance name; role, version, incarnation in the header") \
@@ -53,7 +53,11 @@ enum reach { LINK = 1, ROUTED };
     X(SLOT_READY,   42, ROLE_SM | ROLE_MUC,       LINK,   "u32 generation: this member has all that became its own") \
     X(PRESENCE_BUS, 43, ROLE_SM,                  ROUTED, "a presence that Redis could not carry (sm/bus.h)") \
     X(ERRAND,       44, ROLE_SM,                  ROUTED, "a control verb for another sm (sm/errand.h)") \
-    X(ERRAND_DONE,  45, ROLE_SM,                  ROUTED, "what it said (sm/errand.h)")
+    X(ERRAND_DONE,  45, ROLE_SM,                  ROUTED, "what it said (sm/errand.h)") \
+    X(PLAN,         46, ROLE_SM,                  LINK,   "an administrator's words about the end of the suite (routerd/shutdown.h)") \
+    X(PLANNED,      47, ROLE_ROUTERD,             LINK,   "what became of them (routerd/shutdown.h)") \
+    X(WARN,         48, ROLE_ROUTERD,             LINK,   "sized text for everybody who is connected here") \
+    X(END,          49, ROLE_ROUTERD,             LINK,   "u8 1: to be started again; sized text for users: this daemon ends")
 
 enum frame_kind {
 #define X(name, number, senders, reach, payload) FRAME_##name = number,

@@ -256,17 +256,20 @@ uint64_t link_serial(const struct link *l)
     return l->serial;
 }
 
+bool link_tell_router(struct link *l, struct frame *f)
+{
+    f->origin = l->self;
+    return l->state == UP && frame_encode(wire_out(l->wire), f) == ZE_OK;
+}
+
 void link_say_ready(struct link *l, uint32_t generation)
 {
     struct frame f = frame_make(FRAME_SLOT_READY);
     struct buf   body = { 0 };
 
-    if (l->state != UP)
-        return;
     buf_put_u32(&body, generation);
-    f.origin = l->self;
     f.body = buf_slice(&body);
-    frame_encode(wire_out(l->wire), &f);
+    link_tell_router(l, &f);
     buf_free(&body);
 }
 

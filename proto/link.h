@@ -93,6 +93,9 @@ struct kept *link_keep(struct link *link, struct frame *f, uint64_t tag);
  * serial up to this one has been confirmed. */
 uint64_t link_serial(const struct link *link);
 bool     link_confirmed_to(const struct link *link, unsigned roles, uint64_t serial);
+/* A LINK kind to routerd, now. False: there is no link, and it was not said. Like all that routerd and its
+ * daemons say to each other it is not numbered: it is lost with the link. */
+bool     link_tell_router(struct link *link, struct frame *f);
 /* SLOT_READY (slots.h), when there is a link; who says it says it again after each new table. */
 void     link_say_ready(struct link *link, uint32_t generation);
 /* Restores kept frames through spec.on_kept; call it once, when the daemon has restored what refers to them. */

@@ -72,6 +72,8 @@ static void on_frame(void *owner, const struct frame *f, uint8_t *bytes, size_t 
         link_on_pause_or_resume(l, f);
     else if (frame_kinds[f->kind].reach == ROUTED)
         link_on_routed(l, f, len);
+    else if (frame_kinds[f->kind].senders & ROLE_ROUTERD)
+        link_deliver(l, f);
     else
         link_drop_wire(l, "a kind that routerd may not send");
 }

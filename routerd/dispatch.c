@@ -5,6 +5,7 @@
 #include "jid.h"
 #include "log.h"
 #include "members.h"
+#include "shutdown.h"
 
 typedef void link_handler(struct peer *p, const struct frame *f);
 
@@ -16,6 +17,7 @@ static link_handler *const handlers[FRAME_KIND_MAX] = {
     [FRAME_ROUTE_BIND]   = on_route_bind,
     [FRAME_ROUTE_UNBIND] = on_route_unbind,
     [FRAME_SLOT_READY]   = members_on_ready,
+    [FRAME_PLAN]         = shutdown_on_plan,
 };
 
 static bool carries_a_stanza(const struct frame *f)
@@ -201,6 +203,7 @@ static void on_hello(struct peer *p, const struct frame *f)
     route_table_changed(p->router);
     route_table_say(p->router, p);
     say_pauses(p);
+    shutdown_peer_came(p->router->shutdown, p);
 }
 
 static bool take_domain(struct peer *p, const struct frame *f, struct slice *domain)

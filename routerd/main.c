@@ -10,6 +10,7 @@
 #include "mem.h"
 #include "peer.h"
 #include "router.h"
+#include "shutdown.h"
 
 static void publish(void *arg)
 {
@@ -32,6 +33,7 @@ static void router_stop(void *self)
 {
     struct router *r = self;
 
+    shutdown_free(&r->shutdown);
     for (size_t i = 0; i < LISTENERS; i++)
         listener_free(&r->listeners[i]);
     LIST_EACH(&r->peers, node)
@@ -55,6 +57,7 @@ static void *router_start(struct daemon *d)
     r->queue_max = (size_t)d->settings->limits.router_queue_bytes;
     r->publish = (struct deferred){ .run = publish, .arg = r };
     list_init(&r->peers);
+    r->shutdown = shutdown_new(r);
     route_table_build(r);
     router_register_stats(r);
     if (listen_for_all(r))

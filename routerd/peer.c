@@ -6,6 +6,7 @@
 
 #include "log.h"
 #include "mem.h"
+#include "shutdown.h"
 
 enum {
     HELLO_PATIENCE_MS = 10000,
@@ -181,7 +182,8 @@ static void leave(struct peer *p)
 
 void peer_close(struct peer *p)
 {
-    bool greeted = p->greeted;
+    struct router *r = p->router;
+    bool           greeted = p->greeted, ending = p->ending;
 
     p->greeted = false;
     list_remove(&p->link);
@@ -190,6 +192,8 @@ void peer_close(struct peer *p)
         leave(p);
     wire_free(&p->wire);
     free(p);
+    if (ending)
+        shutdown_peer_gone(r->shutdown);
 }
 
 void peer_refuse(struct peer *p, const char *why)

@@ -14,6 +14,7 @@ struct peer {
     struct address self;        /* stamped on every frame; role by the socket, the rest by HELLO */
     char           name[64];    /* instance; the role's name before HELLO */
     bool           greeted;
+    bool           ending;      /* was told to (shutdown.h) */
     bool           congested;   /* everybody was told to PAUSE for it */
     uint64_t       table;       /* the state of the table it was told (router.table) */
     pid_t          pid;

@@ -9,6 +9,7 @@ enum { LISTENERS = 4, PEER_INDEX = 1024 };
 
 struct peer;
 struct listener;
+struct shutdown;
 
 struct router_counts {
     uint64_t frames, bytes;         /* passed on */
@@ -28,6 +29,7 @@ struct router {
     struct deferred      publish;               /* it changed in this turn */
     size_t               queue_max;             /* bytes waiting for one peer */
     struct router_counts counts;
+    struct shutdown     *shutdown;              /* shutdown.h */
 };
 
 /* ---- route_table.c: what is recorded and who is there ---- */

@@ -1,6 +1,7 @@
 /* Control verbs of routerd, its part of `status`, its counters. */
 
 #include "members.h"
+#include "shutdown.h"
 
 static struct stat_row rows[] = {
     { "frames_passed",  "frames passed on",                                     NULL },
@@ -114,5 +115,8 @@ const struct ctl_verb router_verbs[] = {
       "not_found conflict not_allowed unavailable", 1, 1, verb_leave },
     { "evict", "INSTANCE", "one that is down for good loses its slots, and its sessions end", "",
       "not_found conflict not_allowed", 1, 1, verb_evict },
+    { "shutdown", "[stop SECONDS [TEXT] | restart SECONDS [TEXT] | cancel]",
+      "warn the users now and then stop or restart all daemons in order; what is planned; call it off",
+      "kind seconds text", "conflict not_acceptable not_found", 0, 3, verb_shutdown },
     { 0 },
 };

@@ -1,5 +1,5 @@
 /* The commands of XEP-0133 (admin.h): a row each. Not offered: passwords that nobody can read (4.6), black and
- * white lists, and the list of admins, which is a setting. */
+ * white lists, and a way to edit the list of admins, which is a setting. */
 
 #include "admin.h"
 #include "jid.h"
@@ -19,9 +19,22 @@ static const struct admin_field accounts_fields[] = { ACCOUNTS, { 0 } };
 static const struct admin_field sessions_fields[] = {
     { "accountjids", "jid-multi", "The Jabber ID(s) for which to end sessions" }, { 0 },
 };
+
+#define LIST_OF(...) (const char *const[]){ __VA_ARGS__, NULL }
+
 static const struct admin_field list_fields[] = {
-    { "max_items", "list-single", "Maximum number of items to show", .optional = true }, { 0 },
+    { "max_items", "list-single", "Maximum number of items to show", .optional = true, .usual = "100",
+      .options = LIST_OF("25", "25", "50", "50", "75", "75", "100", "100", "150", "150", "200", "200", "none", "none") },
+    { 0 },
 };
+#define UNTIL(label)                                                                                              \
+    { "delay", "list-single", label, .optional = true, .usual = "60",                                             \
+      .options = LIST_OF("30", "30 seconds", "60", "60 seconds", "90", "90 seconds", "120", "2 minutes",          \
+                         "180", "3 minutes", "240", "4 minutes", "300", "5 minutes", "600", "10 minutes",         \
+                         "1800", "30 minutes", "3600", "1 hour") },                                               \
+    { "announcement", "text-multi", "Announcement", .optional = true }, { 0 }
+static const struct admin_field restart_fields[] = { UNTIL("Time delay before restarting") };
+static const struct admin_field shutdown_fields[] = { UNTIL("Time delay before shutting down") };
 static const struct admin_field announce_fields[] = { { "announcement", "text-multi", "Announcement" }, { 0 } };
 static const struct admin_field motd_fields[] = { { "motd", "text-multi", "Message of the Day" }, { 0 } };
 static const struct admin_field motd_now_fields[] = {
@@ -31,7 +44,7 @@ static const struct admin_field welcome_fields[] = {
     { "welcome", "text-multi", "Welcome Message", .filled = true }, { 0 },
 };
 
-#define WORDS(...) (const char *const[]){ __VA_ARGS__, NULL }
+#define WORDS LIST_OF
 
 static const struct admin_spec add_user = {
     "Fill out this form to add a user.", add_user_fields, WORDS("register", "$accountjid", "$password"),
@@ -103,28 +116,58 @@ static const struct admin_spec set_welcome = {
 };
 static const struct admin_spec delete_welcome = { NULL, NULL, WORDS("welcome-delete", "@"), .where = AT_DOMAIN };
 
+static const struct admin_spec restart = {
+    "Everybody is warned now and before it comes; then all daemons end and start again.", restart_fields,
+    WORDS("shutdown", "restart", "$delay", "$announcement"), .where = AT_ROUTER,
+};
+static const struct admin_spec shut_down = {
+    "Everybody is warned now and before it comes; then all daemons end until the operator starts them.",
+    shutdown_fields, WORDS("shutdown", "stop", "$delay", "$announcement"), .where = AT_ROUTER,
+};
+static const struct admin_spec call_off = { NULL, NULL, WORDS("shutdown", "cancel"), .where = AT_ROUTER };
+
+static const struct admin_spec get_admins = {
+    NULL, NULL, WORDS("admins", "@"), .where = AT_DOMAIN, .report = admin_report_list, .var = "adminjids",
+    .column = "jid",
+};
+
 /* ---- who may ---- */
+
+static bool administers(struct slice owner, const struct settings_domain *domain)
+{
+    struct jid admin;
+
+    for (size_t i = 0; i < domain->admins.count; i++)
+        if (jid_parse(slice_str(domain->admins.item[i]), &admin) == ZE_OK && slice_eq(jid_slice(&admin), owner))
+            return true;
+    return false;
+}
 
 static bool may(const struct iq *iq)
 {
     const struct passage         *p = iq->p;
     const struct settings_domain *domain = sm_domain(p->sm, p->stanza->to);
-    struct jid                    admin;
 
-    if (!p->session || !domain)
-        return false;
-    for (size_t i = 0; i < domain->admins.count; i++)
-        if (jid_parse(slice_str(domain->admins.item[i]), &admin) == ZE_OK && slice_eq(jid_slice(&admin), p->owner))
-            return true;
-    return false;
+    return p->session && domain && administers(p->owner, domain);
+}
+
+static bool may_all(const struct iq *iq)
+{
+    const struct settings *settings = iq->p->sm->settings;
+    bool                   all = may(iq);
+
+    for (size_t i = 0; i < settings->domain_count && all; i++)
+        all = administers(iq->p->owner, &settings->domain[i]);
+    return all;
 }
 
 /* ---- forms ---- */
 
-static void options_write(struct xml_writer *w, const char *const *options)
+static void options_write(struct xml_writer *w, const struct admin_field *f)
 {
-    for (; *options; options++)
-        form_put_option(w, *options, *options);
+    form_put_value(w, slice_str(f->usual));
+    for (const char *const *o = f->options; *o; o += 2)
+        form_put_option(w, o[1], o[0]);
 }
 
 static void current_write(struct sm *sm, struct xml_writer *w, struct slice domain, const char *var)
@@ -142,8 +185,7 @@ static void current_write(struct sm *sm, struct xml_writer *w, struct slice doma
 
 static void field_write(const struct command_call *call, const struct admin_field *f)
 {
-    static const char *const how_many[] = { "25", "50", "75", "100", "150", "200", "none", NULL };
-    struct passage          *p = call->iq->p;
+    struct passage *p = call->iq->p;
 
     form_field_open(call->w, f->var, f->type, f->label);
     if (!f->optional) {
@@ -152,10 +194,8 @@ static void field_write(const struct command_call *call, const struct admin_fiel
     }
     if (f->filled)
         current_write(p->sm, call->w, p->stanza->to, f->var);
-    if (strcmp(f->var, "max_items") == 0) {
-        form_put_value(call->w, SLICE("100"));
-        options_write(call->w, how_many);
-    }
+    if (f->options)
+        options_write(call->w, f);
     xml_close(call->w);
 }
 
@@ -180,6 +220,7 @@ static int run(struct command_call *call)
 
 #define FORM(node, name, spec) { NS_ADMIN "#" node, name, TO_SERVER, NS_ADMIN, may, ask, run, &spec }
 #define AT_ONCE(node, name, spec) { NS_ADMIN "#" node, name, TO_SERVER, NS_ADMIN, may, NULL, run, &spec }
+#define OF_ALL(node, name, ask, spec) { node, name, TO_SERVER, NS_ADMIN, may_all, ask, run, &spec }
 
 static const struct command admin_commands[] = {
     FORM("add-user", "Add User", add_user),
@@ -207,6 +248,10 @@ static const struct command admin_commands[] = {
     AT_ONCE("delete-motd", "Delete Message of the Day", delete_motd),
     FORM("set-welcome", "Set Welcome Message", set_welcome),
     AT_ONCE("delete-welcome", "Delete Welcome Message", delete_welcome),
+    AT_ONCE("get-admins", "Get List of Administrators", get_admins),
+    OF_ALL(NS_ADMIN "#restart", "Restart Service", ask, restart),
+    OF_ALL(NS_ADMIN "#shutdown", "Shut Down Service", ask, shut_down),
+    OF_ALL("cancel-shutdown", "Cancel Restart or Shut Down", NULL, call_off),
     { 0 },
 };
 

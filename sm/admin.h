@@ -3,20 +3,22 @@
 /* XEP-0133 Service Administration: each command is a row that says its form, which control verb does it, where
  * that runs (errand.h), and how the rows it answers become the result. The verbs are those of zubrctl. Only
  * an account of this host that the setting `admins` of the asked domain names may execute them, for accounts
- * of that domain. */
+ * of that domain. What concerns all domains only an administrator of all of them may do. */
 
 #include <jansson.h>
 
 #include "commands.h"
 
-/* Where the verb runs: in the owner of the JID that is its first argument, of the domain, or in every sm. */
-enum admin_place { AT_OWNER, AT_DOMAIN, AT_ALL };
+/* Where the verb runs: in the owner of the JID that is its first argument, of the domain, in every sm, in routerd. */
+enum admin_place { AT_OWNER, AT_DOMAIN, AT_ALL, AT_ROUTER };
 
 struct admin_field {
     const char *var;                     /* NULL ends the rows */
     const char *type, *label;
     bool        optional;
     bool        filled;                  /* with what is set now (a notice of that name) */
+    const char *const *options;          /* of a list-single: value and label by turns, NULL-ended */
+    const char *usual;                   /* of it, and what an empty one means */
 };
 
 struct admin_job;

@@ -9,7 +9,7 @@
 #include "log.h"
 #include "ns.h"
 
-enum { JIDS_MAX = 100, WORDS_MAX = 6, LIST_MAX = 1000, LIST_USUAL = 100 };
+enum { JIDS_MAX = 100, WORDS_MAX = 6, LIST_MAX = 1000, LIST_USUAL = 100, DAY_S = 86400 };
 
 /* ---- values ---- */
 
@@ -148,8 +148,7 @@ static void on_answer(void *arg, struct slice rows, enum zerr err, const char *r
 
 /* ---- questions ---- */
 
-static void ask_one(struct admin_job *job, const struct route_instance *where, struct slice about, int count,
-                    const struct slice *words)
+static struct question *question_new(struct admin_job *job, struct slice about)
 {
     struct question *q = xcalloc(1, sizeof(*q));
 
@@ -157,7 +156,13 @@ static void ask_one(struct admin_job *job, const struct route_instance *where, s
     q->about = xstrndup(about);
     job->asked++;
     job->waiting++;
-    errand_run(job->sm, where, count, words, on_answer, q);
+    return q;
+}
+
+static void ask_one(struct admin_job *job, const struct route_instance *where, struct slice about, int count,
+                    const struct slice *words)
+{
+    errand_run(job->sm, where, count, words, on_answer, question_new(job, about));
 }
 
 static void ask_all(struct admin_job *job, int count, const struct slice *words)
@@ -167,6 +172,11 @@ static void ask_all(struct admin_job *job, int count, const struct slice *words)
     for (size_t i = 0; (at = routes_at(job->sm->routes, i)); i++)
         if (at->role == ROLE_SM && at->member & MEMBER_NOW)
             ask_one(job, at, slice_str(at->name), count, words);
+}
+
+static void ask_router(struct admin_job *job, int count, const struct slice *words)
+{
+    errand_run_router(job->sm, count, words, on_answer, question_new(job, SLICE("routerd")));
 }
 
 static void ask_owner(struct admin_job *job, struct slice of, int count, const struct slice *words)
@@ -201,6 +211,7 @@ static int read_jids(struct filled *f, const struct admin_field *field)
 static int read_field(struct filled *f, const struct admin_field *field)
 {
     struct slice value, password;
+    uint64_t     seconds;
 
     if (strncmp(field->type, "jid-", 4) == 0)
         return read_jids(f, field);
@@ -208,6 +219,8 @@ static int read_field(struct filled *f, const struct admin_field *field)
         return ZE_BAD_REQUEST;
     if (strcmp(field->var, "max_items") == 0)
         return read_most(value, &f->most);
+    if (strcmp(field->var, "delay") == 0 && value.len && !form_number(value, DAY_S, &seconds))
+        return ZE_BAD_REQUEST;
     password = form_value(f->call->iq->p->sm->arena, f->call->form, "password");
     if (strcmp(field->var, "password-verify") == 0 && value.len && !slice_eq(value, password))
         return ZE_BAD_REQUEST;
@@ -236,8 +249,8 @@ static struct slice word_of(const struct filled *f, const char *word, unsigned n
     if (strcmp(word, "$max_items") == 0)
         return slice_str(arena_printf(sm->arena, "%zu", f->most + 1));      /* one more tells that there are more */
     if (word[0] == '$') {
-        if (field)
-            admin_value(sm->arena, f->call->form, field, &value);
+        if (field && !admin_value(sm->arena, f->call->form, field, &value) && field->usual)
+            value = slice_str(field->usual);
         return value;
     }
     return slice_str(word);
@@ -252,6 +265,8 @@ static void ask(struct admin_job *job, const struct filled *f, const char *const
         words[count] = word_of(f, spec[count], n);
     if (job->spec->where == AT_ALL)
         ask_all(job, count, words);
+    else if (job->spec->where == AT_ROUTER)
+        ask_router(job, count, words);
     else
         ask_owner(job, job->spec->where == AT_OWNER ? f->jid[n] : f->call->iq->p->stanza->to, count, words);
 }

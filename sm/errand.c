@@ -7,6 +7,7 @@
 #include "cursor.h"
 #include "encode.h"
 #include "handles.h"
+#include "link.h"
 #include "log.h"
 #include "outcome.h"
 #include "verbs.h"
@@ -29,12 +30,14 @@ struct errand {
 
 struct errands {
     struct handles *all;
+    struct link    *link;
 };
 
-struct errands *errands_new(void)
+struct errands *errands_new(struct link *link)
 {
     struct errands *e = xcalloc(1, sizeof(*e));
 
+    e->link = link;
     e->all = handles_new_unguessed();
     return e;
 }
@@ -134,22 +137,52 @@ static void no_answer(void *arg)
     on_answered(arg, slice_of("", 0), ZE_TIMEOUT, "the instance that has it did not answer; it may have been done");
 }
 
+static void words_write(struct buf *body, const struct errand *e)
+{
+    buf_put_u8(body, (uint8_t)e->count);
+    for (int i = 0; i < e->count; i++)
+        buf_put_sized(body, slice_str(e->words[i]));
+}
+
+static void be_patient(struct errand *e)
+{
+    e->patience = (struct timer){ .fire = no_answer, .arg = e };
+    timer_arm(e->sm->loop, &e->patience, PATIENCE_MS);
+}
+
 static void errand_send(struct errand *e, const struct route_instance *where)
 {
     struct outcome *o = outcome_new(e->sm, slice_of(NULL, 0), random_u64());
     struct frame    f = frame_make(FRAME_ERRAND);
     struct buf      body = { 0 };
 
-    buf_put_u8(&body, (uint8_t)e->count);
-    for (int i = 0; i < e->count; i++)
-        buf_put_sized(&body, slice_str(e->words[i]));
+    words_write(&body, e);
     f.dest = (struct address){ ROLE_SM, where->key, 0 };
     f.sender = e->handle;
     f.body = outcome_keep(o, &body);
     outcome_frame(o, AHEAD, &f);
     outcome_settle(&o);
-    e->patience = (struct timer){ .fire = no_answer, .arg = e };
-    timer_arm(e->sm->loop, &e->patience, PATIENCE_MS);
+    be_patient(e);
+}
+
+static bool errand_tell_router(struct errand *e)
+{
+    struct link *link = e->sm->errands->link;
+    struct frame f = frame_make(FRAME_PLAN);
+    struct buf   body = { 0 };
+
+    words_write(&body, e);
+    f.sender = e->handle;
+    f.body = buf_slice(&body);
+    bool told = link && link_tell_router(link, &f);
+    buf_free(&body);
+    return told;
+}
+
+static void absent_soon(struct errand *e)
+{
+    e->begin = (struct deferred){ .run = absent, .arg = e };
+    loop_defer(e->sm->loop, &e->begin);
 }
 
 void errand_run(struct sm *sm, const struct route_instance *where, int count, const struct slice *words,
@@ -164,9 +197,20 @@ void errand_run(struct sm *sm, const struct route_instance *where, int count, co
     } else if (where && where->up) {
         errand_send(e, where);
     } else {
-        e->begin = (struct deferred){ .run = absent, .arg = e };
-        loop_defer(sm->loop, &e->begin);
+        absent_soon(e);
     }
+}
+
+void errand_run_router(struct sm *sm, int count, const struct slice *words, errand_done *done, void *arg)
+{
+    struct errand *e = errand_new(sm, count, words);
+
+    e->done = done;
+    e->arg = arg;
+    if (errand_tell_router(e))
+        be_patient(e);
+    else
+        absent_soon(e);
 }
 
 /* ---- frames ---- */
@@ -196,22 +240,31 @@ void on_errand(void *self, const struct frame *f)
     begin_soon(e);
 }
 
-void on_errand_done(void *self, const struct frame *f)
+static void take_answer(struct sm *sm, const struct frame *f, unsigned by, const char *kind)
 {
-    struct sm     *sm = self;
     struct cursor  c = { f->body, false };
-    int32_t        err = (int32_t)take_u32(&c);
+    enum zerr      err = take_err(&c);
     struct slice   reason = take_sized(&c);
     struct errand *e = handles_get(sm->errands->all, f->handle);
     char          *text;
 
-    if (f->origin.role != ROLE_SM || c.bad || err > 0 || err <= ZE_LAST) {
-        malformed(f, "ERRAND_DONE");
+    if (f->origin.role != by || c.bad) {
+        malformed(f, kind);
         return;
     }
     if (!e || e->asker.role)
         return;                      /* too late */
     text = xstrndup(reason);
-    on_answered(e, c.rest, (enum zerr)err, text);
+    on_answered(e, c.rest, err, text);
     free(text);
+}
+
+void on_errand_done(void *self, const struct frame *f)
+{
+    take_answer(self, f, ROLE_SM, "ERRAND_DONE");
+}
+
+void on_planned(void *self, const struct frame *f)
+{
+    take_answer(self, f, ROLE_ROUTERD, "PLANNED");
 }

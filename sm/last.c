@@ -9,6 +9,7 @@
 #include "cursor.h"
 #include "feature.h"
 #include "jid.h"
+#include "last.h"
 #include "ns.h"
 #include "presence.h"
 
@@ -65,19 +66,26 @@ static void last_removed(struct passage *p)
 
 /* ---- what is told ---- */
 
+uint64_t last_seen_us(struct sm *sm, struct store_view *view, struct slice owner, struct slice *status)
+{
+    struct cursor c = { store_get(view, T_LAST, sm_key(sm, owner, slice_of(NULL, 0))), false };
+    uint8_t       format = take_u8(&c);
+    uint64_t      us = take_u64(&c);
+    bool          known = !c.bad && format == FORMAT;
+
+    if (status)
+        *status = known ? c.rest : slice_of(NULL, 0);
+    return known ? us : 0;
+}
+
 /* Since when nobody is there; an account that never was there: since it was made. */
 static uint64_t since_us(struct passage *p, struct store_view *view, struct slice *status)
 {
-    struct cursor       c = { store_get(view, T_LAST, sm_key(p->sm, p->owner, slice_of(NULL, 0))), false };
     struct account_info info = { 0 };
-    uint8_t             format = take_u8(&c);
-    uint64_t            us = take_u64(&c);
+    uint64_t            us = last_seen_us(p->sm, view, p->owner, status);
 
-    *status = slice_of(NULL, 0);
-    if (!c.bad && format == FORMAT) {
-        *status = c.rest;
+    if (us)
         return us;
-    }
     account_get(view, p->owner, &info);
     return info.created_us;
 }

@@ -182,7 +182,7 @@ static void *start(struct daemon *d)
     sm->reporters = throttle_new();
     sm->commands = commands_new();
     list_init(&sm->walks);
-    sm->errands = errands_new();
+    sm->errands = errands_new(d->link);
     sm->groups = groups_new(sm);
     sm->bus = presence_bus_new(sm, d->link);
     apply_settings(self);
@@ -339,6 +339,8 @@ static frame_handler *const handlers[FRAME_KIND_MAX] = {
     [FRAME_RESUME_AT]   = on_resume_at,
     [FRAME_ERRAND]      = on_errand,
     [FRAME_ERRAND_DONE] = on_errand_done,
+    [FRAME_PLANNED]     = on_planned,
+    [FRAME_WARN]        = on_warn,
 };
 
 static const struct daemon_spec spec = {

@@ -32,6 +32,7 @@ int verb_users(void *sm, int argc, char **argv, struct ctl_reply *r);
 int verb_counts(void *sm, int argc, char **argv, struct ctl_reply *r);
 int verb_user(void *sm, int argc, char **argv, struct ctl_reply *r);
 int verb_roster(void *sm, int argc, char **argv, struct ctl_reply *r);
+int verb_admins(void *sm, int argc, char **argv, struct ctl_reply *r);
 
 /* verbs_archive.c */
 int verb_archive(void *self, int argc, char **argv, struct ctl_reply *r);

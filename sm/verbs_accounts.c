@@ -9,6 +9,7 @@
 #include "dispatch.h"
 #include "encode.h"
 #include "jid.h"
+#include "last.h"
 #include "ledger.h"
 #include "log.h"
 #include "resume.h"
@@ -235,13 +236,15 @@ static int count_item(void *arg, const struct roster_item *item)
     return 0;
 }
 
-static uint64_t last_login(const struct online *account)
+/* When the newest of its sessions came; nobody is there: when the last one went. */
+static uint64_t last_there(struct sm *sm, struct store_view *view, struct slice jid, const struct online *account)
 {
     uint64_t last = 0;
 
-    if (account)
-        ONLINE_EACH(account, node, s)
-            last = s->since_us > last ? s->since_us : last;
+    if (!account)
+        return last_seen_us(sm, view, jid, NULL);
+    ONLINE_EACH(account, node, s)
+        last = s->since_us > last ? s->since_us : last;
     return last;
 }
 
@@ -249,7 +252,7 @@ static void show_account(struct sm *sm, struct store_view *view, struct slice ji
 {
     struct account_info info = { 0 };
     struct online      *account = session_online(sm->sessions, jid);
-    uint64_t            login = last_login(account);
+    uint64_t            login = last_there(sm, view, jid, account);
     int64_t             contacts = 0;
     char                when[DATETIME_MAX];
 
@@ -332,4 +335,28 @@ int verb_roster(void *self, int argc, char **argv, struct ctl_reply *r)
     store_view_end(&view);
     arena_reset(sm->arena);
     return err;
+}
+
+/* ---- administrators ---- */
+
+int verb_admins(void *self, int argc, char **argv, struct ctl_reply *r)
+{
+    struct sm *sm = self;
+
+    if (argc && !sm_serves(sm, slice_str(argv[0])))
+        return ZE_NOT_FOUND;
+    if (argc && !sm_owns(sm, slice_str(argv[0])))
+        return ZE_NO_ROUTE;
+    for (size_t i = 0; i < sm->settings->domain_count; i++) {
+        const struct settings_domain *domain = &sm->settings->domain[i];
+
+        if ((argc && strcmp(argv[0], domain->name) != 0) || !sm_owns(sm, slice_str(domain->name)))
+            continue;
+        for (size_t n = 0; n < domain->admins.count; n++) {
+            ctl_row(r);
+            ctl_str(r, "domain", domain->name);
+            ctl_str(r, "jid", domain->admins.item[n]);
+        }
+    }
+    return ZE_OK;
 }

@@ -80,6 +80,16 @@ def test_accounts_in_every_instance(server, boss):
         assert refused(server, name)
         server.client(name, "other", register=False).close()
 
+    # Who is not there: when he was.
+    for name in USERS[4:]:
+        c = server.client(name, "other", register=False)
+        came, = done(admin(boss, "get-user-lastlogin", accountjids=c.bare))["lastlogin"]
+        c.close()
+        went, = wait_for(lambda: [when for when in done(admin(boss, "get-user-lastlogin",
+                                                              accountjids=f"{name}@example.org"))["lastlogin"]
+                                  if server.ctl_json("user", f"{name}@example.org")[0]["sessions"] == 0], "his leaving")
+        assert went >= came and server.ctl_json("user", f"{name}@example.org")[0]["login"] == went
+
     done(admin(boss, "delete-user", accountjids=jids))
     assert all(refused(server, name, "other") for name in USERS)
     assert boss.error_of(admin(boss, "delete-user", accountjids=jids[0])) == "item-not-found"
@@ -103,6 +113,14 @@ def test_the_same_as_the_control_verbs(server, boss):
     server.ctl("disable", "nobody@example.org", check=False)
     assert server.ctl_status == 1
     done(admin(boss, "delete-user", accountjids=["one@example.org", "two@example.org", "three@example.org"]))
+
+
+def test_who_administers(server, boss):
+    assert done(admin(boss, "get-admins"))["adminjids"] == [boss.bare]
+    assert [(r["domain"], r["jid"]) for r in server.ctl_json("admins")] == [("example.org", boss.bare)]
+    assert server.ctl_json("admins", "example.net") == []
+    server.ctl("admins", "example.com", check=False)
+    assert server.ctl_status == 1
 
 
 def test_the_roster_of_a_user(server, boss):

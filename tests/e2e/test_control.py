@@ -150,7 +150,7 @@ def test_one_daemon_stopped_is_not_started_again(server):
 def test_stop_warns_the_users_and_ends_everything(server):
     c = server.client("warned")
     server.ctl("stop", "--in", "1", "--message", "back at five")
-    c.expect("message", lambda m: "back at five" in m.findtext("client:body", "", NS))
+    c.expect_body("The server stops in 1 second.\nback at five", "example.org")
     c.expect_stream_error("system-shutdown")
     assert server.process.wait(20) == 0
     server.stopped = True

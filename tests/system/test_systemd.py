@@ -229,7 +229,7 @@ def test_zubrctl_stop_of_one_daemon_leaves_it_stopped(system):
 def test_zubrctl_stop_leaves_all_units_stopped_and_warns_users(system):
     a, b = chat(system)
     system.ctl("stop", "--message", "back soon")
-    a.expect_body("back soon")
+    a.expect_body("The server stops now.\nback soon")
     a.expect_stream_error("system-shutdown")
     wait_for(lambda: all(system.show(u, "ActiveState") == "inactive" for u in UNITS), "all units to stop")
     time.sleep(0.5)
@@ -240,6 +240,20 @@ def test_zubrctl_stop_leaves_all_units_stopped_and_warns_users(system):
     system.start_suite()                    # and one command brings everything back
     b2 = system.client("bob", register=False)
     b2.close()
+
+
+def test_zubrctl_restart_ends_in_all_units_running_anew(system):
+    system.announced = ["link_lost"]
+    before = {u: system.show(u, "MainPID") for u in UNITS}
+    a, b = chat(system)
+    system.ctl("restart", "--in", "1", "--message", "a new version")
+    for c in (a, b):
+        c.expect_body("The server restarts in 1 second.\na new version")
+        c.expect_stream_error("system-shutdown")
+    wait_for(lambda: all(system.show(u, "ActiveState") == "active" and system.show(u, "MainPID") not in ("0", before[u])
+                         for u in UNITS), "all units anew", 30)
+    assert all(system.show(u, "Result") == "success" for u in UNITS)
+    system.client("bob", register=False).close()
 
 
 def test_stopping_the_target_stops_everything_and_accounts_stay(system):

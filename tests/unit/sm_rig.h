@@ -304,7 +304,7 @@ RIG void rig_open(void)
     rig.reporters = throttle_new();
     rig.commands = commands_new();
     list_init(&rig.walks);
-    rig.errands = errands_new();
+    rig.errands = errands_new(NULL);
     rig_refuses = ZE_OK;
     ways_begin(&rig);
     push_routes(&rig);

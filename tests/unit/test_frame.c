@@ -96,7 +96,7 @@ static void every_kind_passes_and_no_other(void **state)
         assert_int_equal(frame_decode(buf_slice(&out), &got), expected);
         buf_free(&out);
     }
-    assert_int_equal(known, 33);
+    assert_int_equal(known, 37);
     assert_int_equal(frame_kinds[FRAME_FANOUT].senders, ROLE_SM | ROLE_MUC);
     assert_int_equal(frame_kinds[FRAME_HELLO].reach, LINK);
 }
