@@ -221,19 +221,23 @@ void negotiate_features(struct conn *c)
     buf_put_str(conn_out(c), "</stream:features>");
 }
 
-/* RFC 6120 4.7.1: a hint only, and shown back; one that is no JID of this domain is none. */
-static void remember_hint(struct conn *c, struct slice raw_jid)
+/* RFC 6120 4.7.1: a hint only, and shown back; one that is no JID of an account here is none. Where XEP-0388 is
+ * offered (2.1) one of another domain is an error. */
+static enum stream_error remember_hint(struct conn *c, struct slice raw_jid)
 {
     struct jid jid;
+    bool       ours;
 
     if (!c->login || c->authenticated)
-        return;
+        return SE_NONE;
     free(c->login->hint);
     c->login->hint = NULL;
-    if (raw_jid.len == 0 || jid_parse(raw_jid, &jid) != ZE_OK || jid.local_len == 0)
-        return;
-    if (slice_is(jid_domain(jid_slice(&jid)), c->domain))
+    if (raw_jid.len == 0 || jid_parse(raw_jid, &jid) != ZE_OK)
+        return SE_NONE;
+    ours = slice_is(jid_domain(jid_slice(&jid)), c->domain);
+    if (ours && jid.local_len)
         c->login->hint = xstrndup(jid_bare(jid_slice(&jid)));
+    return ours || !c->secure ? SE_NONE : SE_INVALID_FROM;
 }
 
 /* SE_NONE: c->domain is set. */
@@ -261,7 +265,7 @@ void negotiate_open(struct conn *c, const struct xml_open *open)
     }
     enum stream_error error = choose_domain(c, open->to);
     if (error == SE_NONE)
-        remember_hint(c, open->from);
+        error = remember_hint(c, open->from);
     if (error == SE_NONE && c->secure && !c->authenticated)
         certificates_look(c);
     conn_send_header(c);

@@ -121,8 +121,7 @@ static bool plus_offered(const struct sasl_stream *stream)
 /* ---- to sm ---- */
 
 /* The owner of the account when the client said who it is, so that login and session usually meet in
- * one process; else any. Who has no account is counted by his address, so one sm sees all of an address.
- * False: no sm is up. */
+ * one process; else the one that counts for his address. False: no sm is up. */
 static bool choose_sm(struct conn *c, struct frame *f)
 {
     const struct routes         *routes = link_routes(c->c2sd->daemon->link);
@@ -133,7 +132,7 @@ static bool choose_sm(struct conn *c, struct frame *f)
     if (c->login->hint && !anonymous && routes_find(routes, f->stanza.to, &f->dest, &f->generation) == ZE_OK)
         sm = routes_instance(routes, f->dest.instance);
     if (!sm || !sm->up || sm->role != ROLE_SM) {
-        sm = routes_any(routes, ROLE_SM, anonymous ? slot_of(limits_key(&c->ip)) : c->handle);
+        sm = routes_any(routes, ROLE_SM, slot_of(limits_key(&c->ip)));
         f->generation = 0;
     }
     if (!sm || !sm->up)

@@ -76,7 +76,7 @@
     X(INT, logins_max,            1000,    10,  200000, "streams", "that have not logged in yet, in one instance: then who took over 5 s makes room, and more wait to be taken") \
     X(INT, auth_failures_max,        5,     1,     100, "failures", "on one stream before it is closed") \
     X(INT, login_failures_max,      10,     0, 1000000, "failures", "to log in to one account from one address until it is refused there for login_refuse_seconds; 0 = no limit") \
-    X(INT, login_failures_per_address, 50,  0, 1000000, "failures", "to log in from one address, whichever the account, until it is refused; accounts that logged in from it before are not; 0 = no limit") \
+    X(INT, login_failures_per_address, 50,  0, 1000000, "failures", "to log in from one address, whichever the account, until it is refused, shared among the instances of sm; accounts that logged in from it before are not; 0 = no limit") \
     X(INT, login_failures_per_account, 30,  0, 1000000, "failures", "to log in to one account, from everywhere, until the answers to addresses that it was not used from are delayed; 0 = no limit") \
     X(INT, login_refuse_seconds,    30,     1,   86400, "seconds", "of the first refusal; each failure after it doubles it") \
     X(INT, login_refuse_max,      1800,     1,   86400, "seconds", "of a refusal at most; after as long without a failure all is forgotten") \

@@ -139,13 +139,12 @@ static void exchange_end(struct sasl_exchange *x, const struct sasl_answer *answ
     timer_arm(x->sasl->loop, &x->patience, wait);
 }
 
-/* Whether this address may learn the outcome of a guess at this account. */
-static bool may_guess(struct sasl_exchange *x)
+/* Whether this address may learn the outcome of a try at this account. */
+static bool may_try(struct sasl_exchange *x)
 {
     struct login_try who = try_of(x);
 
-    return !x->mechanism->guessable ||
-           login_allowed(x->sasl->throttle, &who, &x->sasl->rules, loop_now_ms(x->sasl->loop));
+    return login_allowed(x->sasl->throttle, &who, &x->sasl->rules, loop_now_ms(x->sasl->loop));
 }
 
 void exchange_fail_with(struct sasl_exchange *x, const char *condition, const char *text)
@@ -162,14 +161,14 @@ static void refuse_for_now(struct sasl_exchange *x)
     exchange_fail_with(x, "temporary-auth-failure", "Too many failed logins; try again later");
 }
 
-/* Only a wrong password is a guess. */
+/* Only a wrong proof counts. */
 void exchange_fail(struct sasl_exchange *x, const char *condition)
 {
     struct login_try who = try_of(x);
 
-    if (!x->mechanism->guessable || strcmp(condition, "not-authorized") != 0) {
+    if (x->mechanism->anonymous || strcmp(condition, "not-authorized") != 0) {
         exchange_fail_with(x, condition, NULL);
-    } else if (!may_guess(x)) {
+    } else if (!may_try(x)) {
         refuse_for_now(x);
     } else {
         login_failed(x->sasl->throttle, &who, &x->sasl->rules, loop_now_ms(x->sasl->loop));
@@ -182,7 +181,7 @@ static void exchange_let_in(struct sasl_exchange *x, const struct sasl_answer *a
     struct login_try who = try_of(x);
     uint64_t         wait = delay_of(x);
 
-    if (x->mechanism->guessable)
+    if (!x->mechanism->anonymous)
         login_succeeded(x->sasl->throttle, &who, loop_now_ms(x->sasl->loop));
     exchange_end(x, answer, wait);
 }
@@ -198,7 +197,7 @@ void exchange_succeed(struct sasl_exchange *x, struct slice data)
 
     if (!there)
         exchange_fail(x, "not-authorized");
-    else if (!may_guess(x))
+    else if (x->mechanism->guessable && !may_try(x))       /* nobody finds a token or a key by trying */
         refuse_for_now(x);
     else if (info.disabled)
         exchange_fail(x, "account-disabled");

@@ -1,6 +1,5 @@
 /* EXTERNAL (RFC 4422 appendix A) with the certificate of a client, as XEP-0178 2 has it. What the certificate is worth
- * and whom it names was found by c2sd, where TLS ends (auth_start.certified). Nothing can be guessed here, so nothing
- * is counted. */
+ * and whom it names was found by c2sd, where TLS ends (auth_start.certified). */
 
 #include "sasl_inner.h"
 

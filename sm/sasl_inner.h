@@ -24,7 +24,7 @@ struct sasl {
 struct sasl_mechanism {
     const char     *name;
     bool            plus, clear;         /* binds to the channel; carries the password itself */
-    bool            guessable;           /* what is proven is a password: failures are counted */
+    bool            guessable;           /* what is proven is a password: refusals and delays are for right ones, too */
     bool            binary;              /* messages are no UTF-8 */
     bool            certified;           /* proven by the client's certificate, before it began */
     bool            anonymous;           /* there is no account, and nothing is proven */

@@ -7,7 +7,9 @@ import time
 
 import pytest
 
-from harness import NS, ROOT, Client
+from harness import NS, ROOT, Client, Server
+from sasl2 import condition as condition2
+from test_fast import by_token, issued, try_token
 from test_login import condition, scram
 
 OPTIONS = ["--instances", "sm=1", "--listen", "127.0.0.1", "--listen", "::1", "--set", "limits.login_failures_max=4",
@@ -103,6 +105,33 @@ def test_a_client_that_leaves_while_its_answer_is_held_back_does_no_harm(server)
     c.drop()
     time.sleep(2.5)
     assert let_in(stream(server, "127.0.6.10"), "target2")
+
+
+def test_wrong_tokens_are_counted_and_a_right_one_gets_in(server):
+    """XEP-0484: what nobody can guess is not refused, but who tries is counted, by any mechanism."""
+    server.register("tokens")
+    good = issued(server, "tokens")
+    for _ in range(4):
+        assert condition2(try_token(server, "tokens", "wrong")[1]) == "not-authorized"
+    assert condition2(try_token(server, "tokens", "wrong")[1]) == "temporary-auth-failure"
+    assert condition(stream(server, "127.0.0.1").auth_plain("tokens", "secret")) == "temporary-auth-failure"
+    by_token(server, "tokens", good)[0].drop()
+    assert let_in(stream(server, "127.0.10.1"), "tokens")
+
+
+def test_several_instances_count_as_one():
+    """One sm counts for an address that does not say who it is; an account's owner for one that does; and of what an
+    address may do wrong altogether, each instance allows its part."""
+    with Server("--instances", "sm=2,c2sd=2", "--set", "limits.login_failures_max=4",
+                "--set", "limits.login_failures_per_address=12") as s:
+        s.register("juliet")
+        guesses = [guess(stream(s, "127.0.1.1"), "juliet", 1)[0] for _ in range(8)]
+        assert guesses == ["not-authorized"] * 4 + ["temporary-auth-failure"] * 4
+        s.register("romeo")
+        hinted = [guess(stream(s, "127.0.1.2", f"romeo@{s.domain}"), "romeo", 1)[0] for _ in range(8)]
+        assert hinted == ["not-authorized"] * 4 + ["temporary-auth-failure"] * 4
+        many = [guess(stream(s, "127.0.1.3", f"n{i}@{s.domain}"), f"n{i}", 1)[0] for i in range(24)]
+        assert 6 <= many.count("not-authorized") <= 12
 
 
 # ---- fail2ban

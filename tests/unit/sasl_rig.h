@@ -19,6 +19,7 @@ struct talk {
     enum sasl_outcome     outcome;
     struct buf            bytes;
     char                  jid[64], condition[32];
+    bool                  by_password;
 };
 
 static inline void answered(void *arg, const struct sasl_answer *answer)
@@ -27,6 +28,7 @@ static inline void answered(void *arg, const struct sasl_answer *answer)
 
     t->answers++;
     t->outcome = answer->outcome;
+    t->by_password = answer->by_password;
     buf_reset(&t->bytes, 0);
     buf_put_slice(&t->bytes, answer->bytes);
     snprintf(t->jid, sizeof t->jid, "%.*s", SLICE_FMT(answer->jid));

@@ -60,11 +60,30 @@ static void without_a_certificate_or_tls_there_is_no_external(void **state)
     expect_refused(t, "invalid-mechanism");
 }
 
+static void failures_count_and_a_good_one_still_gets_in(void **state)
+{
+    static const char *const juliet[] = { "juliet@example.org", NULL };
+    static const char *const nobody[] = { "nobody@example.org", NULL };
+    const struct login_rules rules = { .pair_max = 2, .address_max = 3, .refuse_ms = 60000, .refuse_max_ms = 60000 };
+    struct talk             *t = *state;
+
+    sasl_rules(t->sasl, &rules);
+    for (unsigned i = 0; i < 2; i++) {
+        say_certified(t, nobody, SLICE(""));
+        expect_refused(t, "not-authorized");
+    }
+    say_certified(t, nobody, SLICE(""));
+    expect_refused(t, "temporary-auth-failure");
+    say_certified(t, juliet, SLICE(""));
+    assert_string_equal(t->jid, "juliet@example.org");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SASL(a_certificate_lets_in_whom_it_names),
         SASL(without_a_certificate_or_tls_there_is_no_external),
+        SASL(failures_count_and_a_good_one_still_gets_in),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,11 +88,33 @@ static void a_token_needs_sasl2_tls_and_a_client(void **state)
     assert_int_equal(t->outcome, SASL_OK);
 }
 
+static void failures_count_and_a_good_token_still_gets_in(void **state)
+{
+    const struct login_rules rules = { .pair_max = 2, .refuse_ms = 60000, .refuse_max_ms = 60000 };
+    struct talk             *t = *state;
+    struct client            right = { .name = "juliet", .password = "secret", .initial = true };
+
+    sasl_rules(t->sasl, &rules);
+    give_token(t, "HT-SHA-256-EXPR");
+    for (unsigned i = 0; i < 2; i++) {
+        say_proof(t, token_start("HT-SHA-256-EXPR"), "wrong");
+        expect_refused(t, "not-authorized");
+    }
+    say_proof(t, token_start("HT-SHA-256-EXPR"), "wrong");
+    expect_refused(t, "temporary-auth-failure");
+    converse(t, hello("SCRAM-SHA-1"), &right);
+    expect_refused(t, "temporary-auth-failure");        /* the same count, whichever the mechanism */
+    say_proof(t, token_start("HT-SHA-256-EXPR"), BINDING);
+    assert_int_equal(t->outcome, SASL_OK);
+    assert_false(t->by_password);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SASL(a_token_lets_in_and_the_server_proves_itself),
         SASL(a_token_needs_sasl2_tls_and_a_client),
+        SASL(failures_count_and_a_good_token_still_gets_in),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
