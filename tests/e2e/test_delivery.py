@@ -12,10 +12,11 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from harness import Client
+from test_resume import hibernates, managed, resume
 
 COMPONENT = "comp.example.org"
 # What a stranger asks the domain is a fence only where one sm answers for the domain and for the account.
-OPTIONS = ["--instances", "sm=1,s2sd=1"]
+OPTIONS = ["--instances", "sm=1,s2sd=1", "--set", "limits.resume_seconds=300"]
 CLIENT, ACCEPT = "{jabber:client}", "{jabber:component:accept}"
 
 KINDS = {
@@ -25,14 +26,23 @@ KINDS = {
     "get": ("iq", "get"), "set": ("iq", "set"), "result": ("iq", "result"), "iq error": ("iq", "error"),
 }
 
-# Sessions: resource and priority; None: bound, but no presence yet.
+# Sessions: resource and priority; None: bound, but no presence yet; LEFT: there was some, and then unavailable.
+# Those of SLEEPERS lose their socket before anything is sent, and are resumed afterwards (XEP-0198).
+LEFT = "unavailable"
 STATES = {
     "no such account": None,
     "nobody": [],
     "no presence": [("a", None)],
     "negative": [("a", -1), ("b", -5)],
     "negative and not": [("a", -1), ("b", 0), ("c", 5)],
+    "unavailable": [("a", LEFT)],
+    "unavailable and not": [("a", LEFT), ("b", 0)],
+    "hibernating": [("a", 0)],
+    "hibernating and not": [("a", 0), ("b", 1), ("c", -1)],
+    "hibernating, negative": [("a", -1)],
+    "hibernating, no presence": [("a", None)],
 }
+SLEEPERS = {state: {"a"} for state in STATES if state.startswith("hibernating")}
 
 # By state and address: a letter for each kind.
 TABLE = {
@@ -50,6 +60,13 @@ TABLE = {
     ("negative and not", "match"): "DDDDD DD EEDD",
     ("negative and not", "gone"):  "EMESS SS EESS",
 }
+# A session that sleeps is where it was, and so is what is sent to it; one that left is as one that never came.
+AS = {
+    "unavailable": "no presence", "unavailable and not": "negative and not", "hibernating": "negative and not",
+    "hibernating and not": "negative and not", "hibernating, negative": "negative",
+    "hibernating, no presence": "no presence",
+}
+TABLE.update({(state, target): TABLE[like, target] for state, like in AS.items() for target in ("bare", "match", "gone")})
 
 ADDRESS = {"bare": "", "match": "/a", "gone": "/gone"}
 count = itertools.count(1)
@@ -68,10 +85,13 @@ def connect_component(server):
 
 class Sender:
     def __init__(self, server, where):
-        self.local = where == "local"
+        self.local = where != "outside"
         self.client = server.client("sender", resource=f"s{next(count)}") if self.local else connect_component(server)
         self.start = "" if self.local else f" from='stranger@{COMPONENT}/r'"
         self.domain = server.domain
+
+    def jid(self):
+        return self.client.jid if self.local else f"stranger@{COMPONENT}/r"
 
     def send(self, name, kind, to, ident, content):
         attr = f" type='{kind}'" if kind else ""
@@ -110,8 +130,13 @@ def account(request, suite):
     if STATES[request.param] is not None:
         suite.register(name)
         for resource, priority in STATES[request.param]:
-            sessions[resource] = suite.client(name, register=False, resource=resource, presence=priority is not None,
-                                              priority=priority)
+            c = sessions[resource] = managed(suite, name, resource=resource, presence=False)
+            if priority is not None:
+                number = 0 if priority == LEFT else priority
+                c.write(f"<presence><priority>{number}</priority></presence>")
+                c.expect("presence", lambda p: p.get("from") == c.jid)
+            if priority == LEFT:
+                c.write("<presence type='unavailable'/>")
     for c in sessions.values():
         c.ping()
         c.settle(0.2)
@@ -126,26 +151,41 @@ def expected(letter, sessions, state):
     if letter == "D":
         return {"a"}
     priorities = dict(STATES[state])
-    return {r for r in sessions if priorities[r] is not None and (letter == "A" or priorities[r] >= 0)}
+    return {r for r in sessions if priorities[r] not in (None, LEFT) and (letter == "A" or priorities[r] >= 0)}
 
 
-@pytest.mark.parametrize("where", ["local", "outside"])
+def letters_of(state, target, where):
+    """8.5.3.1: who shares presence with a resource may ask it."""
+    letters = TABLE.get((state, target), "").replace(" ", "")
+    return letters[:7] + "DD" + letters[9:] if letters and target == "match" and where == "friend" else letters
+
+
+@pytest.mark.parametrize("where", ["local", "outside", "friend"])
 def test_table(server, account, where):
     state, bare, sessions = account
     sender = Sender(server, where)
+    for c in sessions.values() if where == "friend" else ():
+        c.write(f"<presence to='{sender.jid()}'/>")
+        c.ping()
+    for resource in SLEEPERS.get(state, ()):
+        sessions[resource].drop()
+        hibernates(server, sessions[resource].jid)
     sent = {}
     for target, address in ADDRESS.items():
-        letters = TABLE.get((state, target), "").replace(" ", "")
+        letters = letters_of(state, target, where)
         for letter, (kind, (name, type_)) in zip(letters, KINDS.items()):
             ident = f"x{next(count)}"
             sent[ident] = (kind, target, letter)
             sender.send(name, type_, bare + address, ident, content_of(name, type_, ident))
     answers = {e.get("id"): e for e in of_ids(sender.settle(), sent)}
     got = {ident: set() for ident in sent}
+    for resource in SLEEPERS.get(state, ()):
+        sessions[resource] = resume(server, sessions[resource], bare.split("@")[0])
     for resource, c in sessions.items():
         c.write("<iq type='get' id='fence' to='" + server.domain + "'><ping xmlns='urn:xmpp:ping'/></iq>")
         while (e := c.next()).get("id") != "fence":
             if e.get("id") in got:
+                assert resource not in got[e.get("id")], f"{sent[e.get('id')]} twice"
                 got[e.get("id")].add(resource)
     wrong = []
     for ident, (kind, target, letter) in sent.items():
@@ -157,7 +197,7 @@ def test_table(server, account, where):
                          + (ET.tostring(answer, encoding="unicode") if answer is not None else "none"))
     assert not wrong, f"{state}, from {where}:\n" + "\n".join(wrong)
     sender.client.close()
-    if state in ("nobody", "no presence", "negative"):
+    if AS.get(state, state) in ("nobody", "no presence", "negative") and where != "friend":
         kept = [i for i, (_, _, letter) in sent.items() if letter == "O"]
         c = server.client(bare, register=False, resource="later")
         c.write(f"<iq type='get' id='fence' to='{server.domain}'><ping xmlns='urn:xmpp:ping'/></iq>")
