@@ -57,6 +57,7 @@
 #define NS_DIALBACK     "jabber:server:dialback"                    /* XEP-0220 */
 #define NS_DIALBACK_F   "urn:xmpp:features:dialback"                /* XEP-0220 */
 #define NS_CARBONS      "urn:xmpp:carbons:2"                        /* XEP-0280 */
+#define NS_CARBON_RULES "urn:xmpp:carbons:rules:0"                  /* XEP-0280 6.2 */
 #define NS_FORWARD      "urn:xmpp:forward:0"                        /* XEP-0297 */
 #define NS_MAM          "urn:xmpp:mam:2"                            /* XEP-0313 */
 #define NS_MAM_EXTENDED "urn:xmpp:mam:2#extended"                   /* XEP-0313 */

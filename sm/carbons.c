@@ -260,7 +260,7 @@ static int set(struct iq *iq)
     return ZE_OK;
 }
 
-static const char *const disco[] = { NS_CARBONS, NULL };
+static const char *const disco[] = { NS_CARBONS, NS_CARBON_RULES, NULL };
 
 static const struct iq_row iqs[] = {
     { IQ_SET, NS_CARBONS, "enable", TO_OWN_ACCOUNT | TO_OTHER_ACCOUNT, set },

@@ -60,7 +60,94 @@ def test_the_feature_is_announced(server):
     a = server.client("info")
     for to in (server.domain, a.bare):
         query = a.iq("get", f"<query xmlns='{NS['disco_info']}'/>", to=to)
-        assert CARBONS in [f.get("var") for f in query.iter(f"{{{NS['disco_info']}}}feature")]
+        assert {CARBONS, "urn:xmpp:carbons:rules:0"} <= {f.get("var") for f in query.iter(f"{{{NS['disco_info']}}}feature")}
+
+
+# 6.1 in the order of the text, 10, and XEP-0334 4.3. What, type, content, copied when sent, when received.
+BODY, PRIVATE, NO_COPY = "<body>x</body>", f"<private xmlns='{CARBONS}'/>", f"<no-copy xmlns='{HINTS}'/>"
+RULES = [
+    ("chat", "chat", BODY, True, True),
+    ("chat without a body", "chat", "<x xmlns='urn:example:x'/>", True, True),
+    ("chat, empty", "chat", "", True, True),
+    ("normal with a body", "normal", BODY, True, True),
+    ("without a type, with a body", "", BODY, True, True),
+    ("normal without a body", "normal", "<x xmlns='urn:example:x'/>", False, False),
+    ("normal with a subject only", "normal", "<subject>s</subject>", False, False),
+    ("headline", "headline", BODY, False, False),
+    ("receipt", "normal", "<received xmlns='urn:xmpp:receipts' id='1'/>", True, True),
+    ("receipt asked for", "normal", "<request xmlns='urn:xmpp:receipts'/>", True, True),
+    ("chat state", "normal", "<composing xmlns='http://jabber.org/protocol/chatstates'/>", True, True),
+    ("marker", "normal", "<displayed xmlns='urn:xmpp:chat-markers:0' id='1'/>", True, True),
+    ("groupchat", "groupchat", BODY, False, False),
+    ("direct invitation", "normal", "<x xmlns='jabber:x:conference' jid='r@muc.example.org'/>", True, True),
+    ("direct invitation, chat", "chat", "<x xmlns='jabber:x:conference' jid='r@muc.example.org'/>", True, True),
+    ("mediated invitation", "normal", f"<x xmlns='{NS['muc_user']}'><invite to='a@b.example'/></x>", True, False),
+    ("to or from an occupant", "chat", f"{BODY}<x xmlns='{NS['muc_user']}'/>", True, False),
+    ("private and no-copy", "chat", BODY + PRIVATE + NO_COPY, False, False),
+    ("private", "chat", BODY + PRIVATE, False, False),
+    ("no-copy", "chat", BODY + NO_COPY, False, False),
+    ("private invitation", "normal", "<x xmlns='jabber:x:conference' jid='r@muc.example.org'/>" + PRIVATE, False, False),
+    ("private receipt", "normal", "<received xmlns='urn:xmpp:receipts' id='1'/>" + PRIVATE, False, False),
+    ("private of another namespace", "chat", BODY + "<private xmlns='urn:example:x'/>", True, True),
+    ("private inside something", "chat", BODY + f"<x xmlns='urn:example:x'>{PRIVATE}</x>", True, True),
+    ("an error about nothing", "error", BODY + "<error type='cancel'/>", False, False),
+]
+
+
+@pytest.mark.parametrize("way", ["sent", "received"])
+def test_each_rule(server, way):
+    """The message reaches whom it is for, and each other client with carbons gets exactly one copy or none."""
+    phone, desk, old = family(server, f"rules{way}")
+    ben = server.client(f"rules{way}ben")
+    quiet(phone, desk, old, ben)
+    wrong = []
+    sender, other = (phone, ben) if way == "sent" else (ben, phone)
+    for i, (what, kind, content, sent, received) in enumerate(RULES):
+        sender.write(f"<message to='{other.jid}' id='rule{i}'" + (f" type='{kind}'" if kind else "") + f">{content}</message>")
+    sender.message(other.jid, "the end")
+    got = []
+    while not got or body(got[-1]) != "the end":
+        got.append(other.expect("message"))
+    assert [e.get("id") for e in got[:-1]] == [f"rule{i}" for i in range(len(RULES))]
+    copies = []
+    while "the end" not in [body(c) for c in copies]:
+        e = desk.expect("message")
+        assert (e.get("from"), e.get("to")) == (desk.bare, desk.jid)
+        copies.append(copy_in(e, way))
+        assert e.get("type", "normal") == copies[-1].get("type", "normal")
+    ids = [c.get("id") for c in copies]
+    for i, (what, kind, content, sent, received) in enumerate(RULES):
+        if ids.count(f"rule{i}") != (sent if way == "sent" else received):
+            wrong.append(f"{what}: {ids.count(f'rule{i}')} copies")
+    assert not wrong
+    assert not messages(old) and not messages(sender)
+
+
+def test_hints_do_not_override_delivery_to_the_bare_jid(server):
+    """10, XEP-0334 4.3: RFC 6121 8.5.2 decides, each resource has it once, whatever it asked for."""
+    phone, desk, old = family(server, "barely")
+    ben = server.client("barelyben")
+    quiet(phone, desk, old)
+    for i, extra in enumerate((PRIVATE + NO_COPY, PRIVATE, NO_COPY)):
+        ben.message(phone.bare, f"all {i}", extra=extra)
+        for c in (phone, desk, old):
+            c.expect_body(f"all {i}", ben.jid)
+    assert not messages(phone) and not messages(desk) and not messages(old)
+
+
+def test_an_invitation_of_a_room_is_copied(server):
+    """It comes from the bare JID of the room (6.1, XEP-0045 7.8.2)."""
+    room = f"inviting@muc.{server.domain}"
+    phone, desk, old = family(server, "invited")
+    ben = server.client("inviter")
+    ben.write(f"<presence to='{room}/ben'><x xmlns='{NS['muc']}'/></presence>")
+    ben.expect("message", lambda m: m.find("client:subject", NS) is not None)
+    ben.iq("set", f"<query xmlns='{NS['muc_owner']}'><x xmlns='jabber:x:data' type='submit'/></query>", to=room)
+    quiet(phone, desk, old)
+    ben.write(f"<message to='{room}'><x xmlns='{NS['muc_user']}'><invite to='{phone.jid}'/></x></message>")
+    assert phone.expect("message").get("from") == room
+    assert copy_in(desk.expect("message"), "received").get("from") == room
+    assert not messages(desk) and not messages(phone) and not messages(old)
 
 
 def test_received_and_sent_copies_once_each(server):
