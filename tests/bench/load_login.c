@@ -146,14 +146,20 @@ static void session_up(struct conn *c)
     mode_ready(c);
 }
 
-static void copies(struct conn *c)
+/* What was not asked for is passed over. */
+static void step(struct conn *c, bool wanted, const char *request, enum state state, void (*otherwise)(struct conn *c))
 {
-    if (!opt.carbons) {
-        session_up(c);
+    if (!wanted) {
+        otherwise(c);
         return;
     }
-    conn_putf(c, "<iq type='set' id='carbons'><enable xmlns='urn:xmpp:carbons:2'/></iq>");
-    c->state = S_CARBONS;
+    conn_putf(c, "%s", request);
+    c->state = state;
+}
+
+static void copies(struct conn *c)
+{
+    step(c, opt.carbons, "<iq type='set' id='carbons'><enable xmlns='urn:xmpp:carbons:2'/></iq>", S_CARBONS, session_up);
 }
 
 /* It counts (XEP-0198 4). */
@@ -175,12 +181,7 @@ static void on_copies(struct conn *c, struct slice s)
 /* Bound: stream management comes before the first stanza. */
 static void bound(struct conn *c)
 {
-    if (!opt.managed) {
-        copies(c);
-        return;
-    }
-    conn_putf(c, "<enable xmlns='urn:xmpp:sm:3' resume='true'/>");
-    c->state = S_ENABLE;
+    step(c, opt.managed, "<enable xmlns='urn:xmpp:sm:3' resume='true'/>", S_ENABLE, copies);
 }
 
 static void on_features(struct conn *c, struct slice s)

@@ -23,13 +23,9 @@ static int two_users(void **state)
     rig_settings.rooms = archive_rooms;
     rig_settings.rooms_count = 1;
     rig_domains[0].archive_default = "always";
-    rig_account("anna@a.org");
-    rig_account("ben@a.org");
+    anna = rig_user("anna@a.org/x", 1);
+    ben = rig_user("ben@a.org/y", 2);
     rig_account("carl@a.org");
-    anna = rig_bind("anna@a.org/x", 1);
-    ben = rig_bind("ben@a.org/y", 2);
-    rig_client(anna, "presence", "", NULL, "");
-    rig_client(ben, "presence", "", NULL, "");
     rig_forget();
     retention = retention_new(&rig);
     return 0;

@@ -13,36 +13,6 @@
 
 RIG struct session *anna, *ben;
 
-RIG struct frame manage_frame(const struct session *s, const struct manage *m, struct buf *body)
-{
-    struct frame f = frame_make(FRAME_MANAGE);
-
-    manage_put(body, m);
-    f.origin = s->c2sd;
-    f.sender = s->conn;
-    f.handle = s->handle;
-    f.trace = 9;
-    f.body = buf_slice(body);
-    return f;
-}
-
-RIG void manage_stanza(const struct session *s, const struct manage *m, const struct stanza *about)
-{
-    struct buf   body = { 0 };
-    struct frame f = manage_frame(s, m, &body);
-
-    if (about)
-        f.stanza = *about;
-    on_manage(&rig, &f);
-    arena_reset(rig.arena);
-    buf_free(&body);
-}
-
-RIG void manage(const struct session *s, enum manage_op op, uint32_t h)
-{
-    manage_stanza(s, &(struct manage){ .op = op, .h = h, .resume = true }, NULL);
-}
-
 RIG void turn(void)
 {
     uv_run(loop_uv(rig.loop), UV_RUN_NOWAIT);
@@ -51,13 +21,9 @@ RIG void turn(void)
 RIG int two_users(void **state)
 {
     rig_setup(state);
-    rig_account("anna@a.org");
-    rig_account("ben@a.org");
+    anna = rig_user("anna@a.org/x", 1);
+    ben = rig_user("ben@a.org/y", 2);
     rig_account("carl@a.org");
-    anna = rig_bind("anna@a.org/x", 1);
-    ben = rig_bind("ben@a.org/y", 2);
-    rig_client(anna, "presence", "", NULL, "");
-    rig_client(ben, "presence", "", NULL, "");
     manage(anna, MANAGE_ENABLE, 0);
     manage(ben, MANAGE_ENABLE, 0);
     rig_forget();

@@ -527,6 +527,59 @@ RIG void rig_client(const struct session *s, const char *name, const char *type,
     arena_reset(rig.arena);
 }
 
+/* A session that said it is there, of an account that exists. */
+RIG struct session *rig_online(const char *full, uint64_t conn)
+{
+    struct session *s = rig_bind(full, conn);
+
+    rig_client(s, "presence", "", NULL, "");
+    return s;
+}
+
+/* With its account. */
+RIG struct session *rig_user(const char *full, uint64_t conn)
+{
+    char bare[64];
+
+    snprintf(bare, sizeof(bare), "%.*s", (int)strcspn(full, "/"), full);
+    rig_account(bare);
+    return rig_online(full, conn);
+}
+
+/* ---- stream management, client states ---- */
+
+/* MANAGE of a session's client; `body` holds what it says, and is the caller's. */
+RIG struct frame manage_frame(const struct session *s, const struct manage *m, struct buf *body)
+{
+    struct frame f = frame_make(FRAME_MANAGE);
+
+    manage_put(body, m);
+    f.origin = s->c2sd;
+    f.sender = s->conn;
+    f.handle = s->handle;
+    f.trace = 9;
+    f.body = buf_slice(body);
+    return f;
+}
+
+/* `about`: the stanza that it answers; NULL: none. */
+RIG void manage_stanza(const struct session *s, const struct manage *m, const struct stanza *about)
+{
+    struct buf   body = { 0 };
+    struct frame f = manage_frame(s, m, &body);
+
+    if (about)
+        f.stanza = *about;
+    on_manage(&rig, &f);
+    arena_reset(rig.arena);
+    buf_free(&body);
+}
+
+RIG void manage(const struct session *s, enum manage_op op, uint32_t h)
+{
+    manage_stanza(s, &(struct manage){ .op = op, .h = h, .resume = true }, NULL);
+}
+
 RIG void rig_from(const char *instance, const char *name, const char *type, const char *from, const char *to,
                   const char *content)
 {

@@ -21,12 +21,8 @@ static void command(struct session *s, const char *content)
 static int begin(void **state)
 {
     rig_setup(state);
-    rig_account("anna@a.org");
-    rig_account("bert@a.org");
-    anna = rig_bind("anna@a.org/x", 1);
-    bert = rig_bind("bert@a.org/y", 2);
-    rig_client(anna, "presence", NULL, NULL, "");
-    rig_client(bert, "presence", NULL, NULL, "");
+    anna = rig_user("anna@a.org/x", 1);
+    bert = rig_user("bert@a.org/y", 2);
     rig_forget();
     return 0;
 }

@@ -58,16 +58,10 @@ static struct session *phone, *desk, *old, *ben;
 static int an_account_with_three(void **state)
 {
     rig_setup(state);
-    rig_account("anna@a.org");
-    rig_account("ben@a.org");
-    phone = rig_bind("anna@a.org/phone", 1);
-    desk = rig_bind("anna@a.org/desk", 2);
-    old = rig_bind("anna@a.org/old", 3);        /* knows no carbons */
-    ben = rig_bind("ben@a.org/y", 4);
-    rig_client(phone, "presence", "", NULL, "");
-    rig_client(desk, "presence", "", NULL, "");
-    rig_client(old, "presence", "", NULL, "");
-    rig_client(ben, "presence", "", NULL, "");
+    phone = rig_user("anna@a.org/phone", 1);
+    desk = rig_online("anna@a.org/desk", 2);
+    old = rig_online("anna@a.org/old", 3);      /* knows no carbons */
+    ben = rig_user("ben@a.org/y", 4);
     rig_client(phone, "iq", "set", NULL, ENABLE);
     rig_client(desk, "iq", "set", NULL, ENABLE);
     rig_forget();

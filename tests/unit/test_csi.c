@@ -59,32 +59,11 @@ static void each_row(void **state)
 
 static struct session *anna, *desk, *ben;
 
-static void manage(const struct session *s, enum manage_op op, uint32_t h)
-{
-    struct manage m = { .op = op, .resume = true, .h = h };
-    struct frame  f = frame_make(FRAME_MANAGE);
-    struct buf    body = { 0 };
-
-    manage_put(&body, &m);
-    f.origin = s->c2sd;
-    f.handle = s->handle;
-    f.sender = s->conn;
-    f.body = buf_slice(&body);
-    on_manage(&rig, &f);
-    buf_free(&body);
-    arena_reset(rig.arena);
-}
-
 static void two_accounts(void)
 {
-    rig_account("anna@a.org");
-    rig_account("ben@a.org");
-    anna = rig_bind("anna@a.org/phone", 1);
-    desk = rig_bind("anna@a.org/desk", 2);
-    ben = rig_bind("ben@a.org/y", 3);
-    rig_client(anna, "presence", "", NULL, "");
-    rig_client(desk, "presence", "", NULL, "");
-    rig_client(ben, "presence", "", NULL, "");
+    anna = rig_user("anna@a.org/phone", 1);
+    desk = rig_online("anna@a.org/desk", 2);
+    ben = rig_user("ben@a.org/y", 3);
     manage(anna, MANAGE_INACTIVE, 0);
     rig_forget();
 }

@@ -22,6 +22,15 @@ static void retract(const char *who, const char *id)
     say(who, content);
 }
 
+/* The id that the archive gave to what Bob said; until the next word. */
+static const char *word(const char *content)
+{
+    static char id[64];
+
+    snprintf(id, sizeof(id), "%s", said(content));
+    return id;
+}
+
 static bool buried(void)
 {
     ask(DAVE, QUERY(""));
@@ -31,11 +40,11 @@ static bool buried(void)
 
 static void what_was_said_is_taken_back_by_who_said_it(void **state)
 {
-    char id[64];
+    const char *id;
 
     (void)state;
     stored();
-    snprintf(id, sizeof(id), "%s", said("<body>word</body><x xmlns='u'/>"));
+    id = word("<body>word</body><x xmlns='u'/>");
     retract(CAROL, id);
     assert_true(some(BOB, "<retract", id, NULL));          /* passed on: 4 has clients check it */
     assert_false(buried());
@@ -54,11 +63,11 @@ static void what_was_said_is_taken_back_by_who_said_it(void **state)
 
 static void who_enters_is_not_shown_what_was_taken_back(void **state)
 {
-    char id[64];
+    const char *id;
 
     (void)state;
     stored();
-    snprintf(id, sizeof(id), "%s", said("<body>word</body>"));
+    id = word("<body>word</body>");
     retract(BOB, id);
     enter(DAVE, "D");
     assert_false(some(DAVE, "<body>word</body>", NULL));
@@ -68,13 +77,13 @@ static void who_enters_is_not_shown_what_was_taken_back(void **state)
 
 static void a_temporary_room_forgets_it(void **state)
 {
-    char id[64];
+    const char *id;
 
     (void)state;
     made();
     enter(BOB, "B");
     enter(CAROL, "C");
-    snprintf(id, sizeof(id), "%s", said("<body>word</body>"));
+    id = word("<body>word</body>");
     retract(CAROL, id);
     retract(BOB, id);
     killed();
