@@ -107,6 +107,8 @@ static const struct element_rule rules[] = {
       sasl2_abort, NULL },
     { FEATURES,     FEATURES, HAVE_SAFE | HAVE_REGISTRATION, HAVE_AUTH, NS_REGISTER, "query", true,
       register_iq, register_features },
+    { FEATURES,     0,        0,                           HAVE_REGISTRATION | HAVE_AUTH, NS_REGISTER, "query", true,
+      register_closed, NULL },
     { FEATURES,     FEATURES, HAVE_AUTH,                   0, NS_BIND, "bind", true,
       bind_request, bind_features },
     { S(CONN_ACTIVE), 0,      HAVE_AUTH,                   0, NS_BIND, "bind", true,

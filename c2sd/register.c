@@ -54,12 +54,23 @@ static enum zerr relay(struct conn *c, const struct stanza *s)
     return conn_send_frame(c, &f);
 }
 
+static void remember_id(struct conn *c, const struct stanza *s)
+{
+    buf_reset(&c->login->iq_id, 0);
+    buf_put_slice(&c->login->iq_id, s->id);
+}
+
+void register_closed(struct conn *c, const struct heard *heard)
+{
+    remember_id(c, heard->stanza);
+    register_unanswered(c, ZE_NO_SUCH);
+}
+
 void register_iq(struct conn *c, const struct heard *heard)
 {
     const struct stanza *s = heard->stanza;
 
-    buf_reset(&c->login->iq_id, 0);
-    buf_put_slice(&c->login->iq_id, s->id);
+    remember_id(c, s);
     enum zerr err = s->id.len ? relay(c, s) : ZE_BAD_REQUEST;
     if (err)
         register_unanswered(c, err);

@@ -1,4 +1,4 @@
-"""XEP-0077 after login: password change, removal of the account; what ends with them."""
+"""XEP-0077: registration before login; after it password change, removal of the account; what ends with them."""
 
 import xml.etree.ElementTree as ET
 
@@ -8,6 +8,18 @@ from harness import NS, StreamError, wait_for
 from test_login import condition
 
 R = NS["register"]
+
+
+DOMAINS = ("example.org", "closed.example")
+OPTIONS = ["--set", "domain[closed.example].registration=closed"]
+
+
+def register(c, inner, kind="set", to=None):
+    return c.iq(kind, f"<query xmlns='{R}'>{inner}</query>", to=to)
+
+
+def who(name, password="secret"):
+    return f"<username>{name}</username><password>{password}</password>"
 
 
 def change(c, username, password, to=True):
@@ -20,6 +32,41 @@ def may_log_in(server, user, password):
     c.features()
     e = c.auth_plain(user, password)
     return e.tag.endswith("success")
+
+
+def test_before_login_there_is_a_form_and_every_mistake_has_its_error(server):
+    c = server.stream().starttls().open()
+    c.features()
+    form = register(c, "", "get").find(f"{{{R}}}query")
+    assert {child.tag.split("}")[1] for child in form} == {"instructions", "username", "password"}
+    for inner, wanted in [("", "not-acceptable"), ("<username>x</username>", "not-acceptable"),
+                          ("<password>x</password>", "not-acceptable"), (who("", ""), "not-acceptable"),
+                          (who("with space"), "not-acceptable"), (who("a@b"), "not-acceptable"),
+                          (who("x" * 1024), "not-acceptable"), (who("\u0378"), "not-acceptable"),
+                          (who("fine", "\u0378"), "not-acceptable"), ("<remove/>", "not-allowed")]:
+        assert c.error_of(register(c, inner)) == wanted, inner
+    assert register(c, who("Fine")).get("type") == "result"
+    assert c.error_of(register(c, who("fine", "other"))) == "conflict"       # the same name (RFC 7622 3.3)
+    c.drop()
+    assert may_log_in(server, "fine", "secret") and not may_log_in(server, "fine", "other")
+    assert {row["jid"] for row in server.ctl_json("users")} >= {"fine@example.org"}
+
+
+def test_a_closed_domain_admits_nobody(server):
+    c = server.stream("closed.example").starttls().open()
+    assert c.features().find("{http://jabber.org/features/iq-register}register") is None
+    for kind, inner in (("get", ""), ("set", who("sneaky"))):
+        assert c.error_of(register(c, inner, kind)) == "service-unavailable"
+    e = c.auth_plain("nobody", "secret")                # and the stream is as good as before
+    assert e.tag.endswith("failure")
+    c.drop()
+    # Nor by another door.
+    c = server.stream().starttls().open()
+    c.features()
+    with pytest.raises(StreamError) as error:
+        register(c, who("sneaky"), to="closed.example")
+    assert error.value.condition == "not-authorized"
+    assert server.ctl_json("users", "closed.example") == []
 
 
 def test_the_form_says_who_is_registered(server):

@@ -82,6 +82,20 @@ static void stream_management_out_of_order_is_refused_and_no_more(void **state)
     assert_ptr_not_equal(sm_rule(CONN_ACTIVE, LOGGED_IN, "enable")->handle, unexpected->handle);
 }
 
+/* XEP-0077 3.1: it is told so, and the stream goes on. */
+static void registration_that_is_closed_is_answered(void **state)
+{
+    struct slice               ns = SLICE(NS_REGISTER), name = SLICE("query");
+    const struct element_rule *open = element_rule(CONN_FEATURES, SECURE | HAVE_REGISTRATION, ns, name, true);
+    const struct element_rule *closed = element_rule(CONN_FEATURES, SECURE, ns, name, true);
+
+    (void)state;
+    assert_non_null(closed);
+    assert_ptr_not_equal(closed->handle, open->handle);
+    assert_null(closed->feature);
+    assert_null(element_rule(CONN_FEATURES, LOGGED_IN, ns, name, true));
+}
+
 static void nothing_is_legal_out_of_order(void **state)
 {
     (void)state;
@@ -91,7 +105,6 @@ static void nothing_is_legal_out_of_order(void **state)
     assert_false(legal(CONN_FEATURES, LOGGED_IN, NS_SASL, "auth", false));
     assert_false(legal(CONN_FEATURES, SECURE, NS_BIND, "bind", true));
     assert_false(legal(CONN_FEATURES, LOGGED_IN, NS_BIND, "bind", false));
-    assert_false(legal(CONN_FEATURES, SECURE, NS_REGISTER, "query", true));
     assert_false(legal(CONN_FEATURES, FRESH | HAVE_REGISTRATION, NS_REGISTER, "query", true));
     assert_false(legal(CONN_FEATURES, LOGGED_IN, NS_SESSION, "session", true));
     assert_false(legal(CONN_OPENING, LOGGED_IN, NS_BIND, "bind", true));
@@ -198,6 +211,7 @@ int main(void)
         cmocka_unit_test(each_step_announces_what_is_legal_then),
         cmocka_unit_test(what_is_announced_can_be_done),
         cmocka_unit_test(the_two_profiles_do_not_mix),
+        cmocka_unit_test(registration_that_is_closed_is_answered),
         cmocka_unit_test(nothing_is_legal_out_of_order),
         cmocka_unit_test(stream_management_out_of_order_is_refused_and_no_more),
         cmocka_unit_test(auth_before_tls_has_an_answer_of_its_own),
