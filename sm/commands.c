@@ -162,15 +162,29 @@ struct command_later *command_defer(const struct command_call *call)
     return later;
 }
 
-void command_complete(struct command_later **later, void (*write)(struct xml_writer *w, void *arg), void *arg)
+static void completed_write(struct buf *content, const struct command *c, const char *id, command_write *write, void *arg)
 {
-    struct buf        content = { 0 };
     struct xml_writer w;
 
-    xml_begin(&w, &content, NS_CLIENT);
-    command_open(&w, (*later)->command, (*later)->id, "completed");
+    xml_begin(&w, content, NS_CLIENT);
+    command_open(&w, c, id, "completed");
     write(&w, arg);
     xml_close(&w);
+}
+
+void command_complete_now(const struct command_call *call, command_write *write, void *arg)
+{
+    struct buf content = { 0 };
+
+    completed_write(&content, call->command, call->session, write, arg);
+    iq_reply_with(call->iq->p, outcome_keep(call->iq->p->out, &content));
+}
+
+void command_complete(struct command_later **later, command_write *write, void *arg)
+{
+    struct buf content = { 0 };
+
+    completed_write(&content, (*later)->command, (*later)->id, write, arg);
     iq_answer(&(*later)->iq, ZE_OK, buf_slice(&content));
     buf_free(&content);
     free(*later);
@@ -300,7 +314,8 @@ static int submit(struct iq *iq, struct execution *e)
         return iq_error(iq, err, NS_COMMANDS, "bad-payload");
     snprintf(id, sizeof(id), "%s", e->id);
     err = run(iq, c, form, id);
-    if (err != ZE_BAD_REQUEST)
+    e = table_get(iq->p->sm->commands->open, slice_str(id));        /* it may have ended with its requester */
+    if (e && err != ZE_BAD_REQUEST)
         execution_end(e);
     return err;
 }

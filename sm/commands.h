@@ -36,8 +36,12 @@ void command_note(struct xml_writer *w, const char *type, const char *text);    
 /* An execution whose end comes after the dispatch: one of the two below, once. */
 struct command_later;
 struct command_later *command_defer(const struct command_call *call);
-void command_complete(struct command_later **later, void (*write)(struct xml_writer *w, void *arg), void *arg);
+typedef void command_write(struct xml_writer *w, void *arg);
+void command_complete(struct command_later **later, command_write *write, void *arg);
 void command_fail(struct command_later **later, enum zerr err, const char *text);
+
+/* Records the completed answer now, for one that ends what it would be told by: run() then returns LATER. */
+void command_complete_now(const struct command_call *call, command_write *write, void *arg);
 
 /* Their sessions, of one sm. */
 struct commands;

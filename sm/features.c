@@ -40,6 +40,7 @@
     X(notices)       /* XEP-0133 4.23 */    \
     X(clients)       /* rows of XEP-0494, tokens of XEP-0484 */ \
     X(cam)           /* XEP-0494 */         \
+    X(account_commands) /* XEP-0050: one's own account */ \
     X(contacts)      /* XEP-0157, 0455 */   \
     X(external_services) /* XEP-0215 */     \
     X(search)        /* XEP-0055 */         \

@@ -1,17 +1,14 @@
-/* XEP-0077 In-Band Registration: the form, a new account before login (only where the domain's
- * registration is open, so many an hour from one address), password change and removal after login.
- * An account is made by its owner: an sm that does not own it passes the request on and the answer
- * back. */
+/* XEP-0077 In-Band Registration before login: the form, and a new account (only where the domain's registration is
+ * open, so many an hour from one address). An account is made by its owner: an sm that does not own it passes the
+ * request on and the answer back. */
 
-#include "register.h"
+#include "register_inner.h"
 
 #include <stdlib.h>
 
 #include "account.h"
 #include "address_limits.h"
 #include "bucket.h"
-#include "clients.h"
-#include "dispatch.h"
 #include "handles.h"
 #include "jid.h"
 #include "log.h"
@@ -23,11 +20,12 @@
 
 enum { THROTTLE_ADDRESSES = 20000, RELAY_MS = 30000 };
 
-static uint64_t accounts_made, accounts_removed, registrations_refused;
+static uint64_t accounts_made, registrations_refused;
+uint64_t        register_removed;
 
-static const struct stat_row stats[] = {
+const struct stat_row register_stats[] = {
     { "accounts_made", "accounts registered in-band", &accounts_made },
-    { "accounts_removed", "accounts removed", &accounts_removed },
+    { "accounts_removed", "accounts removed", &register_removed },
     { "registrations_refused", "in-band registrations refused", &registrations_refused },
     { 0 },
 };
@@ -99,7 +97,7 @@ bool throttle_take(struct throttle *t, struct slice whose, uint64_t now_ms, long
 
 /* ---- the form ---- */
 
-static void form_write(struct xml_writer *w, struct slice registered_as)
+void register_form_write(struct xml_writer *w, struct slice registered_as)
 {
     xml_open(w, "query", NS_REGISTER);
     if (registered_as.len) {
@@ -210,7 +208,7 @@ static void give_form(struct sm *sm, const struct frame *f)
     };
 
     xml_begin(&w, &content, NS_CLIENT);
-    form_write(&w, slice_of(NULL, 0));
+    register_form_write(&w, slice_of(NULL, 0));
     s.content = buf_slice(&content);
     registered_send(sm, &f->origin, f->sender, f->trace, &s);
     buf_free(&content);
@@ -349,107 +347,3 @@ void on_register(void *self, const struct frame *f)
     else
         refuse(sm, f, ZE_STALE, NULL);
 }
-
-/* ---- after login ---- */
-
-/* A password being changed. */
-struct change {
-    struct sm       *sm;
-    struct iq_later *later;
-    uint64_t         session, trace;      /* who asked */
-    char            *jid;
-};
-
-/* Who changed it goes on; every other session may be somebody who knew the old one. */
-static void on_changed(void *arg, enum zerr err)
-{
-    struct change *c = arg;
-
-    iq_answer(&c->later, err, slice_of("", 0));
-    if (!err)
-        clients_end_sessions(c->sm, slice_str(c->jid), c->session, c->trace);
-    free(c->jid);
-    free(c);
-}
-
-static struct change *change_of(struct iq *iq)
-{
-    struct change *c = xcalloc(1, sizeof(*c));
-
-    c->sm = iq->p->sm;
-    c->later = iq_defer(iq);
-    c->session = iq->p->session->handle;
-    c->trace = outcome_trace(iq->p->out);
-    c->jid = xstrndup(iq->p->owner);
-    return c;
-}
-
-static int change_password(struct iq *iq, struct slice username, struct slice password)
-{
-    struct passage *p = iq->p;
-    struct jid      j;
-
-    p->stanza->content = slice_of("", 0);      /* 3.3: no error shows what was sent */
-    if (!username.len || !password.len || jid_make(username, jid_domain(p->owner), slice_of(NULL, 0), &j))
-        return ZE_BAD_REQUEST;
-    if (!slice_eq(jid_slice(&j), p->owner))
-        return ZE_NOT_ALLOWED;                 /* 3.3: one's own only */
-    account_set_password(&p->sm->store, p->sm->loop, p->owner, password,
-                         p->sm->settings->server.scram_iterations, on_changed, change_of(iq));
-    return LATER;
-}
-
-void register_remove_account(struct passage *p)
-{
-    struct online *account;
-
-    accounts_removed++;
-    log_info("account_removed", "jid", log_slice(p->owner), "trace", log_hex(outcome_trace(p->out)), NULL);
-    p->exists = false;          /* what waits for its clients is not stored any more */
-    while ((account = session_online(p->sm->sessions, p->owner))) {
-        struct session *s = LIST_OWNER(account->sessions.next, struct session, link);
-        dispatch_close_session(p, &s, AFTER_COMMIT, "not-authorized", "Account removed");
-    }
-    features_removed(p);
-    account_remove(outcome_accounts(p->out), p->owner);
-}
-
-/* 3.2: the result first, then the streams end. */
-static int remove_own(struct iq *iq)
-{
-    struct passage *p = iq->p;
-
-    iq_reply_now(p);
-    p->session = NULL;
-    register_remove_account(p);
-    return LATER;
-}
-
-static int register_iq(struct iq *iq)
-{
-    struct passage *p = iq->p;
-    struct arena   *arena = p->sm->arena;
-
-    if (!p->session)
-        return ZE_NOT_ALLOWED;
-    if (iq->type == IQ_GET) {
-        form_write(iq->reply, jid_local(p->owner));
-        return ZE_OK;
-    }
-    if (element_child(iq->payload, NULL, "remove"))
-        return iq->payload->children->next ? ZE_BAD_REQUEST : remove_own(iq);      /* 3.2 */
-    return change_password(iq, element_child_text(arena, iq->payload, "username"),
-                           element_child_text(arena, iq->payload, "password"));
-}
-
-static const char *const register_disco[] = { NS_REGISTER, NULL };
-
-static const struct iq_row register_iqs[] = {
-    { IQ_GET | IQ_SET, NS_REGISTER, "query", TO_OWN_ACCOUNT | TO_SERVER, register_iq },
-    { 0 },
-};
-
-const struct sm_feature sm_register = {
-    .name = "register", .spec = "XEP-0077", .disco_server = register_disco, .stats = stats,
-    .iqs = register_iqs,
-};

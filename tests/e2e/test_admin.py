@@ -50,6 +50,11 @@ def test_accounts_in_every_instance(server, boss):
     assert sorted(done(admin(boss, "get-online-users-list", max_items="none"))["onlineuserjids"]) == \
         sorted(jids + [boss.bare])
     assert sorted(done(admin(boss, "get-active-users", max_items="50"))["activeuserjids"]) == sorted(jids + [boss.bare])
+    # Who looks at none of his clients is idle (XEP-0352).
+    clients[0].write("<inactive xmlns='urn:xmpp:csi:0'/>")
+    wait_for(lambda: done(admin(boss, "get-idle-users-num"))["idleusersnum"] == ["1"], "one who is idle")
+    assert done(admin(boss, "get-idle-users"))["activeuserjids"] == [jids[0]]
+    assert sorted(done(admin(boss, "get-active-users"))["activeuserjids"]) == sorted(jids[1:] + [boss.bare])
     shown = of(admin(boss, "get-registered-users-list", max_items="2"))
     assert len(fields_of(shown)["registereduserjids"]) == 2 and notes_of(shown, "warn")
 

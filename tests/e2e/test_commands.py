@@ -39,7 +39,8 @@ def test_an_admin_sees_the_commands_and_nobody_else(server, boss):
     user = server.client("user")
     assert nodes(user, server.domain) == {}
     # His own archive, XEP-0441 2.2; who wants to subscribe to his nodes, XEP-0060 8.7.
-    assert set(nodes(user, user.bare)) == {"urn:xmpp:mam#configure", "http://jabber.org/protocol/pubsub#get-pending"}
+    assert set(nodes(user, user.bare)) == {"urn:xmpp:mam#configure", "http://jabber.org/protocol/pubsub#get-pending",
+                                           "change-password", "list-clients", "revoke-client", "delete-account"}
     for to in (server.domain, user.bare):
         info = user.iq("get", f"<query xmlns='{NS['disco_info']}'/>", to=to)
         assert COMMANDS in {f.get("var") for f in info.iter(f"{{{NS['disco_info']}}}feature")}
