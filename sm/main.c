@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "absent.h"
 #include "anonymous.h"
 #include "archive.h"
 #include "broadcast.h"
@@ -177,6 +178,7 @@ static void *start(struct daemon *d)
     sm->sasl = sasl_new(&sm->store, d->loop);
     sm->started_ms = loop_now_ms(d->loop);
     sm->registrations = throttle_new();
+    sm->absent = absent_new();
     sm->guests = throttle_new();
     sasl_admit(sm->sasl, anonymous_admit, sm);
     sm->reporters = throttle_new();
@@ -291,6 +293,7 @@ static void stop(void *arg)
     resumes_free(&sm->resumes);
     sessions_free(&sm->sessions);
     throttle_free(&sm->registrations);
+    absent_free(&sm->absent);
     throttle_free(&sm->guests);
     throttle_free(&sm->reporters);
     commands_free(&sm->commands);

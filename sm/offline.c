@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "absent.h"
 #include "anonymous.h"
 #include "archive.h"
 #include "archive_rules.h"
@@ -91,6 +92,29 @@ static enum zerr keep(struct passage *p)
     return err;
 }
 
+/* What one that exists would answer, by the same checks and sizes (absent.h). */
+static enum zerr keep_for_nobody(struct passage *p)
+{
+    struct store_view   *view = store_view(p->sm->store.archive);
+    struct ledger_limits limits = archive_limits(p->sm);
+    struct ledger_record record = { .direction = LEDGER_IN };
+    struct ledger        ledger;
+    struct buf           value = { 0 };
+    enum zerr            err = ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner);
+
+    archive_unforge(p->sm, p->stanza);
+    record.stanza = *p->stanza;
+    if (!err)
+        err = ledger_may_append(&ledger, &record);
+    if (!err)
+        ledger_encode(&value, &record, p->owner);
+    if (!err && !absent_takes(p->sm->absent, p->owner, buf_len(&value), &limits))
+        err = ZE_FULL;
+    buf_free(&value);
+    store_view_end(&view);
+    return err;
+}
+
 static bool is_archived(const struct passage *p)
 {
     return p->note && p->note->record.views & LEDGER_ARCHIVE;
@@ -104,11 +128,11 @@ int offline_store(struct passage *p)
         return ZE_NO_SUCH;
     if (!is_archived(p) && !p->again_us && p->sm->settings->limits.offline_messages_max == 0)
         return ZE_NO_SUCH;
-    if (!p->exists || (!p->note && !archive_verdict(ARCHIVE_OF_ACCOUNT, p->stanza).offline))
+    if (!p->note && !archive_verdict(ARCHIVE_OF_ACCOUNT, p->stanza).offline)
         return TAKEN;
-    err = p->note ? keep_noted(p) : keep(p);
+    err = !p->exists ? keep_for_nobody(p) : p->note ? keep_noted(p) : keep(p);
     if (!err) {
-        offline_kept++;
+        offline_kept += p->exists;
         return TAKEN;
     }
     offline_refused++;

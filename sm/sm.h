@@ -50,6 +50,7 @@ struct sm {
     struct retention      *retention;
     struct offline        *offline;       /* offline.c: what was received in this turn */
     struct throttle       *registrations; /* register.c: by client address */
+    struct absent         *absent;        /* offline.c: messages for who is not there */
     struct throttle       *guests;        /* anonymous.c: by client address */
     struct groups         *groups;        /* groups.h */
     struct throttle       *reporters;     /* reports.c: by account */

@@ -16,7 +16,8 @@ from test_resume import hibernates, managed, resume
 
 COMPONENT = "comp.example.org"
 # What a stranger asks the domain is a fence only where one sm answers for the domain and for the account.
-OPTIONS = ["--instances", "sm=1,s2sd=1", "--set", "limits.resume_seconds=300"]
+OPTIONS = ["--instances", "sm=1,s2sd=1", "--set", "limits.resume_seconds=300",
+           "--set", "limits.offline_messages_max=150"]
 CLIENT, ACCEPT = "{jabber:client}", "{jabber:component:accept}"
 
 KINDS = {
@@ -250,3 +251,24 @@ def test_an_account_cannot_be_told_from_none(server, where):
     one, none = (answers_of(server, where, f"{n}@{server.domain}") for n in (name, "nobody"))
     assert one == none
     assert len(one) > 20
+
+
+@pytest.mark.parametrize("where", ["local", "outside"])
+def test_a_full_store_does_not_tell_that_there_is_one(server, where):
+    """XEP-0160 3, RFC 6120 13.11: who writes to nobody hears what he would hear of a store that fills up, and nothing
+    that was not refused is lost."""
+    server.register(f"full{where}")
+    refused = {}
+    sender = Sender(server, where)
+    for name in (f"full{where}", f"nobody{where}"):
+        for i in range(155):
+            sender.send("message", ("chat", None)[i % 2], f"{name}@{server.domain}" + ("/gone" if i % 2 == 0 else ""),
+                        f"{name}-{i}", f"<body>{i}</body>")
+        answers = [e for e in sender.settle() if (e.get("id") or "").startswith(name)]
+        refused[name] = [(e.get("id").split("-")[-1], [c.tag for c in e.iter()]) for e in answers]
+    sender.client.close()
+    one, none = refused.values()
+    assert one == none
+    assert [i for i, _ in one] == ["150", "151", "152", "153", "154"]
+    c = server.client(f"full{where}", register=False)
+    assert [int(c.expect("message").findtext("{jabber:client}body")) for _ in range(150)] == list(range(150))

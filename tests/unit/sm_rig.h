@@ -20,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "absent.h"
 #include "account.h"
 #include "caps.h"
 #include "commands.h"
@@ -300,6 +301,7 @@ RIG void rig_open(void)
     link_restore(rig_link);
     rig.logins = logins_new();
     rig.registrations = throttle_new();
+    rig.absent = absent_new();
     rig.guests = throttle_new();
     rig.reporters = throttle_new();
     rig.commands = commands_new();
@@ -327,6 +329,7 @@ RIG void rig_close(void)
     caps_free(&rig);
     sessions_free(&rig.sessions);
     throttle_free(&rig.registrations);
+    absent_free(&rig.absent);
     throttle_free(&rig.guests);
     throttle_free(&rig.reporters);
     commands_free(&rig.commands);

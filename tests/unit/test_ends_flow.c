@@ -45,6 +45,50 @@ static void a_full_offline_store_refuses(void **state)
     rig_settings.limits.offline_messages_max = 100;
 }
 
+/* Which of so many messages to an account come back, and why; the first space of each answer is where its name is. */
+static void refused_of(const char *to, const char *const *contents, unsigned count, char *out, size_t room)
+{
+    size_t len = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        rig_client(anna, "message", "chat", to, contents[i]);
+        rig_wait();
+        const char *why = strstr(rig_took(), "<error");
+        len += (size_t)snprintf(out + len, room - len, "%u: %s\n", i, why ? why : "nothing");
+    }
+}
+
+/* A full store does not tell that there is one (RFC 6120 13.11): the same answers at the same message. */
+static void a_full_store_and_no_account_look_alike(void **state)
+{
+    static const struct { long messages, bytes; } limits[] = { { 3, 1 << 20 }, { 100, 1000 }, { 100, 10 } };
+    static char       word[900], one[8192], none[8192];
+    const char *const contents[] = { BODY, word, "<body>x</body>", "<composing xmlns='http://jabber.org/protocol/chatstates'/>",
+                                     word, BODY, "<subject>s</subject>" };
+
+    (void)state;
+    strcpy(word, "<body>");
+    for (unsigned i = 6, x = 1; i < 800; i++) {            /* nothing that can be packed well */
+        x = x * 1103515245 + 12345;
+        word[i] = (char)('a' + (x >> 16) % 26);
+    }
+    strcpy(word + 800, "</body>");
+    for (size_t i = 0; i < COUNT_OF(limits); i++) {
+        char name[16], nobody[16];
+        rig_settings.limits.offline_messages_max = limits[i].messages;
+        rig_settings.limits.offline_bytes_max = limits[i].bytes;
+        snprintf(name, sizeof(name), "here%zu@a.org", i);
+        snprintf(nobody, sizeof(nobody), "gone%zu@a.org", i);
+        rig_account(name);
+        refused_of(name, contents, COUNT_OF(contents), one, sizeof(one));
+        refused_of(nobody, contents, COUNT_OF(contents), none, sizeof(none));
+        assert_string_equal(one, none);
+        assert_says(one, "service-unavailable");
+    }
+    rig_settings.limits.offline_messages_max = 100;
+    rig_settings.limits.offline_bytes_max = 1 << 20;
+}
+
 /* ---- ends ---- */
 
 static void a_removed_account_leaves_nothing(void **state)
@@ -185,6 +229,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FLOW(messages_wait_for_a_session_that_takes_them),
         FLOW(a_full_offline_store_refuses),
+        FLOW(a_full_store_and_no_account_look_alike),
         FLOW(a_removed_account_leaves_nothing),
         FLOW(a_lost_c2sd_ends_its_sessions_only),
         FLOW(what_the_link_cannot_take_comes_back),
