@@ -231,6 +231,8 @@ static bool mam_on(const struct sm *sm)
     return sm->settings->server.archive;
 }
 
+/* Accounts are the archives (8); the server says so too for clients that ask nobody else (profanity 0.13, of Debian 12). */
+static const char *const mam_disco_server[] = { NS_MAM, NULL };
 static const char *const mam_disco[] = { NS_MAM, NS_MAM_EXTENDED, NS_MAM_GROUPS, NS_FULLTEXT, NULL };
 
 static const struct iq_row mam_iqs[] = {
@@ -241,6 +243,6 @@ static const struct iq_row mam_iqs[] = {
 };
 
 const struct sm_feature sm_mam = {
-    .name = "mam", .spec = "XEP-0313", .disco_account = mam_disco, .iqs = mam_iqs, .stats = stats,
-    .on = mam_on,
+    .name = "mam", .spec = "XEP-0313", .disco_server = mam_disco_server, .disco_account = mam_disco,
+    .iqs = mam_iqs, .stats = stats, .on = mam_on,
 };

@@ -90,6 +90,8 @@ def test_the_account_says_so_and_shows_its_form(server):
     info = a.iq("get", "<query xmlns='http://jabber.org/protocol/disco#info'/>", to=a.bare)
     features = {f.get("var") for f in info[0] if f.tag.endswith("feature")}
     assert {MAM, SID} <= features
+    info = a.iq("get", "<query xmlns='http://jabber.org/protocol/disco#info'/>", to=server.domain)
+    assert MAM in {f.get("var") for f in info[0] if f.tag.endswith("feature")}        # some clients look only here
     answer = a.iq("get", f"<query xmlns='{MAM}'/>")
     fields = {f.get("var"): f.get("type") for f in answer.iter(f"{{{DATA}}}field")}
     mandatory = {"FORM_TYPE": "hidden", "with": "jid-single", "start": "text-single", "end": "text-single"}
