@@ -7,6 +7,8 @@ import shutil
 import ssl
 import subprocess
 import tempfile
+import threading
+from pathlib import Path
 
 import pytest
 import slixmpp
@@ -64,37 +66,92 @@ async def leave(bot):
     await asyncio.wait_for(bot.disconnected, 10)
 
 
+class Loop:
+    """An event loop in a thread of its own: bots live there while the test waits for a terminal."""
+
+    def __enter__(self):
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.run(self.cancel())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(10)
+
+    @staticmethod
+    async def cancel():
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+
+    def run(self, coroutine, seconds=60):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(seconds)
+
+
 def needs(program):
     return pytest.mark.skipif(not shutil.which(program), reason=f"{program} is not installed")
 
 
 class Terminal:
-    """A program in tmux: type into it, read its screen."""
+    """A program in tmux, with a home of its own: type into it, read its screen. `files` are written into the home
+    before it starts: {path: text}."""
 
-    def __init__(self, *command, home):
-        self.dir = tempfile.mkdtemp(prefix="zubr-tmux-")
-        self.socket = os.path.join(self.dir, "s")
-        env = dict(os.environ, HOME=str(home), TERM="screen-256color", LC_ALL="C.UTF-8",
-                   XDG_CONFIG_HOME=f"{home}/.config", XDG_DATA_HOME=f"{home}/.local/share")
+    def __init__(self, *command, files=None):
+        self.home = Path(tempfile.mkdtemp(prefix="zubr-home-"))
+        self.socket = self.home / "tmux"
+        for path, text in (files or {}).items():
+            (self.home / path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (self.home / path).write_text(text)
+            (self.home / path).chmod(0o600)
+        env = dict(os.environ, HOME=str(self.home), TERM="screen-256color", LC_ALL="C.UTF-8",
+                   XDG_CONFIG_HOME=f"{self.home}/.config", XDG_DATA_HOME=f"{self.home}/.local/share")
         env.pop("TMUX", None)
         self.tmux("new-session", "-d", "-x", "180", "-y", "50", *command, env=env)
 
-    def tmux(self, *args, env=None):
-        return subprocess.run(["tmux", "-S", self.socket, *args], capture_output=True, text=True, env=env, timeout=20)
+    def __enter__(self):
+        return self
 
-    def type(self, text):
-        self.tmux("send-keys", "-l", text)
-        self.tmux("send-keys", "Enter")
+    def __exit__(self, kind, why, _):
+        screen = self.screen()
+        self.end()
+        if kind and issubclass(kind, AssertionError):
+            raise AssertionError(f"{why}\nthe screen:\n{screen.rstrip()}") from None
+
+    def tmux(self, *args, env=None):
+        return subprocess.run(["tmux", "-S", str(self.socket), *args], capture_output=True, text=True, env=env, timeout=20)
+
+    def type(self, *lines):
+        for line in lines:
+            self.tmux("send-keys", "-l", line)
+            self.tmux("send-keys", "Enter")
 
     def screen(self):
         return self.tmux("capture-pane", "-p").stdout
 
     def wait(self, pattern, seconds=30):
-        try:
-            return wait_for(lambda: re.search(pattern, self.screen()), pattern, seconds)
-        except AssertionError:
-            raise AssertionError(f"no {pattern!r} on the screen:\n{self.screen()}") from None
+        return wait_for(lambda: re.search(pattern, self.screen()), f"{pattern!r} on the screen", seconds)
 
     def end(self):
         self.tmux("kill-server")
-        shutil.rmtree(self.dir, ignore_errors=True)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+class Profanity(Terminal):
+    """Logged in; `commands` are typed before."""
+
+    def __init__(self, server, name, *commands):
+        super().__init__("profanity")
+        self.jid = f"{name}@{server.domain}"
+        self.wait("Profanity")
+        self.type(*commands, f"/connect {self.jid} server 127.0.0.1 port {server.c2s} tls trust")
+        self.wait("[Pp]assword")
+        self.type("secret")
+        self.wait(rf"{self.jid}.*logged in successfully")
+
+    def leave(self):
+        """Its farewell is sent: the session has ended."""
+        self.type("/disconnect")
+        self.wait("logged out successfully")

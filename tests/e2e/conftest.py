@@ -1,9 +1,5 @@
 """One instance a module; what it says in its log is checked after each test and at the end."""
 
-import shutil
-import tempfile
-from pathlib import Path
-
 import pytest
 
 from harness import Server
@@ -29,10 +25,3 @@ def server(suite):
     yield suite
     suite.check_log()
     suite.announced = []
-
-
-@pytest.fixture
-def home():
-    path = Path(tempfile.mkdtemp(prefix="zubr-home-"))
-    yield path
-    shutil.rmtree(path, ignore_errors=True)

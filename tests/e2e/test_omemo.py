@@ -1,26 +1,19 @@
 """OMEMO (XEP-0384) between two real clients: device lists and bundles are nodes of personal eventing, read and
 heard by contacts, and what goes through the server is not the text."""
 
-import shutil
-import tempfile
+from contextlib import ExitStack
 
-from clients import Terminal, needs
+import pytest
+
+from clients import Loop, Profanity, leave, needs, online, reach
+from harness import wait_for
 
 OMEMO = "eu.siacs.conversations.axolotl"
 PS = "http://jabber.org/protocol/pubsub"
 
 
-def profanity(server, name):
-    home = tempfile.mkdtemp(prefix="zubr-home-")
-    t = Terminal("profanity", home=home)
-    t.home, t.jid = home, f"{name}@{server.domain}"
-    t.wait("Profanity")
-    t.type("/omemo trustmode blind")
-    t.type(f"/connect {name}@{server.domain} server 127.0.0.1 port {server.c2s} tls trust")
-    t.wait(r"Password|Enter password|password")
-    t.type("secret")
-    t.wait(rf"{name}@{server.domain}.*(online|logged in)")
-    return t
+def omemo(server, name):
+    return Profanity(server, name, "/omemo trustmode blind")
 
 
 def say(speaker, listener, text):
@@ -74,11 +67,8 @@ def befriended(server, *names):
 @needs("tmux")
 def test_profanity_to_profanity(server):
     befriended(server, "prof1", "prof2")
-    terminals = []
-    try:
-        for name in ("prof1", "prof2"):
-            terminals.append(profanity(server, name))
-        one, two = terminals
+    with ExitStack() as stack:
+        one, two = (stack.enter_context(omemo(server, name)) for name in ("prof1", "prof2"))
         generate(one)
         generate(two)
         watch = server.client("prof1", resource="watch", register=False, presence=False)
@@ -89,9 +79,35 @@ def test_profanity_to_profanity(server):
         say(two, one.jid, "and a secret back")
         see(one, two.jid, "and a secret back")
         only_ciphertext(watch)
-    except AssertionError as why:
-        raise AssertionError("\n".join([str(why), "the screens:", *(t.screen() for t in terminals)])) from None
-    finally:
-        for t in terminals:
-            t.end()
-            shutil.rmtree(t.home, ignore_errors=True)
+
+
+def archived(watch):
+    """How many messages the archive of this account holds."""
+    found = watch.iq("set", "<query xmlns='urn:xmpp:mam:2'><set xmlns='http://jabber.org/protocol/rsm'><max>0</max></set></query>")
+    return int(found.findtext(".//{http://jabber.org/protocol/rsm}count"))
+
+
+@needs("profanity")
+@needs("tmux")
+def test_profanity_and_python_omemo(server):
+    """Two programs that have no line of code in common: live both ways, and after one was away."""
+    omemo_bot = pytest.importorskip("omemo_bot")
+    befriended(server, "prof3", "python3")
+    with Loop() as loop, omemo(server, "prof3") as terminal:
+        bot = loop.run(online(server, "python3", omemo_bot.OmemoBot))
+        loop.run(bot.prepare())
+        generate(terminal)
+        wait_for(lambda: terminal.jid in bot.lists, "the event of profanity's device list")
+        say(terminal, bot.boundjid.bare, "a secret for python")
+        loop.run(bot.hears(terminal.jid, "a secret for python"))
+        loop.run(bot.say(terminal.jid, "a secret for C"))
+        see(terminal, bot.boundjid.bare, "a secret for C")
+        loop.run(leave(bot))
+        watch = server.client("python3", resource="watch", register=False, presence=False)
+        before = archived(watch)
+        terminal.type("a secret for later")
+        wait_for(lambda: archived(watch) > before, "the message that waits")
+        loop.run(reach(server, bot))
+        loop.run(bot.hears(terminal.jid, "a secret for later"))
+        only_ciphertext(watch)
+        loop.run(leave(bot))

@@ -1,12 +1,14 @@
-"""Real clients, unattended: slixmpp, profanity, mcabber, go-sendxmpp."""
+"""More real clients, unattended: slixmpp in a room, go-sendxmpp, sendxmpp, mcabber. (profanity, bitlbee, nbxmpp and
+slixmpp's plugins have files of their own.)"""
 
 import asyncio
 import os
 import subprocess
-import time
 
 from clients import Terminal, leave, needs, online
 from harness import NS, wait_for
+
+INSTANT = f"<query xmlns='{NS['muc_owner']}'><x xmlns='jabber:x:data' type='submit'/></query>"
 
 
 def test_slixmpp_chats_rosters_and_rooms(server):
@@ -44,53 +46,100 @@ def test_slixmpp_chats_rosters_and_rooms(server):
     asyncio.run(script())
 
 
+def text_of(message):
+    return message.findtext("client:body", None, NS)
+
+
+def in_a_room(server, name):
+    """A client in an unlocked room, and the room."""
+    b, room = server.client(name), f"{name}@muc.{server.domain}"
+    b.write(f"<presence to='{room}/Bob'><x xmlns='{NS['muc']}'/></presence>")
+    b.expect("presence", lambda p: p.get("from") == f"{room}/Bob")
+    assert b.iq("set", INSTANT, to=room).get("type") == "result"
+    return b, room
+
+
+def run(server, command, text):
+    """A program that says what it reads and ends."""
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60,
+                          env=dict(os.environ, HOME=str(server.dir)))
+    assert done.returncode == 0, done.stderr
+
+
 @needs("go-sendxmpp")
 def test_go_sendxmpp(server):
     server.register("gopher")
-    b = server.client("bob")
-    done = subprocess.run(["go-sendxmpp", "-u", f"gopher@{server.domain}", "-p", "secret", "-n", "-j",
-                           f"127.0.0.1:{server.c2s}", b.bare], input="sent by go\n", capture_output=True,
-                          text=True, timeout=60, env=dict(os.environ, HOME=str(server.dir)))
-    assert done.returncode == 0, done.stderr
-    assert "sent by go" in b.expect("message", lambda m: m.find("client:body", NS) is not None).findtext(
-        "client:body", None, NS)
+    b, room = in_a_room(server, "bob1")
+    command = ["go-sendxmpp", "-u", f"gopher@{server.domain}", "-p", "secret", "-n", "-j"]
+    run(server, [*command, f"127.0.0.1:{server.c2s}", b.bare], "sent by go\n")
+    assert "sent by go" in text_of(b.expect("message", text_of))
+    run(server, [*command, f"127.0.0.1:{server.c2s_tls}", "-t", b.bare], "by direct TLS\n")
+    assert "by direct TLS" in text_of(b.expect("message", text_of))
+    run(server, [*command, f"127.0.0.1:{server.c2s}", "-c", "-a", "Gopher", room], "said by go\n")
+    assert "said by go" in text_of(b.expect("message", lambda m: m.get("from") == f"{room}/Gopher" and text_of(m)))
 
 
-@needs("profanity")
-def test_profanity(server, home):
-    server.register("prof")
-    b = server.client("bob")
-    t = Terminal("profanity", home=home)
+@needs("go-sendxmpp")
+def test_go_sendxmpp_listens(server):
+    server.register("listener")
+    b = server.client("bob2")
+    b.message(f"listener@{server.domain}", "this one waited")
+    program = subprocess.Popen(["go-sendxmpp", "-u", f"listener@{server.domain}", "-p", "secret", "-n", "-j",
+                                f"127.0.0.1:{server.c2s}", "-l"], stdout=subprocess.PIPE, text=True,
+                               env=dict(os.environ, HOME=str(server.dir)))
     try:
-        t.wait(r"Profanity|profanity")
-        time.sleep(1)
-        t.type(f"/connect prof@{server.domain} server 127.0.0.1 port {server.c2s} tls trust")
-        t.wait(r"[Pp]assword")
-        t.type("secret")
-        t.wait(r"logged in successfully")
-        t.type(f"/msg {b.bare} hello from profanity")
-        b.expect_body("hello from profanity")
-        b.message(f"prof@{server.domain}", "hello terminal")
-        t.wait(r"hello terminal|bob@")
-        t.type("/quit")
+        assert "this one waited" in program.stdout.readline()
+        b.message(f"listener@{server.domain}", "hello listener")
+        assert "hello listener" in program.stdout.readline()
     finally:
-        t.end()
+        program.terminate()
+        program.wait(10)
+        program.stdout.close()
+
+
+@needs("sendxmpp")
+def test_sendxmpp(server):
+    """Perl's Net::XMPP. (Its way into rooms is that of groupchat 1.0, which XEP-0045 does not know any more.)"""
+    server.register("perl")
+    b = server.client("bob3")
+    command = ["sendxmpp", "-u", "perl", "-p", "secret", "-j", f"127.0.0.1:{server.c2s}", "-o", server.domain, "-t", "-n"]
+    run(server, [*command, "-s", "a subject", b.bare], "sent by perl\n")
+    message = b.expect("message", text_of)
+    assert "sent by perl" in text_of(message) and message.findtext("client:subject", None, NS) == "a subject"
+
+
+def mcabber(server, name):
+    return Terminal("mcabber", files={".mcabber/mcabberrc": "\n".join([
+        f"set jid = {name}@{server.domain}", "set password = secret", "set server = 127.0.0.1",
+        f"set port = {server.c2s}", "set tls = 1", "set ssl_ignore_checks = 1", "set ssl_verify = 0", ""])})
 
 
 @needs("mcabber")
-def test_mcabber(server, home):
+@needs("tmux")
+def test_mcabber(server):
+    """loudmouth, which takes PLAIN even when SCRAM is offered and sends the session IQ of RFC 3921."""
     server.register("mcab")
-    b = server.client("bob")
-    (home / ".mcabber").mkdir(mode=0o700)
-    rc = home / ".mcabber" / "mcabberrc"
-    rc.write_text(f"set jid = mcab@{server.domain}\nset password = secret\nset server = 127.0.0.1\n"
-                  f"set port = {server.c2s}\nset tls = 1\nset ssl_ignore_checks = 1\nset ssl_verify = 0\n")
-    rc.chmod(0o600)
-    t = Terminal("mcabber", home=home)
-    try:
-        wait_for(lambda: server.ctl_json("sessions", f"mcab@{server.domain}", check=False), "mcabber's session", 30)
+    b, room = in_a_room(server, "bob4")
+    jid = f"mcab@{server.domain}"
+    with mcabber(server, "mcab") as t:
+        wait_for(lambda: server.ctl_json("sessions", jid, check=False), "mcabber's session", 30)
+        t.type(f"/add {b.bare} Bobby")
+        b.expect("presence", lambda p: p.get("type") == "subscribe")
+        for kind in ("subscribed", "subscribe"):
+            b.write(f"<presence to='{jid}' type='{kind}'/>")
+        t.type(f"/authorization allow {b.bare}")
+        b.expect("presence", lambda p: p.get("from", "").startswith(jid + "/") and p.get("type") is None)
+        t.type("/status dnd busy now")
+        b.expect("presence", lambda p: p.findtext("client:status", None, NS) == "busy now")
         t.type(f"/say_to {b.bare} hello from mcabber")
         b.expect_body("hello from mcabber")
+        b.message(jid, "hello mcabber")
+        t.wait("#\\[o\\] Bobby")
+        t.type("/roster search Bobby", "")                      # an empty line opens the chat
+        t.wait("hello mcabber")
+        t.type(f"/room join {room} Mac")
+        b.expect("presence", lambda p: p.get("from") == f"{room}/Mac" and p.get("type") is None)
+        t.type(f"/say_to {room} hello room")
+        b.expect_body("hello room", f"{room}/Mac")
         t.type("/quit")
-    finally:
-        t.end()
+        b.expect("presence", lambda p: p.get("from") == f"{room}/Mac" and p.get("type") == "unavailable")
