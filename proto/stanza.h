@@ -62,6 +62,8 @@ enum stanza_flag {
     STANZA_RETRACTS      = 1 << 19,   /* XEP-0424 retract */
     /* Of a record only: its content was retracted (retract.h). */
     STANZA_TOMBSTONE     = 1 << 20,
+    STANZA_CALL          = 1 << 21,   /* XEP-0353, any step of it */
+    STANZA_RINGS         = 1 << 22,   /* its propose */
 };
 
 struct stanza {

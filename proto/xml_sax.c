@@ -35,6 +35,8 @@ static const struct {
     { SLICE_INIT(NS_EME), "encryption", STANZA_ENCRYPTED },
     { SLICE_INIT(NS_MUC_USER), "x", STANZA_MUC_USER },
     { SLICE_INIT(NS_RETRACT), "retract", STANZA_RETRACTS },
+    { SLICE_INIT(NS_JINGLE_MESSAGE), NULL, STANZA_CALL },
+    { SLICE_INIT(NS_JINGLE_MESSAGE), "propose", STANZA_RINGS },
 };
 
 static struct slice text_of(const xmlChar *text)

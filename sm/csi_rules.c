@@ -32,8 +32,8 @@ static const struct {
     /* Invitations (XEP-0249, 0045 7.8) and what else rooms say to one person. */
     { NAMES(MESSAGE), ALL_TYPES, ANY_FLAG, NS_CONFERENCE, true },
     { NAMES(MESSAGE), TYPES(NORMAL) | TYPES(CHAT), STANZA_MUC_USER, NULL, true },
-    /* It rings (XEP-0353). */
-    { NAMES(MESSAGE), ALL_TYPES, ANY_FLAG, NS_JINGLE_MESSAGE, true },
+    /* A call rings, and stops ringing (XEP-0353). */
+    { NAMES(MESSAGE), ALL_TYPES, STANZA_CALL, NULL, true },
     /* Chat states (0085), receipts (0184) and markers (0333) alone, what has no name here. */
     { NAMES(MESSAGE), ALL_TYPES, ANY_FLAG, NULL, false },
 };

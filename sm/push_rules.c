@@ -21,10 +21,12 @@ static const struct {
     { ALL_TYPES, STANZA_NO_STORE, NULL, false },
     /* A waiting message handed out: it was told of when it came. */
     { ALL_TYPES, STANZA_WAITS, NULL, false },
+    /* XEP-0353 3.1: a call that is proposed rings; what becomes of it is for devices that ring already. */
+    { ALL_TYPES, STANZA_RINGS, NULL, true },
+    { ALL_TYPES, STANZA_CALL, NULL, false },
     /* Words, readable or not; of rooms to who is in them. */
     { ALL_TYPES, STANZA_HAS_BODY | STANZA_ENCRYPTED, NULL, true },
-    /* It rings (XEP-0353); invitations (0249, 0045 7.8). */
-    { ALL_TYPES, ANY_FLAG, NS_JINGLE_MESSAGE, true },
+    /* Invitations (0249, 0045 7.8). */
     { ALL_TYPES, ANY_FLAG, NS_CONFERENCE, true },
     { TYPES(NORMAL), STANZA_MUC_USER, NULL, true },
     /* Chat states, receipts, markers, subjects of rooms. */

@@ -35,7 +35,7 @@ static const struct {
     { "room, status", STANZA_MESSAGE, TYPE_GROUPCHAT, STANZA_MUC_USER, NS_MUC_USER, false },
     { "invitation by a room", STANZA_MESSAGE, TYPE_NORMAL, STANZA_MUC_USER, NS_MUC_USER, true },
     { "invitation", STANZA_MESSAGE, TYPE_NORMAL, 0, NS_CONFERENCE, true },
-    { "call", STANZA_MESSAGE, TYPE_CHAT, STANZA_STORE, NS_JINGLE_MESSAGE, true },
+    { "call", STANZA_MESSAGE, TYPE_CHAT, STANZA_STORE | STANZA_CALL, NS_HINTS, true },
     { "event", STANZA_MESSAGE, TYPE_HEADLINE, 0, "http://jabber.org/protocol/pubsub#event", false },
     { "announcement", STANZA_MESSAGE, TYPE_HEADLINE, STANZA_HAS_BODY, NS_CLIENT, true },
     { "error", STANZA_MESSAGE, TYPE_ERROR, 0, "", true },

@@ -23,7 +23,9 @@ static const struct {
     { "state", TYPE_CHAT, STANZA_CHAT_STATE, NS_CHATSTATES, false },
     { "receipt", TYPE_CHAT, STANZA_HAS_RECEIPT, NS_RECEIPTS, false },
     { "marker", TYPE_CHAT, STANZA_HAS_MARKER, NS_MARKERS, false },
-    { "call", TYPE_CHAT, STANZA_STORE, NS_JINGLE_MESSAGE, true },
+    { "call", TYPE_CHAT, STANZA_STORE | STANZA_CALL | STANZA_RINGS, NS_JINGLE_MESSAGE, true },
+    { "call taken", TYPE_CHAT, STANZA_STORE | STANZA_CALL, NS_JINGLE_MESSAGE, false },
+    { "call taken, in words too", TYPE_CHAT, STANZA_STORE | STANZA_CALL | STANZA_HAS_BODY, NS_CLIENT, false },
     { "invitation", TYPE_NORMAL, 0, NS_CONFERENCE, true },
     { "invitation by a room", TYPE_NORMAL, STANZA_MUC_USER, NS_MUC_USER, true },
 };

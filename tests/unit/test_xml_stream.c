@@ -118,6 +118,9 @@ static void children_become_flags(void **state)
     assert_int_equal(flags_of("<received xmlns='urn:xmpp:receipts'/>"), STANZA_HAS_RECEIPT);
     assert_int_equal(flags_of("<displayed xmlns='urn:xmpp:chat-markers:0'/>"), STANZA_HAS_MARKER);
     assert_int_equal(flags_of("<encrypted xmlns='eu.siacs.conversations.axolotl'/>"), STANZA_ENCRYPTED);
+    assert_int_equal(flags_of("<proceed xmlns='urn:xmpp:jingle-message:0' id='1'/>"), STANZA_CALL);
+    assert_int_equal(flags_of("<store xmlns='urn:xmpp:hints'/><propose xmlns='urn:xmpp:jingle-message:0' id='1'/>"),
+                     STANZA_CALL | STANZA_RINGS | STANZA_STORE | STANZA_MANY);
     assert_int_equal(flags_of("<m:x xmlns:m='http://jabber.org/protocol/muc#user'/>"), STANZA_MUC_USER);
 }
 
