@@ -121,26 +121,78 @@ def test_the_feature_is_announced_for_the_account(server):
     assert PUSH in [f.get("var") for f in info[0]]
 
 
-def test_bad_registrations(server):
-    a, b = server.client("bad"), server.client("other")
-    for payload, error in (
-            (f"<enable xmlns='{PUSH}' node='n'/>", "bad-request"),
-            (f"<enable xmlns='{PUSH}' jid='@@' node='n'/>", "jid-malformed"),
-            (f"<enable xmlns='{PUSH}' jid='{SERVICE}' node='{'n' * 1024}'/>", "bad-request"),
-            (f"<enable xmlns='{PUSH}' jid='{SERVICE}' node='n'><x xmlns='{DATA}' type='submit'/></enable>", "bad-request"),
-            (f"<enable xmlns='{PUSH}' jid='{SERVICE}' node='n'>{options_form(secret='x' * 500)}</enable>", "not-acceptable"),
-            (f"<disable xmlns='{PUSH}'/>", "bad-request")):
-        assert a.error_of(a.iq("set", payload)) == error, payload
-    assert b.error_of(b.iq("set", f"<enable xmlns='{PUSH}' jid='{SERVICE}' node='n'/>", to=a.bare)) == "service-unavailable"
-    assert registered(server, a) == []
+def submitted(what, **fields):
+    """An <enable/> with such a form."""
+    rows = "".join(f"<field var='{k}'><value>{v}</value></field>" for k, v in fields.items())
+    return f"<enable xmlns='{PUSH}' jid='{SERVICE}' node='n'><x xmlns='{DATA}' type='{what}'>{rows}</x></enable>"
 
 
-def test_there_is_an_end_to_registrations(server):
-    a = server.client("many")
+BAD = {
+    "no jid": (f"<enable xmlns='{PUSH}' node='n'/>", "bad-request"),
+    "no JID": (f"<enable xmlns='{PUSH}' jid='@@' node='n'/>", "jid-malformed"),
+    "node too long": (f"<enable xmlns='{PUSH}' jid='{SERVICE}' node='{'n' * 1024}'/>", "bad-request"),
+    "form without a type": (submitted("submit", secret="s"), "bad-request"),
+    "form of another type": (submitted("submit", FORM_TYPE=f"{PUBSUB}#node_config", secret="s"), "bad-request"),
+    "form not submitted": (submitted("form", FORM_TYPE=f"{PUBSUB}#publish-options", secret="s"), "bad-request"),
+    "form too large": (submitted("submit", FORM_TYPE=f"{PUBSUB}#publish-options", secret="x" * 500), "not-acceptable"),
+    "disable, no jid": (f"<disable xmlns='{PUSH}'/>", "bad-request"),
+    "disable, no JID": (f"<disable xmlns='{PUSH}' jid='@@'/>", "jid-malformed"),
+    "disable, node too long": (f"<disable xmlns='{PUSH}' jid='{SERVICE}' node='{'n' * 1024}'/>", "bad-request"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_requests_leave_what_was_registered(server, service, what):
+    payload, error = BAD[what]
+    name = f"bad{list(BAD).index(what)}"
+    a, ben = server.client(name), server.client("benbad")
+    assert enable(a, "n", options=options_form(secret="first")) == ""
+    assert a.error_of(a.iq("set", payload)) == error
+    assert registered(server, a) == ["n"]
+    leave(server, a)
+    ben.message(a.bare, "hello")
+    n = service.notification(a)
+    assert n.options["secret"] == "first"
+    service.answer(n)
+
+
+def test_registrations_are_their_owners(server):
+    a, b = server.client("mine"), server.client("yours")
+    enable(a, "n")
+    for payload in (f"<enable xmlns='{PUSH}' jid='{SERVICE}' node='m'/>", f"<disable xmlns='{PUSH}' jid='{SERVICE}'/>"):
+        assert b.error_of(b.iq("set", payload, to=a.bare)) == "service-unavailable"
+    assert registered(server, a) == ["n"]
+
+
+def test_the_last_options_are_valid(server, service):
+    a, ben = server.client("latest"), server.client("benlast")
+    for secret in ("first", "second"):
+        assert enable(a, "n", options=options_form(secret=secret)) == ""
+    assert registered(server, a) == ["n"]
+    leave(server, a)
+    ben.message(a.bare, "hello")
+    n = service.notification(a)
+    assert n.options == {"FORM_TYPE": f"{PUBSUB}#publish-options", "secret": "second"}
+    service.answer(n)
+
+
+def test_there_is_an_end_to_registrations(server, service):
+    a, ben = server.client("many"), server.client("benmany")
     assert [enable(a, f"n{i}") for i in range(4)] == ["", "", "", "resource-constraint"]
-    assert enable(a, "n1") == ""
+    assert registered(server, a) == ["n0", "n1", "n2"]
+    assert enable(a, "n1") == ""                     # known already
     disable(a, "n1")
-    assert registered(server, a) == ["n0", "n2"]
+    disable(a, "never")
+    assert enable(a, "n3") == ""
+    assert registered(server, a) == ["n0", "n2", "n3"]
+    leave(server, a)
+    ben.message(a.bare, "hello")
+    told = [service.notification(a) for _ in range(3)]
+    assert sorted(n.node for n in told) == ["n0", "n2", "n3"]
+    for n in told:
+        service.answer(n)
+    a = server.client("many", register=False)
+    a.expect_body("hello")
     disable(a)
     assert registered(server, a) == []
 
@@ -339,6 +391,15 @@ def test_the_body_is_told_when_the_operator_says_so():
         ben.message(a.bare, "Wherefore &amp; why?")
         n = s.notification(a)
         assert n.summary["last-message-body"] == "Wherefore & why?" and "last-message-sender" not in n.summary
+        s.answer(n)
+        ben.message(a.bare, "ü" * 600)               # 1,200 bytes
+        n = s.notification(a)
+        assert n.summary["last-message-body"] == "ü" * 500
+        s.answer(n)
+        ben.write(f"<message to='{a.bare}' type='chat'><encrypted xmlns='eu.siacs.conversations.axolotl'/>"
+                  "<body>You got an encrypted message</body></message>")
+        n = s.notification(a)
+        assert n.summary["last-message-body"] == "New message"
         s.answer(n)
         s.c.close()
 
