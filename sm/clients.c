@@ -202,13 +202,21 @@ void clients_locked_out(struct store_view *view, struct store_batch *batch, stru
     tokens_remove_all(view, batch, owner);
 }
 
+static struct session *session_but(struct sm *sm, struct slice owner, uint64_t but)
+{
+    struct online *account = session_online(sm->sessions, owner);
+
+    if (account)
+        ONLINE_EACH(account, node, s)
+            if (s->handle != but)
+                return s;
+    return NULL;
+}
+
 void clients_end_sessions(struct sm *sm, struct slice owner, uint64_t but, uint64_t trace)
 {
-    size_t place = 0;
-
-    for (struct session *s; (s = sessions_next(sm->sessions, &place));)
-        if (s->handle != but && slice_eq(session_bare(s), owner))
-            dispatch_end_session(sm, &s, "reset", "Password changed", trace);    /* RFC 6120 4.9.3.16 */
+    for (struct session *s; (s = session_but(sm, owner, but));)
+        dispatch_end_session(sm, &s, "reset", "Password changed", trace);        /* RFC 6120 4.9.3.16 */
 }
 
 /* Seen until now. */
