@@ -3,27 +3,23 @@
  * get white space (RFC 6120 4.6.1), and TCP_USER_TIMEOUT of the same length ends the connection when
  * the kernel gets no acknowledgement for it: dead peers go, living ones need not answer. */
 
-#include "conn.h"
+#include "conn_inner.h"
 
 #include <stdlib.h>
 
 #include "bind.h"
-#include "certificates.h"
 #include "encode.h"
 #include "inline.h"
 #include "log.h"
 #include "login.h"
 #include "management.h"
-#include "negotiate.h"
 #include "newcomers.h"
 #include "ns.h"
 #include "register.h"
 #include "sasl.h"
-#include "stanzas.h"
-#include "tls_authorities.h"
 #include "xml_write.h"
 
-enum { LINGER_MS = 2000, DRAIN_LINGER_MS = 500, SLOWED_TICK_MS = 100 };
+enum { LINGER_MS = 2000, DRAIN_LINGER_MS = 500 };
 
 static const unsigned conn_edges[CONN_STATES] = {
     [CONN_OPENING]  = S(CONN_FEATURES) | S(CONN_CLOSED),
@@ -91,56 +87,6 @@ void conn_answered(struct conn *c)
     c->waiting = false;
     transport_resume(&c->transport, PAUSE_ANSWER);
     timer_arm(c->c2sd->daemon->loop, &c->patience, conn_patience(c));
-}
-
-/* ---- handles ---- */
-
-void conn_take_handle(struct c2sd *s, struct conn *c)
-{
-    size_t i = 0;
-
-    if (s->slots_used * 4 >= s->slots_room * 3) {      /* so that a free one is near */
-        size_t room = s->slots_room ? s->slots_room * 2 : 64;
-        s->slots = xrealloc(s->slots, room * sizeof(*s->slots));
-        memset(s->slots + s->slots_room, 0, (room - s->slots_room) * sizeof(*s->slots));
-        i = s->slots_room;
-        s->slots_room = room;
-    } else {
-        i = (size_t)(s->serial % s->slots_room);
-        while (s->slots[i])
-            i = (i + 1) % s->slots_room;
-    }
-    s->slots[i] = c;
-    s->slots_used++;
-    c->handle = ++s->serial << HANDLE_BITS | i;
-}
-
-static void slot_leave(struct c2sd *s, struct conn *c)
-{
-    size_t i = c->handle & ((1u << HANDLE_BITS) - 1);
-
-    if (i < s->slots_room && s->slots[i] == c) {
-        s->slots[i] = NULL;
-        s->slots_used--;
-    }
-}
-
-struct conn *conn_find(struct c2sd *s, uint64_t handle)
-{
-    size_t       i = handle & ((1u << HANDLE_BITS) - 1);
-    struct conn *c = i < s->slots_room ? s->slots[i] : NULL;
-
-    return c && c->handle == handle && c->state != CONN_CLOSED ? c : NULL;
-}
-
-struct conn *conn_next(struct c2sd *s, size_t *i)
-{
-    while (*i < s->slots_room) {
-        struct conn *c = s->slots[(*i)++];
-        if (c)
-            return c;
-    }
-    return NULL;
 }
 
 /* ---- what others ask ---- */
@@ -248,7 +194,7 @@ void conn_login_done(struct conn *c)
     c->login = NULL;
 }
 
-static void leave(struct conn *c, const char *condition, const char *why, bool broken)
+void conn_leave(struct conn *c, const char *condition, const char *why, bool broken)
 {
     char ip[ADDRESS_MAX];
 
@@ -277,7 +223,7 @@ void conn_fail_with(struct conn *c, enum stream_error error, const char *text, c
     if (!c->header_sent)
         conn_send_header(c);
     stream_error_write_with(conn_out(c), error, text, element);
-    leave(c, stream_error_name(error), text, error == SE_SYSTEM_SHUTDOWN || error == SE_RESOURCE_CONSTRAINT);
+    conn_leave(c, stream_error_name(error), text, error == SE_SYSTEM_SHUTDOWN || error == SE_RESOURCE_CONSTRAINT);
 }
 
 void conn_close(struct conn *c, const char *why)
@@ -286,7 +232,7 @@ void conn_close(struct conn *c, const char *why)
         return;
     if (c->header_sent)
         buf_put_str(conn_out(c), "</stream:stream>");
-    leave(c, "", why, false);
+    conn_leave(c, "", why, false);
 }
 
 /* ---- time ---- */
@@ -361,123 +307,4 @@ void conn_slow(struct conn *c, uint64_t ms)
     s->slowed_timer.arg = s;
     if (!timer_armed(&s->slowed_timer))
         timer_arm(s->daemon->loop, &s->slowed_timer, SLOWED_TICK_MS);
-}
-
-/* ---- what the transport says ---- */
-
-static void on_event(struct conn *c, enum xml_event event, struct xml_item *item)
-{
-    switch (event) {
-    case XML_OPEN:    negotiate_open(c, &item->open); break;
-    case XML_ELEMENT: negotiate_element(c, item->element); break;
-    case XML_CLOSE:   conn_close(c, "closed by the client"); break;
-    case XML_ERROR:   conn_fail(c, item->error, NULL); break;
-    case XML_STANZA:
-        if (negotiate_stanza(c, &item->stanza))
-            break;
-        if (c->state == CONN_ACTIVE)
-            stanzas_from_client(c, item);
-        else    /* RFC 6120 4.9.3.12: a stanza before login */
-            conn_fail(c, SE_NOT_AUTHORIZED, NULL);
-        break;
-    case XML_MORE: break;
-    }
-}
-
-static void on_bytes(struct transport *t, struct slice *in)
-{
-    struct conn *c = LIST_OWNER(t, struct conn, transport);
-
-    while (in->len && !c->waiting && !c->moving && c->state != CONN_CLOSED && c->state != CONN_TLS) {
-        struct xml_item item = { 0 };
-
-        arena_reset(c->c2sd->arena);
-        enum xml_event event = xml_stream_feed(c->xml, c->c2sd->arena, in, &item);
-        if (event == XML_MORE)
-            break;
-        on_event(c, event, &item);
-    }
-    management_flush(c);
-}
-
-static void on_sending(struct transport *t, struct buf *out)
-{
-    management_ask(LIST_OWNER(t, struct conn, transport), out);
-}
-
-static void on_charged(struct transport *t, size_t bytes)
-{
-    struct conn           *c = LIST_OWNER(t, struct conn, transport);
-    const struct settings *s = c2sd_settings(c->c2sd);
-    uint64_t               now = c2sd_now(c->c2sd);
-    double                 rate = (double)s->limits.byte_rate;
-
-    c->heard_ms = now;
-    uint64_t ms = bucket_charge(&c->bytes, now, (double)bytes, rate, rate * 10);
-    if (ms)
-        conn_slow(c, ms);
-    if (c->session && link_congested(c->c2sd->daemon->link, c->owner.instance))
-        conn_slow(c, SLOWED_TICK_MS);
-}
-
-static void on_secured(struct transport *t)
-{
-    struct conn *c = LIST_OWNER(t, struct conn, transport);
-
-    c->secure = true;
-    c->c2sd->counters.handshakes++;
-    log_debug("tls_ready", "conn", log_hex(c->handle), "kind", tls_version(t->tls), NULL);
-    xml_stream_restart(c->xml);
-    conn_enter(c, CONN_OPENING);
-}
-
-static void on_lost(struct transport *t, const char *why)
-{
-    struct conn *c = LIST_OWNER(t, struct conn, transport);
-
-    if (c->state == CONN_CLOSED)
-        return;
-    if (c->state == CONN_TLS)
-        c->c2sd->counters.handshakes_failed++;
-    leave(c, "remote-connection-failed", why, true);
-}
-
-static void on_closed(struct transport *t)
-{
-    struct conn *c = LIST_OWNER(t, struct conn, transport);
-    struct c2sd *s = c->c2sd;
-
-    timer_disarm(&c->patience);
-    list_remove(&c->slowed);
-    slot_leave(s, c);
-    if (c->counted) {
-        limits_release(s->limits, &c->ip, c2sd_now(s));
-        s->counters.connections--;
-    }
-    xml_stream_free(&c->xml);
-    conn_login_done(c);
-    free(c->domain);
-    free(c->jid);
-    free(c);
-    if (s->draining && s->slots_used == 0)
-        daemon_drained(s->daemon);
-}
-
-const struct transport_events conn_events = {
-    .bytes = on_bytes, .charged = on_charged, .secured = on_secured, .lost = on_lost, .closed = on_closed,
-    .sending = on_sending,
-};
-
-bool conn_start_tls(struct conn *c)
-{
-    if (!c->c2sd->certs) {
-        conn_close(c, "no certificate");
-        return false;
-    }
-    /* XEP-0368 names the protocol by ALPN; after STARTTLS there is nothing to choose. */
-    struct tls *tls = tls_new(c->c2sd->certs, TLS_SERVER, TLS_FOR_C2S, NULL, c->direct_tls ? "xmpp-client" : NULL);
-    if (certificates_wanted(c))
-        tls_ask_certificate(tls);
-    transport_secure(&c->transport, tls);
-    return true;
 }

@@ -1,51 +1,13 @@
-/* The control socket: who may ask, lines in, answers out, in order (ctl.h). */
-
-#include "ctl.h"
-
-#include <errno.h>
-#include <grp.h>
-#include <pwd.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
+/* A connection to the control socket: lines in, answers out, in order (ctl.h). Who comes is in ctl_listen.c. */
 
 #include "ctl_priv.h"
-#include "log.h"
+
+#include <stdlib.h>
+
 #include "mem.h"
 
-enum { ASKERS_MAX = 64, PATIENCE_MS = 30000, QUIET_MAX = 20, OUT_PAUSE = 1 << 20, GROUPS_MAX = 256 };
+enum { PATIENCE_MS = 30000, QUIET_MAX = 20, OUT_PAUSE = 1 << 20 };
 
-struct ctl_server {
-    uv_pipe_t                     listener;
-    struct loop                  *loop;
-    struct list                   askers;
-    unsigned                      asker_count;
-    char                          path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-    char                         *admin_group;
-    const struct ctl_verb *const *tables;
-    void                         *daemon;
-};
-
-/* One connection. Freed when libuv has closed it. */
-struct ctl_asker {
-    struct list        link;
-    struct ctl_server *server;      /* NULL: closed */
-    uv_pipe_t          pipe;
-    uv_write_t         write;
-    struct buf         in, out, sending;
-    struct timer       patience;
-    size_t             unsent;      /* at the last look of `patience` */
-    struct ctl_reply  *request;     /* being worked on */
-    bool               ended;       /* it sends no more: close after the last answer */
-    bool               serving;
-    unsigned           quiet;       /* looks of `patience` since it last sent something */
-    uint8_t            chunk[CTL_LINE_MAX];
-};
-
-static void serve(struct ctl_asker *a);
 static void read_or_pause(struct ctl_asker *a);
 
 /* ---- end of a connection ---- */
@@ -59,7 +21,7 @@ static void on_asker_closed(uv_handle_t *handle)
     free(a);
 }
 
-static void hang_up(struct ctl_asker *a)
+void ctl_hang_up(struct ctl_asker *a)
 {
     if (!a->server)
         return;
@@ -83,12 +45,12 @@ static void on_sent(uv_write_t *write, int status)
     if (!a->server)
         return;
     if (status < 0) {
-        hang_up(a);
+        ctl_hang_up(a);
         return;
     }
     flush(a);
     if (a->server)
-        serve(a);
+        ctl_serve(a);
 }
 
 static void flush(struct ctl_asker *a)
@@ -97,7 +59,7 @@ static void flush(struct ctl_asker *a)
         return;
     if (!buf_len(&a->out)) {
         if (a->ended && !a->request && !buf_len(&a->in))
-            hang_up(a);
+            ctl_hang_up(a);
         return;
     }
     struct buf empty = a->sending;
@@ -106,7 +68,7 @@ static void flush(struct ctl_asker *a)
     uv_buf_t bytes = uv_buf_init((char *)a->sending.bytes + a->sending.start, (unsigned)buf_len(&a->sending));
     a->write.data = a;
     if (uv_write(&a->write, (uv_stream_t *)&a->pipe, &bytes, 1, on_sent) < 0)
-        hang_up(a);
+        ctl_hang_up(a);
     else
         timer_arm(a->server->loop, &a->patience, PATIENCE_MS);
 }
@@ -140,7 +102,7 @@ static void reply_end(struct ctl_reply *r, int err)
         return;
     flush(a);
     if (a->server)
-        serve(a);
+        ctl_serve(a);
 }
 
 void ctl_finish(struct ctl_reply *r, int err)
@@ -244,7 +206,7 @@ static bool next_line(struct ctl_asker *a, struct slice *line, size_t *used)
     return true;
 }
 
-static void refuse(struct ctl_asker *a, enum zerr why, const char *text)
+void ctl_refuse(struct ctl_asker *a, enum zerr why, const char *text)
 {
     buf_reset(&a->in, 0);
     a->ended = true;
@@ -253,7 +215,7 @@ static void refuse(struct ctl_asker *a, enum zerr why, const char *text)
 }
 
 /* Serves lines one after the other, until one takes longer, or answers pile up unread. */
-static void serve(struct ctl_asker *a)
+void ctl_serve(struct ctl_asker *a)
 {
     struct slice line;
     size_t       used;
@@ -271,7 +233,7 @@ static void serve(struct ctl_asker *a)
     }
     if (a->server && !a->request && buf_len(&a->in) > CTL_LINE_MAX &&
         (!next_line(a, &line, &used) || line.len > CTL_LINE_MAX))
-        refuse(a, ZE_BAD_REQUEST, "a line has at most 8192 bytes");
+        ctl_refuse(a, ZE_BAD_REQUEST, "a line has at most 8192 bytes");
     a->serving = false;
     if (a->server)
         flush(a);
@@ -298,7 +260,7 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
         a->ended = true;
         uv_read_stop(stream);
         if (got != UV_EOF) {
-            hang_up(a);
+            ctl_hang_up(a);
             return;
         }
     } else {
@@ -306,7 +268,7 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
     }
     a->quiet = 0;
     timer_arm(a->server->loop, &a->patience, PATIENCE_MS);
-    serve(a);
+    ctl_serve(a);
 }
 
 static void read_or_pause(struct ctl_asker *a)
@@ -326,145 +288,23 @@ static void on_patience(void *arg)
     bool              stuck = unsent ? unsent == a->unsent : buf_len(&a->in) > 0 || ++a->quiet > QUIET_MAX;
 
     if (!a->request && stuck) {
-        hang_up(a);
+        ctl_hang_up(a);
         return;
     }
     a->unsent = unsent;
     timer_arm(a->server->loop, &a->patience, PATIENCE_MS);
 }
 
-/* ---- who may ask ---- */
-static bool in_group(uid_t uid, const char *group_name)
+struct ctl_asker *ctl_asker_new(struct ctl_server *server)
 {
-    struct group   group, *found_group = NULL;
-    struct passwd  user, *found_user = NULL;
-    char          *text = xmalloc(65536);
-    gid_t          groups[GROUPS_MAX];
-    int            count = GROUPS_MAX;
-    bool           found = false;
-
-    if (getgrnam_r(group_name, &group, text, 65536, &found_group) == 0 && found_group) {
-        gid_t wanted = group.gr_gid;
-
-        if (getpwuid_r(uid, &user, text, 65536, &found_user) == 0 && found_user &&
-            getgrouplist(user.pw_name, user.pw_gid, groups, &count) >= 0)
-            for (int i = 0; i < count && !found; i++)
-                found = groups[i] == wanted;
-    }
-    free(text);
-    return found;
-}
-
-static bool may_ask(struct ctl_asker *a)
-{
-    struct ucred peer;
-    socklen_t    len = sizeof(peer);
-    int          fd;
-
-    if (uv_fileno((uv_handle_t *)&a->pipe, &fd) < 0 ||
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-        return false;
-    if (peer.uid == 0 || peer.uid == geteuid() || in_group(peer.uid, a->server->admin_group))
-        return true;
-    log_warn("ctl_refused", "from", log_num(peer.uid), "why", a->server->admin_group, NULL);
-    return false;
-}
-
-static void on_asker(uv_stream_t *listener, int status)
-{
-    struct ctl_server *server = listener->data;
-
-    if (status < 0)
-        return;
     struct ctl_asker *a = xcalloc(1, sizeof(*a));
+
     a->server = server;
     a->patience = (struct timer){ .fire = on_patience, .arg = a };
     uv_pipe_init(loop_uv(server->loop), &a->pipe, 0);
     a->pipe.data = a;
     list_append(&server->askers, &a->link);
     server->asker_count++;
-    if (uv_accept(listener, (uv_stream_t *)&a->pipe) < 0) {
-        hang_up(a);
-        return;
-    }
     timer_arm(server->loop, &a->patience, PATIENCE_MS);
-    if (!may_ask(a))
-        refuse(a, ZE_FORBIDDEN, "for root, the daemon's user and the administrators' group");
-    else if (server->asker_count > ASKERS_MAX)
-        refuse(a, ZE_FULL, "too many connections");
-    serve(a);
-}
-
-/* ---- the listener ---- */
-/* The administrators' group can reach the socket only if it owns it; a daemon may give it away only
- * to a group it is in itself. */
-static void give_to_group(const char *path, const char *group_name)
-{
-    struct group group, *found = NULL;
-    char        *text = xmalloc(65536);
-
-    if (getgrnam_r(group_name, &group, text, 65536, &found) == 0 && found &&
-        chown(path, (uid_t)-1, group.gr_gid) < 0)
-        log_info("ctl_group_unset", "why", strerror(errno), NULL);
-    free(text);
-}
-
-static int open_listener(struct ctl_server *server)
-{
-    struct stat st;
-
-    if (lstat(server->path, &st) == 0 && S_ISSOCK(st.st_mode))
-        unlink(server->path);
-    int err = uv_pipe_bind(&server->listener, server->path);
-    if (err < 0)
-        return err;
-    if (chmod(server->path, 0660) < 0)         /* nobody can connect before listen */
-        return -errno;
-    give_to_group(server->path, server->admin_group);
-    return uv_listen((uv_stream_t *)&server->listener, ASKERS_MAX, on_asker);
-}
-
-static void on_server_closed(uv_handle_t *handle)
-{
-    struct ctl_server *server = handle->data;
-
-    free(server->admin_group);
-    free(server);
-}
-
-struct ctl_server *ctl_listen(struct loop *loop, const char *path, const char *admin_group,
-                              const struct ctl_verb *const *tables, void *daemon)
-{
-    if (strlen(path) >= sizeof(((struct ctl_server *)0)->path)) {
-        log_error("ctl_failed", "path", path, "why", "longer than 107 bytes", NULL);
-        return NULL;
-    }
-    struct ctl_server *server = xcalloc(1, sizeof(*server));
-    server->loop = loop;
-    server->tables = tables;
-    server->daemon = daemon;
-    server->admin_group = xstrdup(admin_group);
-    snprintf(server->path, sizeof(server->path), "%s", path);
-    list_init(&server->askers);
-    uv_pipe_init(loop_uv(loop), &server->listener, 0);
-    server->listener.data = server;
-    int err = open_listener(server);
-    if (err < 0) {
-        log_error("ctl_failed", "path", path, "why",
-                  err == UV_EACCES ? "permission denied or no such directory" : uv_strerror(err), NULL);
-        uv_close((uv_handle_t *)&server->listener, on_server_closed);
-        return NULL;
-    }
-    return server;
-}
-
-void ctl_close(struct ctl_server **server)
-{
-    if (!*server)
-        return;
-    LIST_EACH(&(*server)->askers, node)
-        hang_up(LIST_OWNER(node, struct ctl_asker, link));
-    unlink((*server)->path);
-    uv_close((uv_handle_t *)&(*server)->listener, on_server_closed);
-    *server = NULL;
+    return a;
 }

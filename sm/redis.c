@@ -1,6 +1,6 @@
-/* Sockets of the two connections to Redis (redis.h), on libuv. */
+/* The two connections to Redis (redis.h), on libuv; how they are made is in redis_connect.c. */
 
-#include "redis.h"
+#include "redis_inner.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,6 @@ enum {
     QUIET_MS = 15000,           /* of silence until Redis is asked whether it lives */
     LOOK_MS = 500,
     RETRY_MIN_MS = 200, RETRY_MAX_MS = 10000,
-    READ_BYTES = 65536,
 };
 
 static uint64_t connects, losses, asked, refused;
@@ -31,54 +30,6 @@ static const struct stat_row rows[] = {
     { 0 },
 };
 
-enum which { ASKING, LISTENING, CONNECTIONS };
-enum state { AWAY, CONNECTING, GREETING, READY };
-
-/* Lives until libuv has closed it; `owner` is NULL from the moment the connection gave it up. */
-struct socket {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_pipe_t   pipe;
-        uv_tcp_t    tcp;
-    };
-    uv_connect_t       connecting;
-    uv_write_t         write;
-    struct buf         writing;     /* given to libuv */
-    struct connection *owner;
-};
-
-/* The same for a name that is being looked up. */
-struct lookup {
-    uv_getaddrinfo_t   request;
-    struct connection *owner;
-};
-
-struct connection {
-    struct redis      *redis;
-    enum which         which;
-    enum state         state;
-    struct socket     *socket;
-    struct lookup     *lookup;
-    struct redis_wire *wire;
-    uint64_t           since_ms;    /* of the state */
-    uint64_t           heard_ms;
-    uint64_t           retry_ms;    /* the next pause */
-    const char        *fault;       /* found inside redis_wire_take, which the wire must outlive; or NULL */
-    struct timer       timer;       /* AWAY: to connect; else: to look */
-    struct deferred    flush;
-};
-
-struct redis {
-    struct redis_spec spec;
-    char             *where, *channel;
-    struct connection connections[CONNECTIONS];
-    bool              told_down;
-    struct live_hook  after_commit;
-    char              read[READ_BYTES];
-};
-
-static void lose(struct connection *c, const char *why);
 static void flush(void *arg);
 
 /* ---- what is said of it ---- */
@@ -148,7 +99,7 @@ static void retry_later(struct connection *c)
 }
 
 /* The state changes before those who wait are told: what they ask now is refused. */
-static void lose(struct connection *c, const char *why)
+void redis_lose(struct connection *c, const char *why)
 {
     losses++;
     log_debug("redis_lost", "kind", c->which == ASKING ? "asking" : "listening", "why", why, NULL);
@@ -169,7 +120,7 @@ static void on_written(uv_write_t *request, int status)
     if (!s->owner)
         return;
     if (status < 0)
-        lose(s->owner, uv_strerror(status));
+        redis_lose(s->owner, uv_strerror(status));
     else
         flush(s->owner);
 }
@@ -216,15 +167,15 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *piece)
     enum zerr          err;
 
     if (n < 0) {
-        lose(c, n == UV_EOF ? "closed by Redis" : uv_strerror((int)n));
+        redis_lose(c, n == UV_EOF ? "closed by Redis" : uv_strerror((int)n));
         return;
     }
     c->heard_ms = loop_now_ms(c->redis->spec.loop);
     err = redis_wire_take(c->wire, slice_of(piece->base, (size_t)n));
     if (c->fault)
-        lose(c, c->fault);
+        redis_lose(c, c->fault);
     else if (err)
-        lose(c, err == ZE_FULL ? "an answer over the limit" : "an answer that is none");
+        redis_lose(c, err == ZE_FULL ? "an answer over the limit" : "an answer that is none");
 }
 
 static void on_message(void *arg, struct slice channel, struct slice payload)
@@ -266,7 +217,7 @@ static void on_greeted(void *arg, const struct redisReply *reply)
     tell(c->redis, NULL);
 }
 
-static void on_connected(uv_connect_t *request, int status)
+void redis_on_connected(uv_connect_t *request, int status)
 {
     struct socket     *s = request->data;
     struct connection *c = s->owner;
@@ -277,91 +228,13 @@ static void on_connected(uv_connect_t *request, int status)
     if (!c)
         return;
     if (status < 0) {
-        lose(c, uv_strerror(status));
+        redis_lose(c, uv_strerror(status));
         return;
     }
     greeting[LISTENING][1] = slice_str(c->redis->channel);
     enter(c, GREETING);
     uv_read_start(&s->stream, lend, on_read);
     ask(c, greeting[c->which], c->which == ASKING ? 1 : 2, on_greeted, c);
-}
-
-static struct socket *socket_new(struct connection *c)
-{
-    struct socket *s = xcalloc(1, sizeof(*s));
-
-    s->owner = c;
-    s->connecting.data = s;
-    c->socket = s;
-    return s;
-}
-
-static void connect_address(struct connection *c, const struct sockaddr *address)
-{
-    struct socket *s = socket_new(c);
-    int            err;
-
-    uv_tcp_init(loop_uv(c->redis->spec.loop), &s->tcp);
-    uv_tcp_nodelay(&s->tcp, 1);
-    err = uv_tcp_connect(&s->connecting, &s->tcp, address, on_connected);
-    if (err)
-        lose(c, uv_strerror(err));
-}
-
-static void connect_path(struct connection *c, const char *path)
-{
-    struct socket *s = socket_new(c);
-
-    uv_pipe_init(loop_uv(c->redis->spec.loop), &s->pipe, 0);
-    uv_pipe_connect(&s->connecting, &s->pipe, path, on_connected);
-}
-
-static void on_found(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
-{
-    struct lookup     *l = (struct lookup *)request;
-    struct connection *c = l->owner;
-
-    if (c)
-        c->lookup = NULL;
-    if (c && status < 0)
-        lose(c, uv_strerror(status));
-    else if (c)
-        connect_address(c, found->ai_addr);
-    uv_freeaddrinfo(found);
-    free(l);
-}
-
-static void connect_name(struct connection *c, const char *host, const char *port)
-{
-    struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-    struct lookup  *l = xcalloc(1, sizeof(*l));
-    int             err;
-
-    l->owner = c;
-    c->lookup = l;
-    err = uv_getaddrinfo(loop_uv(c->redis->spec.loop), &l->request, on_found, host, port, &hints);
-    if (!err)
-        return;
-    c->lookup = NULL;
-    free(l);
-    lose(c, uv_strerror(err));
-}
-
-/* The setting was checked when it was read: there is a colon. */
-static void connect_endpoint(struct connection *c, const char *where)
-{
-    const char             *colon = strrchr(where, ':');
-    bool                    bracketed = where[0] == '[';
-    struct sockaddr_storage address;
-    unsigned long           port = strtoul(colon + 1, NULL, 10);
-    char                    host[256];
-
-    snprintf(host, sizeof(host), "%.*s", (int)(colon - where) - 2 * bracketed, where + bracketed);
-    if (uv_ip4_addr(host, (int)port, (struct sockaddr_in *)&address) == 0 ||
-        uv_ip6_addr(host, (int)port, (struct sockaddr_in6 *)&address) == 0)
-        connect_address(c, (const struct sockaddr *)&address);
-    else
-        connect_name(c, host, colon + 1);
 }
 
 static void begin(struct connection *c)
@@ -376,10 +249,7 @@ static void begin(struct connection *c)
     c->fault = NULL;
     enter(c, CONNECTING);
     timer_arm(r->spec.loop, &c->timer, LOOK_MS);
-    if (strncmp(r->where, "unix:", 5) == 0)
-        connect_path(c, r->where + 5);
-    else
-        connect_endpoint(c, r->where);
+    redis_connect(c);
 }
 
 /* A stopped Redis still takes connections and bytes; only the missing answer tells. */
@@ -390,11 +260,11 @@ static void look(struct connection *c)
     struct slice ping = SLICE("PING");
 
     if (c->state != READY && now - c->since_ms > GREETING_MS) {
-        lose(c, "no greeting in time");
+        redis_lose(c, "no greeting in time");
         return;
     }
     if (c->state == READY && waits && now - asked_ms > ANSWER_MS) {
-        lose(c, "no answer in time");
+        redis_lose(c, "no answer in time");
         return;
     }
     if (c->state == READY && !waits && now - c->heard_ms > QUIET_MS)
