@@ -8,9 +8,10 @@ import time
 import xml.etree.ElementTree as ET
 from datetime import datetime, timedelta, timezone
 
+import lmdb
 import pytest
 
-from harness import NS, StreamError
+from harness import NS, Server, StreamError
 from sasl2 import BIND2, ID, NS2, SM, agent, authenticate, condition, identifier, login, opened, said
 
 OPTIONS = ["--set", "limits.token_rotate_hours=1", "--set", "limits.clients_per_account=3",
@@ -382,8 +383,76 @@ def test_verbs_refuse_what_is_not_there(server):
 
 # ---- time
 
-def test_an_old_token_is_replaced_at_its_use_and_an_expired_one_is_refused():
-    from harness import Server
+def make_older(server, hours):
+    """All stored tokens (sm/tokens.h); the suite is stopped."""
+    env = lmdb.open(str(server.dir / "data" / "accounts"), max_dbs=64)
+    with env.begin(write=True) as txn:
+        table = env.open_db(b"TOKEN", txn)
+        for key, row in list(txn.cursor(table)):
+            row, at = bytearray(row), 1
+            for _ in range(2):
+                at += 4 + int.from_bytes(row[at:at + 4], "little")
+                for field in range(2):
+                    us = int.from_bytes(row[at:at + 8], "little")
+                    row[at:at + 8] = max(us - hours * 3600 * 10**6, 0).to_bytes(8, "little")
+                    at += 8
+                at += 8
+                at += 4 + int.from_bytes(row[at:at + 4], "little")
+            assert at == len(row)
+            txn.put(key, bytes(row), db=table)
+    env.close()
+
+
+def test_time_rotates_and_expires():
+    """After token_rotate_hours a token brings a new one unasked, and both are good until the new one is used; after
+    token_days it is refused, and the password is asked for."""
+    with Server("--set", "limits.token_rotate_hours=24", "--set", "limits.token_days=3") as server:
+        old = issued(server, "timely")
+        c, success = by_token(server, "timely", old)
+        assert token_of(success) is None
+        c.drop()
+        server.stop()
+        make_older(server, 25)
+        server.start()
+        c, success = by_token(server, "timely", old)
+        new = token_of(success)
+        expiry = datetime.fromisoformat(success.find("fast:token", NS3).get("expiry").replace("Z", "+00:00"))
+        assert new and expiry - datetime.now(timezone.utc) > timedelta(days=2, hours=23)
+        c.drop()
+        by_token(server, "timely", old)[0].drop()
+        by_token(server, "timely", token_of(by_token(server, "timely", old)[1]))[0].drop()
+        refused(server, "timely", old, "not-authorized")
+        last = issued(server, "timely")
+        server.stop()
+        make_older(server, 73)
+        server.start()
+        c = refused(server, "timely", last, "credentials-expired")
+        c.write(authenticate("PLAIN", base64.b64encode(b"\0timely\0secret").decode(), agent() + request()))
+        assert token_of(said(c.next(), "success"))
+        c.drop()
+
+
+def test_a_replay_is_refused_whoever_sends_it():
+    """XEP-0484 3.4: with a count, the same bytes are good once, also after a restart and with other inlines."""
+    with Server() as server:
+        token = issued(server, "replay")
+        first = authenticate(NONE, initial("replay", token), agent() + f"<fast xmlns='{FAST}' count='7'/>")
+        c, _ = opened(server, "replay")
+        c.write(first)
+        said(c.next(), "success")
+        c.drop()
+        for again in range(2):
+            c, _ = opened(server, "replay")
+            c.write(first)
+            assert condition(c.next()) == "not-authorized"
+            c.drop()
+            server.stop()
+            server.start()
+        refused(server, "replay", token, "not-authorized", fast=" count='7' invalidate='true'")
+        by_token(server, "replay", token, fast=" count='8'")[0].drop()
+
+
+def test_at_each_use_a_new_one():
     with Server("--set", "limits.token_rotate_hours=0") as server:
         old = issued(server, "timely")
         c, success = by_token(server, "timely", old)
