@@ -80,6 +80,36 @@ static bool knows_secret(const struct stream *st, struct slice told)
     return same_secret(slice_of(digest, sizeof(digest)), told);
 }
 
+/* Another instance holds the connection, as far as the route table tells. */
+static bool is_elsewhere(const struct s2sd *s, struct slice domain)
+{
+    const struct routes *routes = link_routes(s->daemon->link);
+    struct address       at;
+    uint32_t             generation;
+
+    return routes_domain_role(routes, domain) == ROLE_S2SD && routes_find(routes, domain, &at, &generation) == ZE_OK &&
+           at.instance != instance_key(s->daemon->instance);
+}
+
+static void refuse_second(struct stream *st)
+{
+    log_warn("component_refused", "domain", st->theirs, "why", "connected already", NULL);
+    stream_fail(st, SE_CONFLICT, NULL);
+}
+
+/* Of two that came at once to two instances routerd has taken one; the table says which. */
+void components_on_routes(struct s2sd *s)
+{
+    for (struct table_iter i = { 0 }; table_next(s->components, &i);) {
+        struct stream *st = i.value;
+
+        if (st->state != STREAM_READY || !is_elsewhere(s, slice_str(st->theirs)))
+            continue;
+        refuse_second(st);
+        i = (struct table_iter){ 0 };        /* it is out of the table, or not READY any more */
+    }
+}
+
 static void on_handshake(struct stream *st, const struct element *e)
 {
     struct s2sd *s = st->s2sd;
@@ -90,9 +120,8 @@ static void on_handshake(struct stream *st, const struct element *e)
         stream_fail(st, SE_NOT_AUTHORIZED, NULL);
         return;
     }
-    if (component_find(s, domain)) {
-        log_warn("component_refused", "domain", st->theirs, "why", "connected already", NULL);
-        stream_fail(st, SE_CONFLICT, NULL);
+    if (component_find(s, domain) || is_elsewhere(s, domain)) {
+        refuse_second(st);
         return;
     }
     buf_put_str(stream_out(st), "<handshake/>");

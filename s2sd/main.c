@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "component.h"
 #include "connect.h"
 #include "deliver.h"
 #include "listen.h"
@@ -221,11 +222,18 @@ static void status(void *self, struct ctl_reply *r)
     ctl_int(r, "queued_bytes", (int64_t)s->counters.queued_bytes);
 }
 
+static void on_routes(void *self, const struct routes *routes)
+{
+    (void)routes;
+    components_on_routes(self);
+}
+
 int main(int argc, char **argv)
 {
     static const struct daemon_spec spec = {
         .name = "s2sd", .role = ROLE_S2SD, .handlers = s2sd_handlers, .verbs = s2sd_verbs, .start = start,
-        .drain = drain, .reload = reload, .status = status, .on_confirmed = deliver_confirmed, .stop = stop,
+        .drain = drain, .reload = reload, .status = status, .on_routes = on_routes,
+        .on_confirmed = deliver_confirmed, .stop = stop,
     };
 
     return daemon_main(argc, argv, &spec);

@@ -104,7 +104,9 @@ def test_an_unknown_name(server):
 
 
 def test_a_second_one_is_a_conflict(server, component):
+    """With several s2sd it may come to another instance, even before that one has heard of the first."""
     server.expect_warning("component_refused")
+    server.expect_warning("route_refused")
     c = connect(server)
     c.expect_stream_error("conflict")
     wait_for(lambda: server.log_has("component_refused", "connected already"), "the warning")
