@@ -46,7 +46,11 @@ struct store_spec {
 /* Opens (makes) it, starts the writer thread. Checks free space before it opens (a full disk is
  * SIGBUS for LMDB). Runs mdb_reader_check each second. NULL: logged why. */
 struct store *store_open(struct loop *loop, const struct store_spec *spec);
-/* Waits for the batches handed in, then closes. */
+/* Waits for the batches handed in; whoever waits for one is told. What is handed in from then on is refused (ZE_STORE);
+ * the store can still be read. True: somebody was told, who may have handed in to another store. For a process with
+ * several stores: all are finished before the first is closed. */
+bool store_finish(struct store *store);
+/* Finishes it, then closes. */
 void store_close(struct store **store);
 /* Free disk below the floor: writers of archive and offline data must refuse with ZE_FULL. */
 bool store_low(const struct store *store);

@@ -392,12 +392,10 @@ static void async_closed(uv_handle_t *handle)
     free(handle);
 }
 
-void writer_stop(struct store *store)
+static void thread_end(struct store *store)
 {
     struct writer *w = &store->writer;
 
-    if (!w->async)
-        return;
     list_remove(&store->turn_over.link);
     release_held(store);
     pthread_mutex_lock(&w->mutex);
@@ -407,8 +405,26 @@ void writer_stop(struct store *store)
     if (w->started)
         pthread_join(w->thread, NULL);
     store->closing = true;
+}
+
+bool store_finish(struct store *store)
+{
+    bool told = false;
+
+    if (!store->closing)
+        thread_end(store);
     while (deliver(store))
-        ;
+        told = true;
+    return told;
+}
+
+void writer_stop(struct store *store)
+{
+    struct writer *w = &store->writer;
+
+    if (!w->async)
+        return;
+    store_finish(store);
     w->seen_seq = UINT64_MAX;
     failing_purge(w);
     uv_close((uv_handle_t *)w->async, async_closed);

@@ -284,6 +284,8 @@ static void stop(void *arg)
     logins_free(&sm->logins);
     sasl_free(&sm->sasl);
     presence_bus_free(&sm->bus);
+    while (store_finish(sm->store.accounts) | store_finish(sm->store.archive))
+        ;
     store_close(&sm->store.archive);
     store_close(&sm->store.accounts);
     retention_free(&sm->retention);

@@ -237,6 +237,24 @@ static void callbacks_run_in_the_order_of_commits(void **state)
     assert_true(figures.commits - before.commits <= 2);    /* all others formed a group behind the first */
 }
 
+static void a_finished_store_is_read_and_refuses(void **state)
+{
+    struct fixture     *f = *state;
+    struct outcome      first = { 0 }, late = { 0 };
+    struct store_batch *b = one_put("a", "key", "value");
+
+    store_commit(f->store, &b, note, &first);
+    assert_true(store_finish(f->store));
+    assert_int_equal(first.last, ZE_OK);
+    expect(f, "key", "value");
+    b = one_put("b", "late", "value");
+    store_commit(f->store, &b, note, &late);
+    assert_true(store_finish(f->store));
+    assert_int_equal(late.last, ZE_STORE);
+    expect(f, "late", NULL);
+    assert_false(store_finish(f->store));
+}
+
 static void closing_writes_what_was_handed_in(void **state)
 {
     struct fixture     *f = *state;
@@ -488,6 +506,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_retry_from_the_callback_is_written, start, end),
         cmocka_unit_test_setup_teardown(a_failure_uncovers_the_pending_write_below, start, end),
         cmocka_unit_test_setup_teardown(callbacks_run_in_the_order_of_commits, start, end),
+        cmocka_unit_test_setup_teardown(a_finished_store_is_read_and_refuses, start, end),
         cmocka_unit_test_setup_teardown(closing_writes_what_was_handed_in, start, end),
         cmocka_unit_test_setup_teardown(kill_9_loses_nothing_that_was_reported, start, end),
         cmocka_unit_test_setup_teardown(a_full_map_grows, start, end),
