@@ -69,6 +69,14 @@ def wait_for(condition, what, seconds=PATIENCE):
 LOG_LINE = re.compile(r"^(?:<\d>)?\S+ (error|warn|info|debug) (\S+) (\S+)(.*)$")
 
 
+def has_ended(pid):
+    """Gone, or waiting for its parent to take note."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 class Server:
     """One instance of the suite. Options are those of ./dev run."""
 
@@ -158,8 +166,7 @@ class Server:
         user, group, cwd = proc.stat().st_uid, proc.stat().st_gid, os.readlink(proc / "cwd")
         who = {"user": user, "group": group, "extra_groups": []} if os.geteuid() == 0 else {}
         os.kill(pid, signal.SIGTERM)
-        wait_for(lambda: not proc.exists() or proc.joinpath("stat").read_text().split(")")[1].split()[0] == "Z",
-                 f"the end of {instance}", 20)
+        wait_for(lambda: has_ended(pid), f"the end of {instance}", 20)
         process = subprocess.Popen(command, env=env, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    stdin=subprocess.DEVNULL, text=True, errors="replace", start_new_session=True, **who)
         threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
