@@ -272,6 +272,14 @@ def test_no_account_under_such_a_name(server):
     server.register("3b241101-e2bb-8255-8caf-4136c566a962@guest.example")     # a UUID that is not ours is a name
 
 
+def test_the_operator_sees_and_ends_it(server):
+    c = guest(server)
+    assert [row["jid"] for row in server.ctl_json("sessions", c.bare)] == [c.jid]
+    server.ctl("kick", c.jid)
+    c.expect_stream_error("policy-violation")
+    assert not server.ctl_json("sessions", c.bare)
+
+
 def test_accounts_of_that_domain_log_in_as_ever(server):
     juliet = server.client("juliet@guest.example")
     c = guest(server)

@@ -136,14 +136,19 @@ class Stranger:
 
 @pytest.mark.parametrize("what", ["IQS", "MESSAGES", "PRESENCES"])
 @pytest.mark.parametrize("resource", ["", "/phone"])
-def test_a_name_that_nobody_has_answers_as_one_who_is_away(server, there, what, resource):
+@pytest.mark.parametrize("online", [False, True], ids=["away", "online"])
+def test_a_name_that_nobody_has_answers_as_one_who_shares_nothing(server, there, what, resource, online):
+    """Away, or there with another resource than the one asked."""
     stranger = Stranger(server)
+    session = server.client(THERE, register=False, resource="other") if online else None
     stanzas = globals()[what]
     at = [f"{name}@{server.domain}{resource}" for name in (THERE, NOWHERE)]
     a, b = stranger.answers(stanzas, at[0]), stranger.answers(stanzas, at[1])
     different = [(s, x, y) for s, x, y in zip(stanzas, a, b) if x != y]
     assert not different, "\n\n".join("\n".join(d) for d in different[:40]) + f"\n{len(different)} of {len(stanzas)}"
     stranger.me.close()
+    if session:
+        session.close()
 
 
 # ---- what an account shows on purpose
