@@ -24,7 +24,7 @@ ORDER, CSI, CARBONS = "urn:example:order", "urn:xmpp:csi:0", "urn:xmpp:carbons:2
 OPTIONS = ["--no-limits", "--resolver", DNS + ":53", "--set", "limits.s2s_queue_seconds=60"]
 SEEDS = [int(seed) for seed in os.environ.get("ZUBR_SEEDS", "1 2 3").split()]
 OF_A_DEATH = ("daemon_restarted", "link_lost", "peer_lost", "link_refused", "auth_unanswered")
-VICTIMS = ("sm-1", "sm-2", "c2sd-1", "c2sd-2", "routerd")
+VICTIMS = ("sm-1", "sm-2", "c2sd-1", "c2sd-2", "muc-1", "routerd")
 numbers = itertools.count(1)
 
 
