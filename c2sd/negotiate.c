@@ -224,22 +224,22 @@ void negotiate_features(struct conn *c)
 }
 
 /* RFC 6120 4.7.1: a hint only, and shown back; one that is no JID of an account here is none. Where XEP-0388 is
- * offered (2.1) one of another domain is an error. */
+ * offered (2.1) an account of another domain should be an error; a bare domain names no account: Perl's XML::Stream
+ * puts the name of its machine there. */
 static enum stream_error remember_hint(struct conn *c, struct slice raw_jid)
 {
     struct jid jid;
-    bool       ours;
 
     if (!c->login || c->authenticated)
         return SE_NONE;
     free(c->login->hint);
     c->login->hint = NULL;
-    if (raw_jid.len == 0 || jid_parse(raw_jid, &jid) != ZE_OK)
+    if (raw_jid.len == 0 || jid_parse(raw_jid, &jid) != ZE_OK || jid.local_len == 0)
         return SE_NONE;
-    ours = slice_is(jid_domain(jid_slice(&jid)), c->domain);
-    if (ours && jid.local_len)
-        c->login->hint = xstrndup(jid_bare(jid_slice(&jid)));
-    return ours || !c->secure ? SE_NONE : SE_INVALID_FROM;
+    if (!slice_is(jid_domain(jid_slice(&jid)), c->domain))
+        return c->secure ? SE_INVALID_FROM : SE_NONE;
+    c->login->hint = xstrndup(jid_bare(jid_slice(&jid)));
+    return SE_NONE;
 }
 
 /* SE_NONE: c->domain is set. */
