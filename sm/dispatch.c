@@ -322,21 +322,6 @@ void on_stanza(void *self, const struct frame *f)
     forged(f, "no stanzas from this role");
 }
 
-/* Checked when it came in; from and content are ours. */
-void dispatch_local(struct sm *sm, const struct frame *f)
-{
-    struct stanza   s = stanza_of(f);
-    struct debt     debt = resume_debt_of(f);
-    struct outcome *o = outcome_new(sm, jid_bare(s.to), f->trace);
-
-    outcome_request(o, &s);
-    outcome_owes(o, debt.session, debt.number);
-    dispatch_incoming(sm, o, &s);
-    if (outbox_is_tag(f->number))
-        outbox_taken(sm, outcome_accounts(o), f);
-    outcome_settle(&o);
-}
-
 /* ---- FANOUT: one content for many of our sessions ---- */
 
 static bool fanout_allowed(struct sm *sm, const struct frame *f)
@@ -358,6 +343,10 @@ static void fanout_entries(struct sm *sm, const struct frame *f, struct stanza *
             continue;
         log_debug("stanza_fanned", "trace", log_hex(f->trace), "kind", stanza_name_text(s->name), "from",
                   log_slice(s->from), "to", log_slice(entry.jid), NULL);
+        if (f->origin.role == ROLE_SM && !sm_owns(sm, jid_bare(entry.jid))) {    /* it has moved since this was made */
+            spread_jid(spread, entry.jid);
+            continue;
+        }
         caps_arrival_for(&arrival, entry.jid);
         /* Who waits for a commit (a subscription just granted) must not be overtaken. */
         if (!outcome_waits(sm, jid_bare(entry.jid)) && deliver_spread(spread, s, entry.jid))
@@ -390,6 +379,32 @@ void on_fanout(void *self, const struct frame *f)
     fanout_entries(sm, f, &s, &spread);
     spread_end(&spread);
     outcome_settle(&o);
+}
+
+/* ---- for this instance itself ---- */
+
+/* Checked when it came in; from and content are ours. */
+static void local_stanza(struct sm *sm, const struct frame *f)
+{
+    struct stanza   s = stanza_of(f);
+    struct debt     debt = resume_debt_of(f);
+    struct outcome *o = outcome_new(sm, jid_bare(s.to), f->trace);
+
+    outcome_request(o, &s);
+    outcome_owes(o, debt.session, debt.number);
+    dispatch_incoming(sm, o, &s);
+    if (outbox_is_tag(f->number))
+        outbox_taken(sm, outcome_accounts(o), f);
+    outcome_settle(&o);
+}
+
+/* A fan-out: made before its recipients' slots moved, or while they were on their way here. */
+void dispatch_local(struct sm *sm, const struct frame *f)
+{
+    if (f->kind == FRAME_FANOUT)
+        on_fanout(sm, f);
+    else
+        local_stanza(sm, f);
 }
 
 /* ---- BOUNCE: something of ours came back ---- */

@@ -307,21 +307,6 @@ static bool passed_to_owner(struct sm *sm, const struct frame *f, enum zerr why)
     return true;
 }
 
-void outcome_undeliverable(struct sm *sm, const struct frame *f, enum zerr why)
-{
-    struct stanza  s = f->stanza;
-    struct outcome *o;
-
-    s.content = f->body;
-    log_debug("stanza_returned", "trace", log_hex(f->trace), "to", log_slice(s.to), "why", err_name(why),
-              NULL);
-    if (f->kind != FRAME_STANZA || s.name == STANZA_NONE || !s.from.len || passed_to_owner(sm, f, why))
-        return;
-    o = outcome_new(sm, jid_bare(s.from), f->trace);
-    outcome_refuse(o, AHEAD, &s, why, NULL);
-    outcome_settle(&o);
-}
-
 static void release_local(struct sm *sm, const struct frame *f)
 {
     struct local *local = arena_alloc(sm->arena, sizeof(*local));
@@ -330,6 +315,33 @@ static void release_local(struct sm *sm, const struct frame *f)
     local->frame.origin = sm->self;
     *sm->ways->locals_end = local;
     sm->ways->locals_end = &local->next;
+}
+
+/* A fan-out that was split by an older table: its recipients may live with somebody else now. It is split anew, here
+ * (dispatch.c). */
+static bool is_outdated(const struct sm *sm, const struct frame *f)
+{
+    return f->kind == FRAME_FANOUT && f->dest.role == ROLE_SM && f->generation != routes_generation(sm->routes);
+}
+
+void outcome_undeliverable(struct sm *sm, const struct frame *f, enum zerr why)
+{
+    struct stanza  s = f->stanza;
+    struct outcome *o;
+
+    s.content = f->body;
+    log_debug("stanza_returned", "trace", log_hex(f->trace), "to", log_slice(s.to), "why", err_name(why),
+              NULL);
+    if (is_outdated(sm, f)) {
+        release_local(sm, f);
+        outcome_drain(sm);
+        return;
+    }
+    if (f->kind != FRAME_STANZA || s.name == STANZA_NONE || !s.from.len || passed_to_owner(sm, f, why))
+        return;
+    o = outcome_new(sm, jid_bare(s.from), f->trace);
+    outcome_refuse(o, AHEAD, &s, why, NULL);
+    outcome_settle(&o);
 }
 
 /* The frame carries what it owes until the link gives it its number. */
@@ -356,7 +368,7 @@ static void release(struct sm *sm, const struct frame *f)
 {
     struct debt debt = resume_debt_of(f);
 
-    if (is_local(sm, f)) {
+    if (is_local(sm, f) || is_outdated(sm, f)) {
         if (debt.session)
             resume_owe_again(session_by_handle(sm->sessions, debt.session), debt.number);
         release_local(sm, f);

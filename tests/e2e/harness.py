@@ -263,6 +263,7 @@ class Client:
         self.jid = None
         self.raw = b""
         self.ended = False
+        self.react = None      # function of a stanza: True when it has seen to it, and nobody else shall
         if tls:
             self._wrap()
 
@@ -308,7 +309,8 @@ class Client:
             else:
                 self.depth -= 1
                 if self.depth == 1:
-                    self.queue.append(element)
+                    if not (self.react and self.react(element)):
+                        self.queue.append(element)
                 elif self.depth == 0:
                     self.queue.append(None)          # </stream:stream>
 
@@ -323,6 +325,13 @@ class Client:
                 raise AssertionError(f"nothing arrived in {timeout} s")
             self._take(left)
         return self.queue.pop(0)
+
+    def read_until(self, condition, what, timeout=PATIENCE):
+        """For what self.react notes down; the rest is queued."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert not self.ended and time.monotonic() < deadline, f"{what} did not come in {timeout} s"
+            self._take(deadline - time.monotonic())
 
     def settle(self, seconds=0.3):
         """What arrives within this time, as a list."""

@@ -23,9 +23,12 @@ def show(client, *features, ver=None, extra=""):
     return ver
 
 
+def is_question(e):
+    return e.tag.endswith("}iq") and e.get("type") == "get" and e.find(f"{{{INFO}}}query") is not None
+
+
 def question(client, timeout=10):
-    return client.expect("iq", lambda e: e.get("type") == "get" and e.find(f"{{{INFO}}}query") is not None,
-                         timeout=timeout)
+    return client.expect("iq", is_question, timeout=timeout)
 
 
 def answer(client, q, *features):
@@ -36,8 +39,22 @@ def answer(client, q, *features):
     return node
 
 
+def answers(client, *features):
+    """Whatever is asked from now on, as soon as the client reads it. Returns the list of who has asked."""
+    asked = []
+
+    def react(e):
+        if is_question(e):
+            answer(client, e, *features)
+            asked.append((e.get("from") or client.jid).split("/")[0])
+        return is_question(e)
+
+    client.react = react
+    return asked
+
+
 def no_question(client):
-    client.expect_none("iq", lambda e: e.get("type") == "get" and e.find(f"{{{INFO}}}query") is not None)
+    client.expect_none("iq", is_question)
 
 
 def test_asked_once_by_the_bare_jid(server):

@@ -5,8 +5,7 @@ import signal
 
 import pytest
 from harness import NS, Client, Server, wait_for
-from test_caps import answer, show as advertise
-from test_pep import EVENT, ask, interest, ok, options, publish
+from test_pep import EVENT, ask, event, interest, ok, options, publish
 from test_resume import hibernates, managed, resume
 
 CSI, LIMITS, STATES = "urn:xmpp:csi:0", "urn:xmpp:stream-limits:0", "http://jabber.org/protocol/chatstates"
@@ -146,21 +145,6 @@ def note(client, room, autojoin):
            f"autojoin='{autojoin}'/></item></publish>" + PRIVATE))
 
 
-def hears(phone, friends, *nodes):
-    """Its interest is known wherever its friends are: each sm that serves one asks for itself."""
-    features = [f"{n}+notify" for n in nodes] + [f"urn:example:hears:{'+'.join(f.bare for f in friends)}"]
-    for friend in friends:
-        play(friend, "before")
-    advertise(phone, *features)
-    waiting = {f.bare for f in friends}
-    while waiting:
-        e = phone.next()
-        if e.tag.endswith("}iq") and e.get("type") == "get":
-            answer(phone, e, *features)
-        elif TUNE in [i.get("node") for i in e.iter(f"{{{EVENT}}}items")]:
-            waiting.discard(e.get("from"))
-
-
 def titles(events):
     return [e.findtext(f".//{{{TUNE}}}title") for e in events]
 
@@ -170,7 +154,10 @@ def test_events_collapse_to_the_last_of_each_node_and_publisher(server, pair):
     ann = server.client("csi.ann")
     for friend in (ben, ann):
         friend.befriend(phone)
-    hears(phone, (ben, ann), TUNE, "urn:example:state", BOOKMARKS)
+    interest(phone, TUNE, "urn:example:state", BOOKMARKS)
+    for friend in (ben, ann):
+        play(friend, "awake")
+        event(phone, TUNE)
     asleep(server, phone)
     for i in range(4):
         play(ben, f"b{i}")
@@ -206,7 +193,9 @@ def test_items_of_a_list_are_not_lost(server, pair):
 def test_events_leave_in_order_before_a_message(server, pair):
     phone, ben = pair
     ben.befriend(phone)
-    hears(phone, (ben,), TUNE)
+    interest(phone, TUNE)
+    play(ben, "awake")
+    event(phone, TUNE)
     asleep(server, phone)
     play(ben, "first")
     show(ben, phone.jid, "between")

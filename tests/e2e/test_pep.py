@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from harness import NS, Server
-from test_caps import answer, question, show
+from test_caps import answers, show
 
 PS = "http://jabber.org/protocol/pubsub"
 OWN = PS + "#owner"
@@ -99,10 +99,12 @@ COUNTER = iter(range(10000))
 
 
 def interest(client, *nodes):
-    """Shows presence that advertises node+notify, and answers the server's question."""
+    """Shows presence that advertises node+notify, and answers the server's question. Another instance may ask too, at any
+    time: whenever the client reads, it answers."""
     features = [f"{n}+notify" for n in nodes] + [f"urn:example:unique:{next(COUNTER)}"]
+    asked = answers(client, *features)
     show(client, *features)
-    answer(client, question(client), *features)
+    client.read_until(lambda: asked, "the question")
     ident, seen = client.new_id(), []
     client.write(f"<iq type='get' id='{ident}' to='{client.domain}'><ping xmlns='urn:xmpp:ping'/></iq>")
     while not seen or seen[-1].get("id") != ident:

@@ -8,7 +8,7 @@ import pytest
 
 from federation import Prosody, two_servers
 from harness import NS, Server, wait_for
-from test_caps import INFO, answer, features_xml, show, ver_of
+from test_caps import answers, show
 from test_pep import (EVENT, NODE, OWN, PS, ask, authorization, configure, decide, entry, event, event_ids, ids, items,
                       member, ok, options, publish, refused, replyto, state, subscribe)
 from test_pep_subscribers import owner_list, told
@@ -48,14 +48,11 @@ def passed(client, owner):
 
 
 def interest(client, owner, *nodes):
-    """As in test_pep, over the border: answers whoever asks until the owner's server has been answered."""
+    """As in test_pep, over the border: until the owner's server has been answered."""
     features = [f"{n}+notify" for n in nodes] + [f"urn:example:remote:{next(COUNTER)}"]
+    asked = answers(client, *features)
     show(client, *features)
-    asked = None
-    while asked != owner:
-        q = client.expect("iq", lambda e: e.get("type") == "get" and e.find(f"{{{INFO}}}query") is not None)
-        answer(client, q, *features)
-        asked = (q.get("from") or client.bare).split("/")[0]
+    client.read_until(lambda: owner in asked, "the question")
     passed(client, owner)
     return client
 
@@ -319,13 +316,10 @@ def test_who_is_no_contact_any_more_gets_nothing(server, peer, end):
 
 def test_ours_hear_and_read_theirs(server, peer):
     a, b = friends(server, peer, "rita", "rob")
-    features = [f"{NODE}+notify", "urn:example:back"]
+    features = f"{NODE}+notify", "urn:example:back"
+    asked = answers(a, *features)
     show(a, *features)
-    asked = set()
-    while asked != {a.bare, b.bare}:
-        q = a.expect("iq", lambda e: e.get("type") == "get" and e.find(f"{{{INFO}}}query") is not None)
-        answer(a, q, *features)
-        asked.add((q.get("from") or a.bare).split("/")[0])
+    a.read_until(lambda: {a.bare, b.bare} <= set(asked), "both questions")
     passed(a, b.bare)
     ok(publish(b, "theirs"))
     m = event(a)
