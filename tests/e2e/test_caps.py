@@ -3,6 +3,8 @@
 import base64
 import hashlib
 
+from harness import Server
+
 INFO = "http://jabber.org/protocol/disco#info"
 CAPS = "http://jabber.org/protocol/caps"
 
@@ -115,6 +117,77 @@ def test_xep_0390(server):
     b = server.client("caps5b", presence=False)
     b.write(f"<presence><c xmlns='urn:xmpp:caps'>{hashes}</c></presence>")
     no_question(b)
+
+
+def show_2(client, *features, algorithm="sha-256", more=""):
+    """As show, with XEP-0390; returns the hash."""
+    text = "".join(f + "\x1f" for f in sorted(features)) + "\x1c\x1c\x1c"
+    ver = base64.b64encode(hashlib.new(algorithm.replace("sha3-", "sha3_").replace("sha-", "sha"), text.encode()).digest()).decode()
+    client.write(f"<presence><c xmlns='urn:xmpp:caps'>{more}<hash xmlns='urn:xmpp:hashes:2' algo='{algorithm}'>{ver}</hash></c>"
+                 "</presence>")
+    return ver
+
+
+def test_a_poisoned_hash_of_xep_0390_is_its_sender_s_alone(server):
+    """7: an answer that the hash does not stand for is not kept for others, whatever is wrong with it."""
+    evil = features_xml("urn:example:poison+notify")
+    lies = {
+        "other features": evil,
+        "one more": features_xml("urn:example:good+notify") + evil,
+        "a form without a type": features_xml("urn:example:good+notify") + "<x xmlns='jabber:x:data' type='result'/>",
+        "a stranger's element": features_xml("urn:example:good+notify") + "<evil xmlns='urn:evil'/>",
+    }
+    for number, (why, said) in enumerate(lies.items()):
+        wants = ("urn:example:good+notify", f"urn:example:lie:{number}")
+        liar, honest, third = (server.client(f"poison{number}{who}", presence=False) for who in "abc")
+        ver = show_2(liar, *wants)
+        q = question(liar)
+        liar.write(f"<iq type='result' id='{q.get('id')}' to='{q.get('from')}'><query xmlns='{INFO}' "
+                   f"node='urn:xmpp:caps#sha-256.{ver}'>{said}</query></iq>")
+        show_2(honest, *wants)
+        answer(honest, question(honest), *wants)
+        show_2(third, *wants)
+        no_question(third)
+
+
+def test_hashes_of_xep_0390_by_every_algorithm(server):
+    unknown = "<hash xmlns='urn:xmpp:hashes:2' algo='md9'>AAAA</hash>"
+    for number, algorithm in enumerate(("sha-256", "sha-512", "sha3-256", "sha3-512")):
+        wants = (f"urn:example:algorithm:{number}+notify",)
+        a, b = (server.client(f"algorithm{number}{who}", presence=False) for who in "ab")
+        ver = show_2(a, *wants, algorithm=algorithm, more=unknown)
+        assert answer(a, question(a), *wants) == f"urn:xmpp:caps#{algorithm}.{ver}"
+        show_2(b, *wants, algorithm=algorithm)
+        no_question(b)
+
+
+def test_at_the_smallest_limits_everybody_still_hears():
+    """What does not fit is asked again: no more is lost by a cache that is too small."""
+    with Server("--set", "limits.caps_stored=256", "--set", "limits.caps_remembered=10", "--set", "limits.caps_waiting=1") as server:
+        a = server.client("many", resource="publisher")
+        others = []
+        for i in range(15):
+            c = server.client("many", resource=f"r{i}", register=False, presence=False)
+            wants = ("urn:example:few+notify", f"urn:example:few:{i}")
+            asked = answers(c, *wants)
+            show(c, *wants)
+            c.read_until(lambda: asked, "the question")
+            c.ping()
+            others.append(c)
+        a.iq("set", "<pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='urn:example:few'><item id='i'>"
+             "<x xmlns='urn:x'/></item></publish></pubsub>")
+        for c in others:
+            c.expect("message", lambda m: m.find(".//{urn:x}x") is not None)
+        # Of two at once, one is asked: the other one with its next presence.
+        silent, late = (server.client(f"waits{i}", presence=False) for i in range(2))
+        show(silent, "urn:example:silent+notify")
+        q = question(silent)
+        show(late, "urn:example:late+notify")
+        no_question(late)
+        answer(silent, q, "urn:example:silent+notify")
+        silent.ping()
+        show(late, "urn:example:late+notify", extra="<show>away</show>")
+        answer(late, question(late), "urn:example:late+notify")
 
 
 def test_junk_is_not_asked(server):
