@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness import NS
 from test_pep import ask, event, event_ids, friends, ids, interest, items, ok, options, refused, silent
 
 OMEMO = "eu.siacs.conversations.axolotl"
@@ -25,6 +26,11 @@ NODES = [
      "contacts"),                                                                                    # XEP-0107
     ("http://jabber.org/protocol/geoloc", "current", "<geoloc xmlns='http://jabber.org/protocol/geoloc'><lat>1</lat></geoloc>",
      {}, "contacts"),                                                                                # XEP-0080
+    ("http://jabber.org/protocol/activity", "current",
+     "<activity xmlns='http://jabber.org/protocol/activity'><relaxing><partying/></relaxing></activity>", {},
+     "contacts"),                                                                                    # XEP-0108
+    ("http://jabber.org/protocol/nick", "current", "<nick xmlns='http://jabber.org/protocol/nick'>Ishmael</nick>", {},
+     "contacts"),                                                                                    # XEP-0172
     ("urn:xmpp:microblog:0", "tag:one", "<entry xmlns='http://www.w3.org/2005/Atom'><title>x</title></entry>",
      {**ALL, "access_model": "open", "notify_retract": "true", "deliver_payloads": "true",
       "type": "urn:xmpp:microblog:0", "send_last_published_item": "never"}, "everybody"),            # XEP-0277, 0472
@@ -68,3 +74,25 @@ def test_a_node_is_read_and_heard_as_its_document_says(people, node, ident, payl
     else:
         assert stranger.error_of(items(stranger, owner.bare, node=node)) in ("not-allowed", "not-authorized")
     silent(stranger, 0.1)
+
+
+def test_public_data_is_kept_for_those_it_is_meant_for(server):
+    """XEP-0222: kept, for a group of the roster, pushed when it changes and not again with presence."""
+    node = "urn:xmpp:tmp:pubkey"
+    juliet, romeo = friends(server, "juliet", "romeo")
+    nurse = server.client("nurse")
+    juliet.befriend(nurse)
+    chamber = interest(server.client("juliet", resource="chamber", register=False), node)
+    for who, group in ((romeo, "Friends"), (nurse, "Servants")):
+        interest(who, node)
+        ok(juliet.iq("set", f"<query xmlns='{NS['roster']}'><item jid='{who.bare}'><group>{group}</group></item></query>"))
+    ok(ask(juliet, "set", f"<publish node='{node}'><item id='current'><key xmlns='{node}'>der</key></item></publish>" +
+           options(persist_items="true", send_last_published_item="never", access_model="roster",
+                   roster_groups_allowed=["Friends"])))
+    for who in (romeo, chamber):
+        assert event_ids(event(who, node)) == ["current"]
+    assert ids(items(romeo, juliet.bare, node=node)) == ["current"]
+    silent(nurse)
+    refused(nurse, items(nurse, juliet.bare, node=node), "not-authorized", "not-in-roster-group")
+    again = interest(server.client("romeo", resource="orchard", register=False), node)
+    silent(again)
