@@ -30,9 +30,18 @@ static void flush_leaving(struct sm *sm, const struct slots *slots)
             csi_flush(sm, s);
 }
 
+/* What leaves waits, or somebody else's outcome of before the move, which may name clients of it (an event for a contact
+ * that lived here); of later ones nothing goes to them from here. */
+static bool something_waits(struct sm *sm, const struct slots *slots)
+{
+    if (!sm->quiet_recorded)
+        sm->quiet_recorded = ways_recorded(sm) + 1;
+    return ways_wait_up_to(sm, sm->quiet_recorded - 1) || ways_wait_for(sm, owner_leaves, (void *)slots) || iq_deferred();
+}
+
 bool handover_quiet(struct sm *sm, const struct link *link, const struct slots *slots)
 {
-    if (ways_wait_for(sm, owner_leaves, (void *)slots) || iq_deferred()) {
+    if (something_waits(sm, slots)) {
         sm->quiet_serial = 0;
         return false;
     }
@@ -68,7 +77,7 @@ void handover_give(struct sm *sm, struct slots *slots)
     for (struct session *s; (s = sessions_next(sm->sessions, &place));)
         if (leaves(slots, session_bare(s)))
             give(sm, slots, s);
-    sm->quiet_serial = 0;
+    sm->quiet_serial = sm->quiet_recorded = 0;
 }
 
 /* First of all: what follows for this client comes from here. */

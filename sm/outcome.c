@@ -75,6 +75,21 @@ bool ways_wait_for(const struct sm *sm, bool (*which)(void *arg, struct slice ow
     return false;
 }
 
+uint64_t ways_recorded(const struct sm *sm)
+{
+    return sm->ways->recorded;
+}
+
+bool ways_wait_up_to(const struct sm *sm, uint64_t number)
+{
+    for (struct table_iter i = { 0 }; table_next(sm->ways->lanes, &i);) {
+        const struct lane *lane = i.value;
+        if (LIST_OWNER(lane->waiting.next, struct waiting, link)->number <= number)
+            return true;
+    }
+    return false;
+}
+
 /* ---- recording ---- */
 
 struct outcome *outcome_new(struct sm *sm, struct slice owner, uint64_t trace)

@@ -47,6 +47,9 @@ void         ways_end(struct sm *sm);
 size_t       ways_waiting(const struct ways *w);
 /* Does one of an owner that `which` names? */
 bool         ways_wait_for(const struct sm *sm, bool (*which)(void *arg, struct slice owner), void *arg);
+/* How many outcomes have waited until now; does one of the first so many still wait? */
+uint64_t     ways_recorded(const struct sm *sm);
+bool         ways_wait_up_to(const struct sm *sm, uint64_t number);
 
 /* For stream management (resume.h), whose frames belong to no outcome: as in struct outlet. */
 enum zerr    ways_send(struct ways *w, struct frame *f, uint64_t tag, struct kept **kept);

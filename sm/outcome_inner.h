@@ -52,6 +52,7 @@ struct waiting {
     char        *owner;
     size_t       owner_len;
     uint64_t     serial;              /* of its row in live memory */
+    uint64_t     number;              /* in the order of this process */
     uint8_t      batches, refused;    /* DOOMED_ bits: in which environments it has one; which was refused
                                          before this process began */
     unsigned     commits_left;
@@ -72,6 +73,7 @@ struct ways {
     void         (*local)(struct sm *sm, const struct frame *f);
     struct table  *lanes;             /* owner -> struct lane */
     size_t         waiting;
+    uint64_t       recorded;          /* number of the last one that waited */
     struct local  *locals, **locals_end;
     struct made   *made;
     unsigned       open;              /* outcomes being recorded or released: nothing is delivered yet */

@@ -165,6 +165,7 @@ static struct waiting *waiting_new(struct sm *sm, struct slice owner)
     w->owner_len = owner.len;
     list_append(&lane_enter(sm, owner)->waiting, &w->link);
     sm->ways->waiting++;
+    w->number = ++sm->ways->recorded;
     return w;
 }
 

@@ -64,7 +64,7 @@ struct sm {
     uint64_t               started_ms;    /* of the loop's clock */
     uint32_t               epoch;         /* counts the sessions that became receptive, over all lives */
     const struct slots    *slots;         /* which slots this instance handles at this moment; NULL: by `routes` */
-    uint64_t               quiet_serial;  /* handover.c */
+    uint64_t               quiet_serial, quiet_recorded;  /* handover.c */
     bool                   stopping;      /* no new sessions */
 };
 

@@ -260,6 +260,22 @@ def test_the_state_is_nobody_else_s_business(server, pair):
     assert CSI not in [f.get("var") for f in info[0]]
 
 
+def test_it_has_nothing_to_do_with_presence(server, pair):
+    """5: neither says anything of the other."""
+    phone, ben = pair
+    ben.befriend(phone)
+    asleep(server, phone)
+    show(ben, phone.jid, "held")
+    held(server, phone, 1)
+    for what in ("chat", "away"):
+        phone.write(f"<presence><show>{what}</show></presence>")
+        ben.expect("presence", lambda p: p.get("from") == phone.jid and p.findtext("client:show", None, NS) == what)
+        assert row(server, phone)["inactive"]
+    say(phone, "active")
+    assert status(phone.expect("presence", lambda p: p.get("from") == ben.jid)) == "held"
+    assert not stanzas(ben)
+
+
 def test_in_a_room(server, pair):
     phone, ben = pair
     room = f"csi@muc.{server.domain}"

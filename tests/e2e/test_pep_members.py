@@ -1,14 +1,17 @@
 """Accounts, and contacts of theirs, move from one sm to another while they publish: who wants to hear hears everything,
 once and in order, and nobody is asked again what it is able to do."""
 
+import os
+import shutil
 import threading
 
 import pytest
 
+from federation import two_servers
 from harness import Server, wait_for
 from test_caps import answers, is_question, show
 from test_members import slots
-from test_pep import EVENT, NODE, ask, entry, interest, ok
+from test_pep import EVENT, NODE, ask, entry, event, interest, ok
 
 OWNERS = 6
 
@@ -121,3 +124,30 @@ def test_own_resources_and_last_items_after_a_move(server):
     for i in range(OWNERS):
         late = interest(server.client(f"mover{i}", resource="late", register=False), NODE)
         assert late.expect("message").findtext(".//{urn:example:entry}entry") == "moved"
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("prosody") or not shutil.which("dnsmasq"),
+                    reason="needs root, prosody and dnsmasq")
+def test_wishes_of_contacts_elsewhere_move_too():
+    """Of contacts elsewhere, with the accounts that have had their presence."""
+    with two_servers("zubr.example", "peer.example", "--instances", "sm=2") as (server, peer):
+        b = peer.client("listener")
+        owners = [server.client(f"owner{i}") for i in range(4)]
+        for a in owners:
+            a.befriend(b)
+        answers(b, f"{NODE}+notify")
+        show(b, f"{NODE}+notify")
+        for a in owners:
+            publish_one(a, "warm")
+        known = set()
+        while known != {a.bare for a in owners}:
+            known.add(event(b).get("from"))
+        b.react = None
+        for verb in ("leave", "join"):
+            moved(server, verb)
+            for a in owners:
+                publish_one(a, verb)
+            waited = {a.bare for a in owners}
+            while waited:
+                m = event(b)
+                if m.findtext(".//{urn:example:entry}entry") == verb:
+                    waited.remove(m.get("from"))
