@@ -256,9 +256,10 @@ def test_the_password_is_changed_and_the_account_removed(server):
         await a.x0077.change_password("other", server.domain)
         b = Full(f"{name}@{server.domain}", "other")
         await reach(server, b)
-        ended = b.waits("disconnected")
-        await a.x0077.cancel_registration(server.domain)
-        await ended
+        ended = a.waits("disconnected"), b.waits("disconnected")
+        answer = a.x0077.cancel_registration(server.domain)         # slixmpp drops it when the stream's end is behind it
+        await asyncio.gather(*ended)
+        answer.cancel()
         wait_for(lambda: not server.ctl_json("sessions", str(a.bare), check=False), "no session of the account")
     together(server, script, next(names), friends=False)
 
