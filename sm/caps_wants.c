@@ -113,8 +113,7 @@ static void after_presence(void *arg, enum zerr err)
     struct caps_said said;
     struct blob     *nodes;
 
-    (void)err;
-    if (s && s->available) {
+    if (err != ZE_UNAVAILABLE && s && s->available) {
         said = caps_session_said(sm, s);
         nodes = wants_of(sm, &said, full);
         s->wants_asked = true;

@@ -43,6 +43,9 @@ void         ways_restore(struct sm *sm);
 void         ways_begin(struct sm *sm);
 /* The end of the process: nothing leaves any more; what waits is in live memory. */
 void         ways_end(struct sm *sm);
+/* Then, while all of sm is still there: whoever waits for an outcome (outcome_then) hears ZE_UNAVAILABLE, the process
+ * ends, and makes no new outcome. */
+void         ways_abandon(struct sm *sm);
 /* Outcomes that wait for a commit. */
 size_t       ways_waiting(const struct ways *w);
 /* Does one of an owner that `which` names? */

@@ -315,3 +315,17 @@ void ways_end(struct sm *sm)
 {
     sm->ways->ready = false;
 }
+
+void ways_abandon(struct sm *sm)
+{
+    for (struct table_iter i = { 0 }; table_next(sm->ways->lanes, &i);) {
+        const struct lane *lane = i.value;
+
+        LIST_EACH(&lane->waiting, node) {
+            struct waiting *w = LIST_OWNER(node, struct waiting, link);
+            struct then    *thens = w->thens;
+            w->thens = NULL;
+            outcome_thens_run(thens, w->err ? w->err : ZE_UNAVAILABLE);
+        }
+    }
+}
