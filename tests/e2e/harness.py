@@ -192,7 +192,7 @@ class Server:
                     "daemon_restarted" not in self.announced:
                 bad.append(line)
         assert not bad, "unannounced lines in the log:\n" + "".join(bad[:30]) + \
-            ("".join(self.lines[-80:]) if any("anitizer" in b for b in bad) else "")
+            ("".join(self.lines[-80:]) if any("anitizer" in b or "runtime error:" in b for b in bad) else "")
 
     def log_has(self, *words):
         return any(all(word in line for word in words) for line in list(self.lines))

@@ -28,9 +28,9 @@ def says(c, name, start, to, attributes="", content=""):
     return ident
 
 
-def fence(server, c, start=COMPONENT):
-    """All that comes to the component until what it sent is handled."""
-    ident, seen = says(c, "iq", start, server.domain, "type='get'", PING), []
+def fence(user, c):
+    """All that comes to the component until what it and the user have sent is handled (by the user's sm)."""
+    ident, seen = says(c, "iq", COMPONENT, user.bare, "type='get'", PING), []
     while (e := c.next()).get("id") != ident:
         seen.append(e)
     return seen
@@ -49,10 +49,10 @@ def condition(e):
     return next(child.tag.split("}")[1] for child in e.find(ACCEPT + "error"))
 
 
-def outcome(server, c, user, name, start, attributes="", content="<body>x</body>"):
+def outcome(c, user, name, start, attributes="", content="<body>x</body>"):
     """What becomes of a stanza: "taken", the error's condition, or "nothing"."""
     ident = says(c, name, start, user.jid if name == "iq" else user.bare, attributes, content)
-    answers = [e for e in fence(server, c) if e.get("id") == ident]
+    answers = [e for e in fence(user, c) if e.get("id") == ident]
     taken = [e for e in until_now(user) if e.get("id") == ident]
     assert len(answers) + len(taken) <= 1
     return condition(answers[0]) if answers else "taken" if taken else "nothing"
@@ -143,13 +143,13 @@ def test_inbound(server, outside, online):
     a = server.client(f"inbound-{online}".lower())
     a.write(f"<presence to='x@{COMPONENT}/r'/>")            # who may ask a resource: RFC 6121 8.5.3.1
     block(a, f"x@{COMPONENT}")
-    fence(server, outside)
+    fence(a, outside)
     if not online:
         a.close()
     wrong = []
     for name, attributes, content, expected in INBOUND:
         ident = says(outside, name, f"x@{COMPONENT}/r", a.jid if name == "iq" else a.bare, attributes, content)
-        answers = [e for e in fence(server, outside) if e.get("id") == ident]
+        answers = [e for e in fence(a, outside) if e.get("id") == ident]
         found = condition(answers[0]) if answers else "nothing"
         wrong += [(name, attributes, found, expected)] if found != expected or len(answers) > 1 else []
     assert not wrong
@@ -168,13 +168,14 @@ def test_matching(server, outside, item, reaches):
     a = server.client("matcher")
     unblock(a)
     block(a, item.format(COMPONENT))
-    got = {start: outcome(server, outside, a, "message", start.format(COMPONENT)) for start in reaches}
+    got = {start: outcome(outside, a, "message", start.format(COMPONENT)) for start in reaches}
     assert got == {start: "taken" if free else "service-unavailable" for start, free in reaches.items()}
     for start, free in reaches.items():
         ident = a.message(start.format(COMPONENT), "out")
         if not free:
             assert a.error_of(a.expect("message", lambda m: m.get("id") == ident)) == "not-acceptable"
-    passed = [e.get("to") for e in fence(server, outside) if e.get("type") == "chat"]
+    until_now(a)
+    passed = [e.get("to") for e in fence(a, outside) if e.get("type") == "chat"]
     assert passed == [start.format(COMPONENT) for start, free in reaches.items() if free]
 
 
@@ -199,7 +200,7 @@ def test_outbound(server, outside, stanza, answered):
         assert e.find("client:error", NS).get("type") == "cancel"
         assert e.find("client:error/{urn:xmpp:blocking:errors}blocked", NS) is not None
     assert not [e for e in until_now(a) if e.get("id") == ident]
-    assert not [e for e in fence(server, outside) if (e.get("from") or "").startswith(a.bare)]
+    assert not [e for e in fence(a, outside) if (e.get("from") or "").startswith(a.bare)]
     unblock(a)
 
 
@@ -212,8 +213,8 @@ def test_presence_is_sent_to_who_may_see_it_only(server, outside):
     a.expect("presence", lambda p: p.get("type") == "subscribe")
     a.write(f"<presence to='{contact}' type='subscribed'/><presence to='{directed}'/>")
     a.ping()
-    fence(server, outside)
-    seen = lambda: [(e.get("to"), e.get("type")) for e in fence(server, outside) if e.tag == ACCEPT + "presence"]
+    fence(a, outside)
+    seen = lambda: [(e.get("to"), e.get("type")) for e in fence(a, outside) if e.tag == ACCEPT + "presence"]
     for jid, leaves, comes in ((contact, [(contact, "unavailable")], [(contact, None)]), (stranger, [], []),
                                (directed.split("/")[0], [(directed, "unavailable")], [])):
         block(a, jid)
@@ -237,12 +238,12 @@ def test_it_holds_until_it_is_lifted(server, outside):
     block(a, f"x@{COMPONENT}")
     a.close()
     a = server.client("lasting", resource="another")
-    assert outcome(server, outside, a, "message", f"x@{COMPONENT}/r") == "service-unavailable"
+    assert outcome(outside, a, "message", f"x@{COMPONENT}/r") == "service-unavailable"
     unblock(a, f"x@{COMPONENT}")
-    assert outcome(server, outside, a, "message", f"x@{COMPONENT}/r") == "taken"
+    assert outcome(outside, a, "message", f"x@{COMPONENT}/r") == "taken"
     block(a, f"x@{COMPONENT}")
     unblock(a)
-    assert outcome(server, outside, a, "message", f"x@{COMPONENT}/r") == "taken"
+    assert outcome(outside, a, "message", f"x@{COMPONENT}/r") == "taken"
 
 
 def test_while_a_client_sleeps(server, outside):
@@ -252,10 +253,10 @@ def test_while_a_client_sleeps(server, outside):
     a.drop()
     hibernates(server, a.jid)
     says(outside, "message", f"x@{COMPONENT}/r", a.bare, "type='chat'", "<body>before</body>")
-    fence(server, outside)
+    fence(a, outside)
     block(other, f"x@{COMPONENT}")
     says(outside, "message", f"x@{COMPONENT}/r", a.bare, "type='chat'", "<body>after</body>")
-    assert [condition(e) for e in fence(server, outside)] == ["service-unavailable"]
+    assert [condition(e) for e in fence(a, outside)] == ["service-unavailable"]
     back = resume(server, a, "sleepy")
     back.expect_body("before")
     assert back.expect("iq", is_push("block"))             # it had asked for the list
@@ -343,10 +344,10 @@ def test_nothing_leaves_the_server(server, outside, admin):
     a = server.client("reporter5")
     for inside in (report(), report(inside="<report-origin/><third-party/>")):
         unblock(a)
-        fence(server, outside)
+        fence(a, outside)
         block(a, f"bad@{COMPONENT}", inside=inside)
         assert len(heard(server, admin, a)) == 1
-        assert fence(server, outside) == []
+        assert fence(a, outside) == []
 
 
 def test_over_the_rate_blocks_stand_and_reports_are_dropped(server, admin):

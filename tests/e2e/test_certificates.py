@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from harness import NS, Client, Server
+from harness import NS, Client, Server, wait_for
 from sasl2 import (BIND2, NS2, SASL2, Scram, agent, authenticate, b64, condition, identifier, opened, plain, said,
                    scram2)
 
@@ -276,7 +276,7 @@ def test_an_account_that_is_not_there(server, authority):
     assert mechanisms(features)[0] == "EXTERNAL"
     failed(external(c, "="), "not-authorized")
     c.expect_end()
-    assert server.log_has("auth_failed", "kind=EXTERNAL", "why=not-authorized")
+    wait_for(lambda: server.log_has("auth_failed", "kind=EXTERNAL", "why=not-authorized"), "the line of the failure")
 
 
 def test_a_disabled_account(server, authority):

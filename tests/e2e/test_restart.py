@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from harness import wait_for
+from harness import instances, wait_for
 
 
 @pytest.fixture
@@ -52,7 +52,8 @@ def test_muc_and_s2sd_die_alone(server, pair):
 
 def test_c2sd_dies_and_its_clients_can_come_back(server, pair):
     a, b = pair
-    kill(server, "c2sd-1")
+    for instance in instances("c2sd"):
+        kill(server, instance)
     a.expect_end()
     a2 = server.client("alice", register=False)
     b2 = server.client("bob", register=False)
