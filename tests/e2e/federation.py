@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import pytest
+
 from harness import Client, Server, free_port, wait_for
 
 PROSODY = """
@@ -47,6 +49,10 @@ Component "rooms.{domain}" "muc"
 Component "push.{domain}" "pubsub"
     admins = {{ "pushadmin@{domain}" }}
 """
+
+
+needs_prosody = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("prosody") or not shutil.which("dnsmasq"),
+                                   reason="needs root, prosody and dnsmasq")
 
 
 class Dns:
@@ -144,3 +150,18 @@ def two_servers(ours, theirs, *options, parts=(), hosts=None, services=None, rem
             stack.callback(peer.stop)
         peer = stack.enter_context(other) if other else peer.start()
         yield stack.enter_context(server), peer
+
+
+# ---- for a module with a fixture `world`, the pair of two_servers()
+
+@pytest.fixture
+def server(world):
+    suite = world[0]
+    suite.announced = []
+    yield suite
+    suite.check_log()
+
+
+@pytest.fixture
+def peer(world):
+    return world[1]

@@ -2,7 +2,6 @@
 cannot be reached; junk on the server port."""
 
 import os
-import shutil
 import signal
 import socket
 import time
@@ -10,13 +9,12 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from federation import two_servers
+from federation import needs_prosody, peer, server, two_servers  # noqa: F401, fixtures of `world`
 from harness import NS, Client, free_port, wait_for
 from test_archive import Page, own_id
 from test_rooms import enter
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("prosody") or not shutil.which("dnsmasq"),
-                                reason="needs root, prosody and dnsmasq")
+pytestmark = needs_prosody
 OURS, THEIRS = "zubr.example", "peer.example"
 
 
@@ -28,19 +26,6 @@ def world():
                      hosts={"dead.example": "127.0.0.1"},
                      services={"dead.example": ("dead.example", dead), "loop.example": None}) as pair:
         yield pair
-
-
-@pytest.fixture
-def server(world):
-    suite = world[0]
-    suite.announced = []
-    yield suite
-    suite.check_log()
-
-
-@pytest.fixture
-def peer(world):
-    return world[1]
 
 
 def test_remote_messages_are_archived(server, peer):

@@ -1,20 +1,16 @@
 """Personal eventing over the border between servers: what contacts and strangers elsewhere may read and hear, and what
 our own users hear of theirs. The other server is a real Prosody, and a second suite of our own."""
 
-import os
-import shutil
-
 import pytest
 
-from federation import Prosody, two_servers
+from federation import Prosody, needs_prosody, peer, server, two_servers  # noqa: F401, fixtures of `world`
 from harness import NS, Server, wait_for
 from test_caps import answers, show
 from test_pep import (EVENT, NODE, OWN, PS, ask, authorization, configure, decide, entry, event, event_ids, ids, items,
                       member, ok, options, publish, refused, replyto, state, subscribe)
 from test_pep_subscribers import owner_list, told
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("prosody") or not shutil.which("dnsmasq"),
-                                reason="needs root, prosody and dnsmasq")
+pytestmark = needs_prosody
 DEVICES = "eu.siacs.conversations.axolotl.devicelist"
 COUNTER = iter(range(10000))
 
@@ -23,19 +19,6 @@ COUNTER = iter(range(10000))
 def world(request):
     with two_servers("zubr.example", "peer.example", remote=request.param) as pair:
         yield pair
-
-
-@pytest.fixture
-def server(world):
-    suite = world[0]
-    suite.announced = []
-    yield suite
-    suite.check_log()
-
-
-@pytest.fixture
-def peer(world):
-    return world[1]
 
 
 def passed(client, owner):
