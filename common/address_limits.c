@@ -35,9 +35,7 @@ void limits_free(struct limits **l)
 {
     if (!*l)
         return;
-    for (struct table_iter i = { 0 }; table_next((*l)->entries, &i);)
-        free(i.value);
-    table_free(&(*l)->entries);
+    table_free_values(&(*l)->entries, free);
     free(*l);
     *l = NULL;
 }

@@ -51,10 +51,8 @@ void pending_free(struct pending **p)
         timer_disarm(&((struct wait *)i.value)->deadline);
         free(i.value);
     }
-    for (struct table_iter i = { 0 }; table_next((*p)->by_owner, &i);)
-        free(i.value);
     table_free(&(*p)->by_id);
-    table_free(&(*p)->by_owner);
+    table_free_values(&(*p)->by_owner, free);
     free(*p);
     *p = NULL;
 }

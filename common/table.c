@@ -110,6 +110,13 @@ void table_free(struct table **t)
     *t = NULL;
 }
 
+void table_free_values(struct table **t, void (*value_free)(void *value))
+{
+    for (struct table_iter i = { 0 }; *t && table_next(*t, &i);)
+        value_free(i.value);
+    table_free(t);
+}
+
 /* Where the pointer to that entry is, or the NULL at the end of its chain. */
 static struct table_entry **find(const struct table *t, struct slice key, uint32_t hash)
 {

@@ -10,6 +10,8 @@ struct table;
 struct table *table_new(void);
 /* Frees the table and its keys, not the values. */
 void   table_free(struct table **t);
+/* Frees them too, each with value_free. */
+void   table_free_values(struct table **t, void (*value_free)(void *value));
 void  *table_get(const struct table *t, struct slice key);
 /* Returns the value it replaced, or NULL. */
 void  *table_put(struct table *t, struct slice key, void *value);

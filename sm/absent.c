@@ -22,18 +22,11 @@ struct absent *absent_new(void)
     return a;
 }
 
-static void forget(struct absent *a)
-{
-    for (struct table_iter i = { 0 }; table_next(a->counts, &i);)
-        free(i.value);
-    table_free(&a->counts);
-}
-
 void absent_free(struct absent **ap)
 {
     if (!*ap)
         return;
-    forget(*ap);
+    table_free_values(&(*ap)->counts, free);
     free(*ap);
     *ap = NULL;
 }
@@ -45,7 +38,7 @@ static struct count *count_of(struct absent *a, struct slice bare)
     if (c)
         return c;
     if (table_count(a->counts) >= ABSENT_MAX) {
-        forget(a);
+        table_free_values(&a->counts, free);
         a->counts = table_new();
     }
     c = xcalloc(1, sizeof(*c));

@@ -279,7 +279,6 @@ static void stop(void *arg)
     timer_disarm(&self->drain_check);
     walks_forget(sm);
     ways_end(sm);
-    ways_abandon(sm);
     offline_free(sm);
     outbox_free(&sm->outbox);
     logins_free(&sm->logins);

@@ -41,11 +41,9 @@ void         ways_free(struct ways **w);
 void         ways_restore(struct sm *sm);
 /* The first route table is here: from now on what waited may leave. Later calls do nothing. */
 void         ways_begin(struct sm *sm);
-/* The end of the process: nothing leaves any more; what waits is in live memory. */
+/* The end of the process, while all of sm is still there: nothing leaves any more, what waits is in live memory, and
+ * whoever waits for an outcome here (outcome_then) hears ZE_UNAVAILABLE. */
 void         ways_end(struct sm *sm);
-/* Then, while all of sm is still there: whoever waits for an outcome (outcome_then) hears ZE_UNAVAILABLE, the process
- * ends, and makes no new outcome. */
-void         ways_abandon(struct sm *sm);
 /* Outcomes that wait for a commit. */
 size_t       ways_waiting(const struct ways *w);
 /* Does one of an owner that `which` names? */
@@ -102,7 +100,8 @@ void outcome_detail(struct outcome *o, const struct error_detail *detail);
 void outcome_error_payload(struct outcome *o, struct slice payload);
 /* Bytes made by a handler: the buffer is emptied, its bytes live until the end of the dispatch. */
 struct slice outcome_keep(struct outcome *o, struct buf *bytes);
-/* Runs after the frames left (ZE_OK) or the commit failed. May make and settle an outcome of its own. */
+/* Runs after the frames left (ZE_OK) or the commit failed; then it may make and settle an outcome of its own. With
+ * ZE_UNAVAILABLE the process ends: it only frees, and answers who asked. */
 void outcome_then(struct outcome *o, void (*run)(void *arg, enum zerr err), void *arg);
 /* The handler failed: its batches and what depended on them are dropped. */
 void outcome_abandon(struct outcome *o);

@@ -27,7 +27,6 @@ void lane_drop(struct lane *lane)
 {
     LIST_EACH(&lane->waiting, node) {
         struct waiting *w = LIST_OWNER(node, struct waiting, link);
-        outcome_thens_run(w->thens, w->err);
         waiting_free(w);
     }
     free(lane);
@@ -314,10 +313,6 @@ void ways_begin(struct sm *sm)
 void ways_end(struct sm *sm)
 {
     sm->ways->ready = false;
-}
-
-void ways_abandon(struct sm *sm)
-{
     for (struct table_iter i = { 0 }; table_next(sm->ways->lanes, &i);) {
         const struct lane *lane = i.value;
 

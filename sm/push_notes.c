@@ -22,8 +22,10 @@ struct notes {
     struct note list[NOTES];
 };
 
-static void notes_free(struct notes *n)
+static void notes_free(void *notes)
 {
+    struct notes *n = notes;
+
     for (unsigned i = 0; i < NOTES; i++)
         free(n->list[i].about);
     free(n);
@@ -31,9 +33,7 @@ static void notes_free(struct notes *n)
 
 void push_notes_free(struct push *all)
 {
-    for (struct table_iter i = { 0 }; table_next(all->notes, &i);)
-        notes_free(i.value);
-    table_free(&all->notes);
+    table_free_values(&all->notes, notes_free);
 }
 
 static struct notes *notes_of(struct push *all, struct slice owner)

@@ -53,13 +53,6 @@ struct throttle *throttle_new(void)
     return t;
 }
 
-static void throttle_clear(struct throttle *t)
-{
-    for (struct table_iter i = { 0 }; table_next(t->buckets, &i);)
-        free(i.value);
-    table_free(&t->buckets);
-}
-
 void throttle_free(struct throttle **tp)
 {
     size_t place = 0;
@@ -70,7 +63,7 @@ void throttle_free(struct throttle **tp)
         timer_disarm(&r->expiry);
         free(r);
     }
-    throttle_clear(*tp);
+    table_free_values(&(*tp)->buckets, free);
     handles_free(&(*tp)->relays);
     free(*tp);
     *tp = NULL;
@@ -86,7 +79,7 @@ bool throttle_take(struct throttle *t, struct slice whose, uint64_t now_ms, long
     if (!b) {
         /* Bounded memory before exact counting: a flood of addresses starts the count anew. */
         if (table_count(t->buckets) >= THROTTLE_ADDRESSES) {
-            throttle_clear(t);
+            table_free_values(&t->buckets, free);
             t->buckets = table_new();
         }
         b = xcalloc(1, sizeof(*b));

@@ -3,9 +3,18 @@
 import xml.etree.ElementTree as ET
 from xml.sax.saxutils import escape
 
+import pytest
+
 COMMANDS = "http://jabber.org/protocol/commands"
 ADMIN = "http://jabber.org/protocol/admin"
 DATA = "jabber:x:data"
+
+
+@pytest.fixture
+def boss(server):
+    client = server.client("admin")
+    yield client
+    client.close()
 
 
 def command(client, node, to, session=None, action=None, payload="", timeout=30):

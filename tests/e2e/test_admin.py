@@ -1,21 +1,12 @@
 """XEP-0133: what administrators do from their clients is what zubrctl does, wherever the accounts live."""
 
-import pytest
-
-from commands import ADMIN, COMMANDS, DATA, admin, command, done, fields_of, notes_of, of
+from commands import ADMIN, COMMANDS, DATA, admin, boss, command, done, fields_of, notes_of, of
 from harness import NS, Server, wait_for
 
 DOMAINS = ("example.org", "example.net")
 OPTIONS = ["--instances", "sm=2", "--set", "domain[example.org].admins=admin@example.org",
            "--set", "limits.notice_max=100"]
 USERS = [f"user{i}" for i in range(6)]         # some in each sm
-
-
-@pytest.fixture
-def boss(server):
-    client = server.client("admin")
-    yield client
-    client.close()
 
 
 def users_of(server, instance):

@@ -1,20 +1,11 @@
 """XEP-0050: the list of commands, their sessions and errors. XEP-0133 gives the commands."""
 
-import pytest
-
-from commands import ADMIN, COMMANDS, DATA, command, done, admin, fields_of, form, of
+from commands import ADMIN, COMMANDS, DATA, boss, command, done, admin, fields_of, form, of
 from harness import NS, wait_for
 
 OPTIONS = ["--set", "domain[example.org].admins=admin@example.org", "--set", "limits.command_seconds=2",
            "--set", "limits.commands_per_session=3", "--set", "limits.commands_max=5"]
 ADD, CANCEL = f"{ADMIN}#add-user", "cancel-shutdown"
-
-
-@pytest.fixture
-def boss(server):
-    client = server.client("admin")
-    yield client
-    client.close()
 
 
 def condition(client, reply):

@@ -3,12 +3,11 @@
 import asyncio
 import os
 import signal
-import ssl
 import xml.etree.ElementTree as ET
 
 import pytest
-import slixmpp
 
+from clients import Bot, online
 from harness import NS, Client, free_port, wait_for
 
 SM = "urn:xmpp:sm:3"
@@ -686,22 +685,13 @@ def test_who_comes_too_late_is_told_h_after_a_restart(server):
 
 # ---- a real client
 
-class Bot(slixmpp.ClientXMPP):
-    def __init__(self, jid):
-        super().__init__(jid, "secret")
+class Sleeper(Bot):
+    def __init__(self, jid, password):
+        super().__init__(jid, password)
         self.register_plugin("xep_0198")
-        self.here, self.resumed, self.got = asyncio.Event(), asyncio.Event(), []
-        self.add_event_handler("session_start", self.begin)
+        self.resumed, self.got = asyncio.Event(), []
         self.add_event_handler("session_resumed", lambda _: self.resumed.set())
         self.add_event_handler("message", lambda m: self.got.append(m["body"]))
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        self.get_ssl_context = lambda: context
-
-    async def begin(self, _):
-        await self.get_roster()
-        self.send_presence()
-        self.here.set()
 
     async def has(self, *wanted):
         for _ in range(300):
@@ -716,9 +706,7 @@ def test_slixmpp_resumes(server):
     a = server.client("alice")
 
     async def script():
-        bot = Bot(f"slix@{server.domain}/bot")
-        bot.connect(("127.0.0.1", server.c2s))
-        await asyncio.wait_for(bot.here.wait(), 20)
+        bot = await online(server, "slix", Sleeper)
         a.message(bot.boundjid.bare, "one")
         await bot.has("one")
         bot.abort()

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from commands import ADMIN, admin, command, done, fields_of, form, of
+from commands import ADMIN, admin, boss, command, done, fields_of, form, of
 from harness import NS, Server, wait_for
 from test_resume import managed, resume
 from test_rooms import enter
@@ -15,13 +15,6 @@ DOMAINS = ("example.org", "example.net")
 OPTIONS = ["--instances", "sm=2,muc=2,c2sd=2", "--set", "domain[example.org].admins=admin@example.org,part@example.org",
            "--set", "domain[example.net].admins=admin@example.org"]
 NAMES = [f"user{i}" for i in range(4)]         # some in each sm
-
-
-@pytest.fixture
-def boss(server):
-    client = server.client("admin")
-    yield client
-    client.close()
 
 
 def pids(server):

@@ -67,12 +67,12 @@ static void a_full_store_and_no_account_look_alike(void **state)
                                      word, BODY, "<subject>s</subject>" };
 
     (void)state;
-    strcpy(word, "<body>");
+    memcpy(word, "<body>", 6);
     for (unsigned i = 6, x = 1; i < 800; i++) {            /* nothing that can be packed well */
         x = x * 1103515245 + 12345;
         word[i] = (char)('a' + (x >> 16) % 26);
     }
-    strcpy(word + 800, "</body>");
+    memcpy(word + 800, "</body>", sizeof("</body>"));
     for (size_t i = 0; i < COUNT_OF(limits); i++) {
         char name[16], nobody[16];
         rig_settings.limits.offline_messages_max = limits[i].messages;
