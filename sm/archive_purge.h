@@ -1,6 +1,7 @@
 #pragma once
 
-/* Emptying the archive of an account, step by step, each in a batch of its own. */
+/* Emptying the archive of an account, step by step, each in a batch of its own. A process that dies does not go on with
+ * it: nobody was told that it is done, and a client gets the error that was promised (iq.c). */
 
 #include "sm.h"
 

@@ -168,3 +168,10 @@ void blocked_forget(const struct sm *sm, struct slice owner)
     table_free(&account->blocked);
     account->blocked_known = false;
 }
+
+void blocked_settled(struct sm *sm, enum zerr err, struct slice owner, struct slice none)
+{
+    (void)none;
+    if (err)
+        blocked_forget(sm, owner);
+}

@@ -7,6 +7,7 @@
  * An account that is online holds its list in memory once somebody asked for it, one without a list a
  * flag; of others the rows are looked up. */
 
+#include "afters.h"
 #include "sm.h"
 
 struct table;
@@ -24,6 +25,8 @@ void blocked_add(const struct sm *sm, struct slice owner, struct slice jid);
 void blocked_remove(const struct sm *sm, struct slice owner, struct slice jid);
 /* What is in memory may not be true any more: the rows are read again. */
 void blocked_forget(const struct sm *sm, struct slice owner);
+/* AFTER_BLOCKLIST_CHANGED (afters.h): when the commit failed, memory says what is not so. */
+after_fn blocked_settled;
 
 /* Rows of a batch. */
 void blocked_put(struct sm *sm, struct store_batch *batch, struct slice owner, struct slice jid);

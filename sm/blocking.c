@@ -2,8 +2,6 @@
  * polite (4): subscriptions stay as they are. First in features.c: nothing of a blocked JID is stored,
  * copied or counted. Fan-outs ask blocked() as well (deliver.c, spread.c), presence its own (presence.c). */
 
-#include <stdlib.h>
-
 #include "blocked.h"
 #include "encode.h"
 #include "feature.h"
@@ -146,30 +144,9 @@ static void undirect(struct passage *p, const struct table *named)
 
 /* ---- changes ---- */
 
-struct change {
-    struct sm *sm;
-    size_t     len;
-    char       owner[];
-};
-
-/* The commit failed: memory says what is not so. */
-static void on_settled(void *arg, enum zerr err)
-{
-    struct change *change = arg;
-
-    if (err)
-        blocked_forget(change->sm, slice_of(change->owner, change->len));
-    free(change);
-}
-
 static void watch(struct passage *p)
 {
-    struct change *change = xcalloc(1, sizeof(*change) + p->owner.len);
-
-    change->sm = p->sm;
-    change->len = p->owner.len;
-    memcpy(change->owner, p->owner.p, p->owner.len);
-    outcome_then(p->out, on_settled, change);
+    outcome_after(p->out, AFTER_BLOCKLIST_CHANGED, p->owner, slice_of(NULL, 0));
 }
 
 static int count_one(void *arg, struct slice jid)

@@ -42,6 +42,8 @@ void caps_each_of_contact(struct sm *sm, struct slice owner, struct slice contac
 /* Presence without a type of p->session, before it is kept. `root`: its content, parsed. Afterwards the hook
  * caps_known of the features is called for whatever it wants now and did not want before. */
 void caps_shown(struct passage *p, const struct element *root);
+/* AFTER_PRESENCE_SHOWN (afters.h). */
+after_fn caps_presence_shown;
 
 /* Presence in a fan-out from another sm: begin, then for each account of ours, then end. */
 struct caps_arrival {

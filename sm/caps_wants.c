@@ -99,31 +99,24 @@ static void session_wants(struct sm *sm, struct session *s, struct blob *nodes)
             features_caps_known(sm, m.contacts[i], full, news);
 }
 
-struct shown {
-    struct sm *sm;
-    char      *full;
-};
-
-static void after_presence(void *arg, enum zerr err)
+/* Also when the commit failed: the presence was shown. */
+void caps_presence_shown(struct sm *sm, enum zerr err, struct slice full, struct slice none)
 {
-    struct shown    *shown = arg;
-    struct sm       *sm = shown->sm;
-    struct slice     full = slice_str(shown->full);
     struct session  *s = session_by_jid(sm->sessions, full);
     struct caps_said said;
     struct blob     *nodes;
 
-    if (err != ZE_UNAVAILABLE && s && s->available) {
-        said = caps_session_said(sm, s);
-        nodes = wants_of(sm, &said, full);
-        s->wants_asked = true;
-        if (nodes)
-            session_wants(sm, s, nodes);
-        else
-            caps_ask(sm, &said, full, jid_bare(full));
-    }
-    free(shown->full);
-    free(shown);
+    (void)err;
+    (void)none;
+    if (!s || !s->available)
+        return;
+    said = caps_session_said(sm, s);
+    nodes = wants_of(sm, &said, full);
+    s->wants_asked = true;
+    if (nodes)
+        session_wants(sm, s, nodes);
+    else
+        caps_ask(sm, &said, full, jid_bare(full));
 }
 
 /* What a session of an earlier life of this process, or from another sm, wants is not known until somebody
@@ -152,16 +145,11 @@ static bool as_before(struct sm *sm, const struct session *s, const struct eleme
 
 void caps_shown(struct passage *p, const struct element *root)
 {
-    struct shown *shown;
-
     if (p->session->available)
         look(p->sm, p->session);
     if (p->session->available && p->session->wants && as_before(p->sm, p->session, root))
         return;
-    shown = xcalloc(1, sizeof(*shown));
-    shown->sm = p->sm;
-    shown->full = xstrndup(session_jid(p->session));
-    outcome_then(p->out, after_presence, shown);
+    outcome_after(p->out, AFTER_PRESENCE_SHOWN, session_jid(p->session), slice_of(NULL, 0));
 }
 
 void caps_told(struct sm *sm, struct slice owner, struct slice full, const struct caps_text *t, struct blob *nodes)

@@ -132,8 +132,8 @@ void features_register_stats(void);
 void features_online(struct passage *p, struct session *s);
 void features_receptive(struct passage *p, struct session *s);
 void features_caps_known(struct sm *sm, struct slice owner, struct slice full, struct slice nodes);
-/* The roster changes with this outcome: the hook contact_changed, after the commit. */
-void features_contact_changes(struct outcome *o, struct slice owner, struct slice contact);
+/* AFTER_CONTACT_CHANGED (afters.h): the hook contact_changed of every feature, when the roster has changed. */
+after_fn features_contact_changed;
 void features_offline(struct passage *p, struct session *s);
 void features_removed(struct passage *p);
 

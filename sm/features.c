@@ -8,8 +8,6 @@
 
 #include "feature.h"
 
-#include <stdlib.h>
-
 #define FEATURES(X)                        \
     X(anonymous)     /* XEP-0175: what a session without an account may not do is refused before all else */ \
     X(blocking)      /* XEP-0191 */         \
@@ -92,29 +90,11 @@ void features_caps_known(struct sm *sm, struct slice owner, struct slice full, s
             sm_features[i]->caps_known(sm, owner, full, nodes);
 }
 
-struct contact_change {
-    struct sm *sm;
-    char      *owner, *contact;
-};
-
-static void contact_changed(void *arg, enum zerr err)
+void features_contact_changed(struct sm *sm, enum zerr err, struct slice owner, struct slice contact)
 {
-    struct contact_change *c = arg;
-
     for (size_t i = 0; !err && i < sm_feature_count; i++)
         if (sm_features[i]->contact_changed)
-            sm_features[i]->contact_changed(c->sm, slice_str(c->owner), slice_str(c->contact));
-    free(c->owner);
-    free(c->contact);
-    free(c);
-}
-
-void features_contact_changes(struct outcome *o, struct slice owner, struct slice contact)
-{
-    struct contact_change *c = xcalloc(1, sizeof(*c));
-
-    *c = (struct contact_change){ outcome_sm(o), xstrndup(owner), xstrndup(contact) };
-    outcome_then(o, contact_changed, c);
+            sm_features[i]->contact_changed(sm, owner, contact);
 }
 
 void features_offline(struct passage *p, struct session *s)

@@ -18,6 +18,7 @@
 #include "handover.h"
 #include "log.h"
 #include "logins.h"
+#include "notices.h"
 #include "ns.h"
 #include "offline.h"
 #include "outbox.h"
@@ -241,7 +242,8 @@ static void on_routes(void *arg, const struct routes *routes)
     struct self *self = arg;
 
     self->sm.routes = routes;
-    ways_begin(&self->sm);
+    if (ways_begin(&self->sm))
+        notices_begin(&self->sm);
     presence_bus_routes(self->sm.bus);
     push_routes(&self->sm);
 }

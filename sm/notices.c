@@ -176,7 +176,6 @@ static int show(struct sm *sm, struct slice domain, enum notice notice, struct c
 }
 
 struct change {
-    struct sm        *sm;
     struct ctl_reply *reply;
     char             *domain;
     enum notice       notice;
@@ -192,14 +191,20 @@ static void on_told(void *arg, struct slice rows, enum zerr err, const char *rea
 }
 
 /* XEP-0133 4.23: who is online hears of it at once, in whichever sm. */
-static void tell_online(struct sm *sm, const char *domain)
+static void tell_online(struct sm *sm, struct slice domain)
 {
-    struct slice                 words[] = { SLICE("motd-tell"), slice_str(domain) };
+    struct slice                 words[] = { SLICE("motd-tell"), domain };
     const struct route_instance *at;
 
     for (size_t i = 0; (at = routes_at(sm->routes, i)); i++)
         if (at->role == ROLE_SM && at->member & MEMBER_NOW && at->up)
             errand_run(sm, at, COUNT_OF(words), words, on_told, NULL);
+}
+
+void notices_set(struct sm *sm, enum zerr err, struct slice domain, struct slice name)
+{
+    if (!err && slice_is(name, notices[NOTICE_MOTD].key))
+        tell_online(sm, domain);
 }
 
 static void on_changed(void *arg, enum zerr err)
@@ -211,8 +216,6 @@ static void on_changed(void *arg, enum zerr err)
                  c->set ? "set" : "deleted", NULL);
         ctl_row(c->reply);
         ctl_str(c->reply, "domain", c->domain);
-        if (c->set && c->notice == NOTICE_MOTD)
-            tell_online(c->sm, c->domain);
     }
     ctl_finish(c->reply, err);
     free(c->domain);
@@ -229,7 +232,7 @@ static int change(struct sm *sm, struct slice domain, enum notice notice, const 
     struct change     *c = xcalloc(1, sizeof(*c));
     bool               had = row_get(sm, view, domain, notice, &old);
 
-    *c = (struct change){ .sm = sm, .reply = r, .domain = xstrndup(domain), .notice = notice, .set = text };
+    *c = (struct change){ .reply = r, .domain = xstrndup(domain), .notice = notice, .set = text };
     store_view_end(&view);
     buf_put_u8(&row, FORMAT);
     buf_put_u64(&row, had ? old.since_us : wall_us());
@@ -240,6 +243,8 @@ static int change(struct sm *sm, struct slice domain, enum notice notice, const 
     else
         store_delete(outcome_accounts(o), T_NOTICE, key_of(sm, domain, notice));
     buf_free(&row);
+    if (text)
+        outcome_after(o, AFTER_NOTICE_SET, domain, slice_str(notices[notice].key));
     outcome_then(o, on_changed, c);
     outcome_settle(&o);
     arena_reset(sm->arena);
@@ -326,23 +331,39 @@ static void all_told(void *arg, enum zerr err)
 {
     struct telling *t = arg;
 
-    ctl_finish(t->reply, err);
+    if (t->reply)
+        ctl_finish(t->reply, err);
     free(t->domain);
     free(t);
 }
 
+/* reply NULL: nobody waits for the end of it. */
+static void tell_all(struct sm *sm, struct slice domain, struct ctl_reply *reply)
+{
+    struct telling *t = xcalloc(1, sizeof(*t));
+
+    *t = (struct telling){ .sm = sm, .reply = reply, .domain = xstrndup(domain) };
+    walk_begin(sm, &(struct walk_spec){ tell_some, all_told, t });
+}
+
 int verb_motd_tell(void *self, int argc, char **argv, struct ctl_reply *r)
 {
-    struct sm      *sm = self;
-    struct telling *t;
-
     (void)argc;
-    if (!sm_serves(sm, slice_str(argv[0])))
+    if (!sm_serves(self, slice_str(argv[0])))
         return ZE_NOT_FOUND;
-    t = xcalloc(1, sizeof(*t));
-    *t = (struct telling){ .sm = sm, .reply = r, .domain = xstrdup(argv[0]) };
-    walk_begin(sm, &(struct walk_spec){ tell_some, all_told, t });
+    tell_all(self, slice_str(argv[0]), r);
     return LATER;
+}
+
+void notices_begin(struct sm *sm)
+{
+    for (size_t i = 0; sessions_count(sm->sessions) && i < sm->settings->domain_count; i++) {
+        struct slice domain = slice_str(sm->settings->domain[i].name);
+
+        if (notice_text(sm, domain, NOTICE_MOTD).p)
+            tell_all(sm, domain, NULL);
+    }
+    arena_reset(sm->arena);
 }
 
 const struct sm_feature sm_notices = {

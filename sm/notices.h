@@ -12,6 +12,10 @@ enum notice { NOTICE_MOTD, NOTICE_WELCOME, NOTICE_COUNT };
 
 /* In the arena; p == NULL: there is none. */
 struct slice notice_text(struct sm *sm, struct slice domain, enum notice notice);
+/* At the first route table: sessions that an earlier process left are told what it had not told them yet. */
+void notices_begin(struct sm *sm);
+/* AFTER_NOTICE_SET (afters.h). */
+after_fn notices_set;
 
 /* Control verbs (verbs.h). Texts of a domain are written by the owner of its slot. */
 int verb_motd(void *sm, int argc, char **argv, struct ctl_reply *r);

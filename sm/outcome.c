@@ -255,6 +255,11 @@ void outcome_then(struct outcome *o, void (*run)(void *arg, enum zerr err), void
     o->thens_end = &t->next;
 }
 
+void outcome_after(struct outcome *o, enum after what, struct slice a, struct slice b)
+{
+    afters_put(&o->afters, what, a, b);
+}
+
 void outcome_abandon(struct outcome *o)
 {
     struct item **at = &o->items;
@@ -475,6 +480,8 @@ void outcome_settle(struct outcome **op)
     sm->ways->open--;
     outcome_drain(sm);
     if (!waits) {
+        afters_run(sm, buf_slice(&o->afters), ZE_OK);
+        buf_free(&o->afters);
         outcome_thens_run(o->thens, ZE_OK);
         resume_paid(sm, o->debt.session, o->debt.number);
     }

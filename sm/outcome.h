@@ -13,6 +13,7 @@
  * goes AHEAD leaves, and what goes AFTER_COMMIT is behind it. Outcomes of different owners do not wait
  * for each other. Slices given to an outcome must live until the end of the dispatch (arena). */
 
+#include "afters.h"
 #include "sm.h"
 #include "session.h"
 #include "stanza.h"
@@ -39,8 +40,8 @@ void         ways_free(struct ways **w);
 /* Brings back what waited in an earlier process of this instance: hands in again what is not decided. After
  * the sessions, before the link connects. */
 void         ways_restore(struct sm *sm);
-/* The first route table is here: from now on what waited may leave. Later calls do nothing. */
-void         ways_begin(struct sm *sm);
+/* The first route table is here: from now on what waited may leave. Later calls do nothing, and return false. */
+bool         ways_begin(struct sm *sm);
 /* The end of the process, while all of sm is still there: nothing leaves any more, what waits is in live memory, and
  * whoever waits for an outcome here (outcome_then) hears ZE_UNAVAILABLE. */
 void         ways_end(struct sm *sm);
@@ -101,8 +102,12 @@ void outcome_error_payload(struct outcome *o, struct slice payload);
 /* Bytes made by a handler: the buffer is emptied, its bytes live until the end of the dispatch. */
 struct slice outcome_keep(struct outcome *o, struct buf *bytes);
 /* Runs after the frames left (ZE_OK) or the commit failed; then it may make and settle an outcome of its own. With
- * ZE_UNAVAILABLE the process ends: it only frees, and answers who asked. */
+ * ZE_UNAVAILABLE the process ends: it only frees, and answers who asked. It dies with the process, also with one that is
+ * killed: for who waits in this process only (a control connection, a login, the next step of a walk). */
 void outcome_then(struct outcome *o, void (*run)(void *arg, enum zerr err), void *arg);
+/* Runs then too, before those, in this process or in the next one: what has to follow the commit (afters.h). The slices
+ * are copied. */
+void outcome_after(struct outcome *o, enum after what, struct slice a, struct slice b);
 /* The handler failed: its batches and what depended on them are dropped. */
 void outcome_abandon(struct outcome *o);
 /* Sends, commits, and delivers what is for this instance itself. The pointer is cleared. */

@@ -36,6 +36,7 @@ struct outcome {
     void                *nodes;           /* outcome_nodes */
     struct item         *items, **items_end;
     struct then         *thens, **thens_end;
+    struct buf           afters;          /* outcome_after, encoded */
     struct error_detail  detail;          /* outcome_detail */
 };
 
@@ -58,7 +59,7 @@ struct waiting {
     unsigned     commits_left;
     enum zerr    err;
     struct debt  debt;
-    struct buf   ahead, after, failure;
+    struct buf   ahead, after, failure, afters;
     bool         holds;               /* ahead or after is not empty */
     struct then *thens;
 };

@@ -1,6 +1,6 @@
 /* Rows of waiting outcomes and of promises (outcome_live.h).
- * WAITING, by serial: u8 format 1, u8 doomed, u64 accounts, u64 archive, u64 session, u32 number, then
- * sized: owner, batch for accounts, batch for archive, frames ahead, after, failure.
+ * WAITING, by serial: u8 format 2, u8 doomed, u64 accounts, u64 archive, u64 session, u32 number, then
+ * sized: owner, batch for accounts, batch for archive, frames ahead, after, failure; afters.
  * PROMISE, by serial: one encoded frame. */
 
 #include "outcome_live.h"
@@ -12,7 +12,7 @@
 #include "mem.h"
 #include "sm_live.h"
 
-enum { FORMAT = 1, AT_DOOMED = 1, AT_ACCOUNTS = 2, AT_ARCHIVE = 10 };
+enum { FORMAT = 2, AT_DOOMED = 1, AT_ACCOUNTS = 2, AT_ARCHIVE = 10 };
 
 static struct slice key_of(uint8_t key[8], uint64_t serial)
 {
@@ -35,6 +35,7 @@ void waiting_row_begin(struct buf *row, const struct waiting_row *w)
     buf_put_sized(row, w->ahead);
     buf_put_sized(row, w->after);
     buf_put_sized(row, w->failure);
+    buf_put_sized(row, w->afters);
 }
 
 static void write_u64(uint8_t *at, uint64_t v)
@@ -86,6 +87,7 @@ static bool row_take(struct slice bytes, struct waiting_row *w)
     w->ahead = take_sized(&c);
     w->after = take_sized(&c);
     w->failure = take_sized(&c);
+    w->afters = take_sized(&c);
     return good && cursor_done(&c);
 }
 

@@ -19,6 +19,7 @@ struct waiting_row {
     struct slice owner;
     struct slice accounts_bytes, archive_bytes;
     struct slice ahead, after, failure;    /* encoded frames */
+    struct slice afters;               /* afters.h */
 };
 
 /* Begins the row; the batches' numbers are not known yet. */

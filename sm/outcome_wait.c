@@ -18,6 +18,7 @@ static void waiting_free(struct waiting *w)
     buf_free(&w->ahead);
     buf_free(&w->after);
     buf_free(&w->failure);
+    buf_free(&w->afters);
     free(w->owner);
     free(w);
 }
@@ -91,6 +92,7 @@ static void waiting_release(struct waiting *w)
     outcome_release_encoded(sm, w->err ? &w->failure : &w->after);
     sm->ways->open--;
     outcome_drain(sm);
+    afters_run(sm, buf_slice(&w->afters), w->err);
     outcome_thens_run(w->thens, w->err);
     resume_paid(sm, w->debt.session, w->debt.number);
 }
@@ -183,6 +185,7 @@ static void hand_in(struct waiting *w, struct outcome *o)
         .session = w->debt.session, .number = w->debt.number, .owner = o->owner,
         .accounts_bytes = bytes_of(o->accounts), .archive_bytes = bytes_of(o->archive),
         .ahead = buf_slice(&w->ahead), .after = buf_slice(&w->after), .failure = buf_slice(&w->failure),
+        .afters = buf_slice(&w->afters),
     };
 
     waiting_row_begin(&row, &what);
@@ -207,6 +210,7 @@ void outcome_wait(struct outcome *o, bool behind)
     struct waiting *w = waiting_new(o->sm, o->owner);
 
     w->thens = o->thens;
+    w->afters = o->afters;
     w->debt = o->debt;
     w->batches = (o->accounts ? DOOMED_ACCOUNTS : 0) | (o->archive ? DOOMED_ARCHIVE : 0);
     for (struct item *i = o->items; i; i = i->next)
@@ -272,6 +276,7 @@ static void restore(struct sm *sm, uint64_t serial, const struct waiting_row *ro
     buf_put_slice(&w->ahead, row->ahead);
     buf_put_slice(&w->after, row->after);
     buf_put_slice(&w->failure, row->failure);
+    buf_put_slice(&w->afters, row->afters);
     hold(w);
     note_tags(sm, row->ahead);
     note_tags(sm, row->after);
@@ -288,12 +293,12 @@ void ways_restore(struct sm *sm)
         log_info("outcomes_found", "instance", sm->instance, "count", log_num((int64_t)sm->ways->waiting), NULL);
 }
 
-void ways_begin(struct sm *sm)
+bool ways_begin(struct sm *sm)
 {
     struct buf owners = { 0 }, promised = { 0 };
 
     if (sm->ways->ready)
-        return;
+        return false;
     sm->ways->ready = true;
     for (struct table_iter i = { 0 }; table_next(sm->ways->lanes, &i);)
         buf_put_sized(&owners, i.key);
@@ -308,6 +313,7 @@ void ways_begin(struct sm *sm)
     arena_reset(sm->arena);
     buf_free(&owners);
     buf_free(&promised);
+    return true;
 }
 
 void ways_end(struct sm *sm)

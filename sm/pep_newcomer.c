@@ -2,8 +2,6 @@
 
 #include "pep_newcomer.h"
 
-#include <stdlib.h>
-
 #include "blocked.h"
 #include "caps.h"
 #include "jid.h"
@@ -64,11 +62,6 @@ void pep_newcomer_known(struct sm *sm, struct slice owner, struct slice full, st
 
 /* ---- a new contact ---- */
 
-struct newcomer {
-    struct sm *sm;
-    char      *owner, *contact;
-};
-
 struct greeting {
     struct welcome w;
     struct slice   contact;
@@ -84,30 +77,19 @@ static int greet(void *arg, const struct pep_node *node)
     return 0;
 }
 
-static void after_subscribed(void *arg, enum zerr err)
+void pep_newcomer_let_in(struct sm *sm, enum zerr err, struct slice owner, struct slice contact)
 {
-    struct newcomer *n = arg;
-    struct greeting  g;
+    struct greeting g;
 
-    if (!err) {
-        g = (struct greeting){ welcome_begin(n->sm, slice_str(n->owner)), slice_str(n->contact) };
-        pep_nodes_each(n->sm, g.w.view, g.w.p.owner, greet, &g);
-        welcome_end(&g.w);
-    }
-    free(n->owner);
-    free(n->contact);
-    free(n);
+    if (err)
+        return;
+    g = (struct greeting){ welcome_begin(sm, owner), contact };
+    pep_nodes_each(sm, g.w.view, owner, greet, &g);
+    welcome_end(&g.w);
 }
 
 void pep_newcomer_subscribed(struct passage *p)
 {
-    struct newcomer *n;
-
-    if (p->stanza->name != STANZA_PRESENCE || p->stanza->type != TYPE_SUBSCRIBED || !p->stanza->to.len)
-        return;
-    n = xcalloc(1, sizeof(*n));
-    n->sm = p->sm;
-    n->owner = xstrndup(p->owner);
-    n->contact = xstrndup(jid_bare(p->stanza->to));
-    outcome_then(p->out, after_subscribed, n);
+    if (p->stanza->name == STANZA_PRESENCE && p->stanza->type == TYPE_SUBSCRIBED && p->stanza->to.len)
+        outcome_after(p->out, AFTER_CONTACT_LET_IN, p->owner, jid_bare(p->stanza->to));
 }

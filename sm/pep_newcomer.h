@@ -8,3 +8,5 @@ void pep_newcomer_known(struct sm *sm, struct slice owner, struct slice full, st
 /* The owner lets somebody see its presence (hook of the outgoing pass, before subscription.c): after the commit
  * his resources get them too. */
 void pep_newcomer_subscribed(struct passage *p);
+/* AFTER_CONTACT_LET_IN (afters.h). */
+after_fn pep_newcomer_let_in;

@@ -2,7 +2,7 @@
 
 /* What archives of accounts may hold (server.archive_days, domain.archive_days, preferences.h), and the rows of accounts that are no more: one walk
  * over the slots of this instance, account by account, a bounded number of rows at a time, and never a
- * second step before the first is committed. */
+ * second step before the first is committed. A new process begins it anew. */
 
 #include "sm.h"
 

@@ -118,7 +118,7 @@ enum zerr roster_put(struct outcome *o, struct sm *sm, struct store_view *view, 
     store_put(outcome_accounts(o), T_ROSTER, key, roster_item_value(sm, item, st.version));
     roster_state_put(o, sm, owner, &st);
     push(o, sm, owner, item, false, st.version);
-    features_contact_changes(o, owner, item->contact);
+    outcome_after(o, AFTER_CONTACT_CHANGED, owner, item->contact);
     return ZE_OK;
 }
 
@@ -138,7 +138,7 @@ enum zerr roster_remove(struct outcome *o, struct sm *sm, struct store_view *vie
     store_delete(outcome_accounts(o), T_ROSTER, key);
     roster_state_put(o, sm, owner, &st);
     push(o, sm, owner, &gone, true, st.version);
-    features_contact_changes(o, owner, contact);
+    outcome_after(o, AFTER_CONTACT_CHANGED, owner, contact);
     return ZE_OK;
 }
 

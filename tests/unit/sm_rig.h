@@ -31,6 +31,7 @@
 #include "link.h"
 #include "logins.h"
 #include "manage.h"
+#include "notices.h"
 #include "offline.h"
 #include "outbox.h"
 #include "outcome.h"
@@ -240,12 +241,14 @@ static void rig_limits(void)
     rig_settings.server.scram_iterations = 4096;
 }
 
+static bool rig_second_sm;         /* there is an sm-2 */
+
 static void rig_make_routes(void)
 {
-    const char *const names[] = { "sm-1", "c2sd-1", "muc-1", "s2sd-1" };
+    const char *const names[] = { "sm-1", "c2sd-1", "muc-1", "s2sd-1", "sm-2" };
 
     rig_routes = routes_new();
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
+    for (size_t i = 0; i < COUNT_OF(names) - !rig_second_sm; i++) {
         routes_add_instance(rig_routes, names[i]);
         routes_set_up(rig_routes, instance_key(names[i]), 5, true);
     }
@@ -309,6 +312,7 @@ RIG void rig_open(void)
     rig.errands = errands_new(NULL);
     rig_refuses = ZE_OK;
     ways_begin(&rig);
+    notices_begin(&rig);
     push_routes(&rig);
 }
 

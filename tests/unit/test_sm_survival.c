@@ -1,13 +1,9 @@
 /* sm after kill -9: what the process before was stands again (live memory, sm/session_live.c). Each life
  * is a child process that is killed where it says so. */
 
-#include "sm_rig.h"
+#include "survival_rig.h"
 
 #include "roster.h"
-
-#include <lmdb.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 
 static struct session *find(const char *full)
 {
@@ -140,17 +136,6 @@ static void expect_vcard(const char *value)
     arena_reset(rig.arena);
 }
 
-/* Durable, and no callback has run: the loop stands. */
-static void until_durable(struct store *store, uint64_t batches)
-{
-    struct store_figures f;
-
-    do {
-        usleep(500);
-        store_figures(store, &f);
-    } while (f.commits < batches);
-}
-
 static unsigned times(const char *text, const char *part)
 {
     unsigned n = 0;
@@ -180,32 +165,6 @@ static void killed_after_the_commit_what_depends_on_it_leaves_once(void **state)
     rig_close();
     rig_open();
     assert_string_equal(rig_took(), "");
-}
-
-/* Another process holds LMDB's write lock of the accounts from here on, and dies with this one. */
-static int lock_holder(void)
-{
-    int ends[2];
-
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) || fork() > 0)
-        return ends[0];
-    MDB_env *env;
-    MDB_txn *txn;
-    char     path[128], byte;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    snprintf(path, sizeof(path), "%s/accounts", rig_dir);
-    if (read(ends[1], &byte, 1) == 1 && mdb_env_create(&env) == 0 && mdb_env_open(env, path, MDB_NOTLS, 0600) == 0 &&
-        mdb_txn_begin(env, NULL, 0, &txn) == 0 && write(ends[1], &byte, 1) == 1)
-        pause();
-    _exit(1);
-}
-
-static void lock_now(int holder)
-{
-    char byte = 0;
-
-    if (write(holder, &byte, 1) != 1 || read(holder, &byte, 1) != 1)
-        _exit(5);
 }
 
 static void hands_in_and_dies(void)
