@@ -132,7 +132,11 @@ static enum zerr send_manage(struct conn *c, const struct manage *m, const struc
 /* What sm does not hear of it could not count: better a stream that resumes. */
 static void send_or_break(struct conn *c, const struct manage *m, const struct stanza *about)
 {
-    if (c->session && send_manage(c, m, about))
+    enum zerr err = c->session ? send_manage(c, m, about) : ZE_OK;
+
+    if (err == ZE_POLICY)
+        conn_fail(c, SE_POLICY_VIOLATION, "no attribute may be that long");
+    else if (err)
         conn_fail(c, SE_RESOURCE_CONSTRAINT, "the session cannot be reached now");
 }
 

@@ -54,18 +54,6 @@ static bool from_fits(const struct conn *c, struct slice raw_jid)
            (slice_eq(jid_slice(&from), conn_jid(c)) || slice_eq(jid_slice(&from), jid_bare(conn_jid(c))));
 }
 
-/* RFC 6120 8.2.3: an iq has an id and a known type; get and set carry exactly one child. */
-static enum zerr iq_fault(const struct stanza *s)
-{
-    if (s->name != STANZA_IQ)
-        return ZE_OK;
-    if (s->id.len == 0)
-        return ZE_BAD_REQUEST;
-    if ((s->type == TYPE_GET || s->type == TYPE_SET) && s->flags & (STANZA_EMPTY | STANZA_MANY))
-        return ZE_BAD_REQUEST;
-    return ZE_OK;
-}
-
 static enum zerr pass_on(struct conn *c, const struct stanza *s, uint64_t *trace)
 {
     struct frame f = frame_make(FRAME_STANZA);
@@ -103,7 +91,7 @@ void stanzas_from_client(struct conn *c, struct xml_item *item)
         conn_fail(c, SE_INVALID_FROM, NULL);
         return;
     }
-    enum zerr err = item->type_bad ? ZE_BAD_REQUEST : iq_fault(s);
+    enum zerr err = xml_stanza_fault(item);
     if (!err)
         err = pass_on(c, s, &trace);
     if (err) {

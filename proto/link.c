@@ -135,7 +135,9 @@ static enum zerr admit(const struct link *l, const struct link_peer *p, const st
         return ZE_NO_ROUTE;
     if (p->absent && frame_is_question(f))
         return ZE_TIMEOUT;
-    return bytes && has_room(l, p, f, bytes) ? ZE_OK : ZE_FULL;
+    if (!bytes)
+        return ZE_POLICY;
+    return has_room(l, p, f, bytes) ? ZE_OK : ZE_FULL;
 }
 
 enum zerr link_send_kept(struct link *l, struct frame *f, uint64_t tag, struct kept **kept)

@@ -79,8 +79,8 @@ uint64_t     link_incarnation(const struct link *link);     /* of this process *
 const struct routes *link_routes(const struct link *link);  /* never NULL; empty before the first */
 
 /* Sends f to f->dest (role, instance, maybe incarnation); fills origin and number; a trace of 0 is
- * replaced by a new one. Copies everything. ZE_FULL: the queue is at its limit. ZE_NO_ROUTE: no such
- * instance in the table, or that life of it is over. ZE_TIMEOUT: an IQ get or set for an instance that
+ * replaced by a new one. Copies everything. ZE_FULL: the queue is at its limit. ZE_POLICY: a part is
+ * longer than FRAME_PART_MAX. ZE_NO_ROUTE: no such instance in the table, or that life of it is over. ZE_TIMEOUT: an IQ get or set for an instance that
  * has been away for 10 s (what else is sent to it waits, within the limit). While routerd is away
  * frames wait in the queue. A frame sent by an old generation that comes back ZE_STALE is routed again
  * here, once, by its stanza's `to`. */

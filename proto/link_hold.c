@@ -28,7 +28,7 @@ enum zerr link_hold(struct link *l, struct frame *f, uint64_t tag, struct kept *
         return ZE_FULL;
     k = link_keep(l, f, tag);
     if (!k)
-        return ZE_FULL;
+        return ZE_POLICY;
     if (kept)
         *kept = kept_ref(k);
     append(l, k);

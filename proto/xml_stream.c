@@ -71,6 +71,18 @@ void xml_stream_limits(struct xml_stream *xs, const struct xml_limits *limits)
     xs->limits = *limits;
 }
 
+enum zerr xml_stanza_fault(const struct xml_item *item)
+{
+    const struct stanza *s = &item->stanza;
+    bool                 asks = s->type == TYPE_GET || s->type == TYPE_SET;
+
+    if (item->type_bad)
+        return ZE_BAD_REQUEST;
+    if (s->name != STANZA_IQ)
+        return ZE_OK;
+    return s->id.len == 0 || (asks && s->flags & (STANZA_EMPTY | STANZA_MANY)) ? ZE_BAD_REQUEST : ZE_OK;
+}
+
 size_t xml_stream_held(const struct xml_stream *xs)
 {
     return xs->partial ? sizeof(*xs->partial) + xs->partial->bytes.room : 0;

@@ -57,6 +57,9 @@ void xml_stream_limits(struct xml_stream *xs, const struct xml_limits *limits);
  * White space between stanzas is dropped (a keep-alive). After XML_ERROR or XML_CLOSE: XML_MORE. */
 enum xml_event xml_stream_feed(struct xml_stream *xs, struct arena *arena, struct slice *in,
                                struct xml_item *item);
+/* RFC 6120 8.2.3, of an item that is a stanza: an iq has an id and a known type, a get or set exactly one child.
+ * ZE_OK or ZE_BAD_REQUEST. */
+enum zerr xml_stanza_fault(const struct xml_item *item);
 /* Bytes held for an unfinished element. */
 size_t xml_stream_held(const struct xml_stream *xs);
 

@@ -158,23 +158,20 @@ static void stanza(struct stream *st, struct xml_item *item)
     bool bad_to = jid_parse(s.to, &to) != ZE_OK;
     s.from = jid_slice(&from);
     s.to = bad_to ? slice_str(st->theirs) : jid_slice(&to);
-    if (bad_to || item->type_bad)
-        deliver_return(st->s2sd, &(struct returned){ &s, s.to, 0, NULL }, bad_to ? ZE_BAD_JID : ZE_BAD_REQUEST);
+    enum zerr err = bad_to ? ZE_BAD_JID : xml_stanza_fault(item);
+    if (err)
+        deliver_return(st->s2sd, &(struct returned){ &s, s.to, 0, NULL }, err);
     else
         deliver_inward(st, &s);
 }
 
 enum zerr component_send(struct stream *st, const struct outbound *out)
 {
-    struct blob *own = NULL, *frame = outbound_blob(out, &own);
-
-    if (!frame)
-        return ZE_FULL;
-    struct queued *item = queued_new(frame, out->to, out->receipt);
+    struct queued *item = outbound_item(out);
     enum zerr      err = flight_write(st, item);
+
     if (err)
         queued_free(&item);
-    blob_unref(&own);
     return err;
 }
 
@@ -192,7 +189,7 @@ static void return_flying(struct stream *st)
     while ((item = flight_take_back(st))) {
         if (s2sd_leaves(st->s2sd))
             queued_abandon(&item);
-        else if (frame_decode(blob_slice(item->frame), &f) > 0)
+        else if (queued_frame(item, &f))
             link_bounce(st->s2sd->daemon->link, &f, ZE_NO_SUCH);
         queued_free(&item);
     }

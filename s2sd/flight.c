@@ -9,14 +9,12 @@ enum zerr flight_write(struct stream *st, struct queued *item)
 {
     struct buf  *out = stream_out(st);
     size_t       before = buf_len(out);
-    struct frame f;
+    struct frame f = frame_make(FRAME_STANZA);
 
-    if (frame_decode(blob_slice(item->frame), &f) <= 0) {
-        queued_free(&item);
-        return ZE_OK;
-    }
-    f.stanza.content = f.body;
-    stanza_write(out, &f.stanza, queued_to(item));
+    if (queued_frame(item, &f))
+        stanza_write(out, &f.stanza, queued_to(item));
+    else
+        buf_put_slice(out, blob_slice(item->frame));
     if (st->limits.max_bytes && buf_len(out) - before > st->limits.max_bytes) {
         buf_cut(out, before);
         return ZE_POLICY;

@@ -291,22 +291,6 @@ static enum stream_error fault_of_stanza(const struct stream *st, const struct s
     return a && a->valid ? SE_NONE : SE_INVALID_FROM;
 }
 
-/* RFC 6120 8.2.3: an iq has an id and a known type; get and set carry exactly one child. */
-static enum zerr fault_of_content(const struct xml_item *item)
-{
-    const struct stanza *s = &item->stanza;
-
-    if (item->type_bad)
-        return ZE_BAD_REQUEST;
-    if (s->name != STANZA_IQ)
-        return ZE_OK;
-    if (s->id.len == 0)
-        return ZE_BAD_REQUEST;
-    return (s->type == TYPE_GET || s->type == TYPE_SET) && s->flags & (STANZA_EMPTY | STANZA_MANY)
-               ? ZE_BAD_REQUEST
-               : ZE_OK;
-}
-
 /* An address that is none must not cost all others the stream: their server may not look at it. */
 static void stanza(struct stream *st, struct xml_item *item)
 {
@@ -325,7 +309,7 @@ static void stanza(struct stream *st, struct xml_item *item)
     st->s2sd->counters.stanzas_in++;
     s.from = jid_slice(&from);
     s.to = bad_to ? slice_str(st->ours) : jid_slice(&to);
-    enum zerr err = bad_to ? ZE_BAD_JID : fault_of_content(item);
+    enum zerr err = bad_to ? ZE_BAD_JID : xml_stanza_fault(item);
     if (err)
         deliver_return(st->s2sd, &(struct returned){ &s, s.to, 0, NULL }, err);
     else

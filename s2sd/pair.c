@@ -8,6 +8,7 @@
 #include "flight.h"
 #include "jid.h"
 #include "log.h"
+#include "xml_write.h"
 
 /* Above this much not taken by the socket, stanzas wait here, where they can still be returned. */
 enum { SOCKET_BACKLOG = 262144, ANSWER_MS = 40000, PAIRS_MAX = 1000 };
@@ -83,11 +84,9 @@ static void give_back(struct pair *p, struct queued *item, enum zerr why)
 {
     struct frame f;
 
-    if (frame_decode(blob_slice(item->frame), &f) > 0) {
-        f.stanza.content = f.body;
+    if (queued_frame(item, &f))
         deliver_return(p->remote->s2sd, &(struct returned){ &f.stanza, queued_to(item), f.trace, item->receipt },
                        why);
-    }
     queued_free(&item);
 }
 
@@ -295,13 +294,30 @@ static struct blob *encoded(const struct frame *f)
     return b;
 }
 
-struct blob *outbound_blob(const struct outbound *out, struct blob **own)
+static struct blob *written(const struct outbound *out)
 {
-    struct blob **kept = out->kept ? out->kept : own;
+    struct buf    xml = { 0 };
+    struct stanza s = out->frame->stanza;
 
-    if (!*kept)
-        *kept = encoded(out->frame);
-    return *kept;
+    s.content = out->frame->body;
+    stanza_write(&xml, &s, out->to);
+    struct blob *b = blob_copy(buf_slice(&xml));
+    buf_free(&xml);
+    return b;
+}
+
+struct queued *outbound_item(const struct outbound *out)
+{
+    struct blob  *own = NULL;
+    struct blob **kept = out->kept ? out->kept : &own;
+    bool          fits = *kept || (*kept = encoded(out->frame));
+
+    if (!fits)
+        own = written(out);
+    struct queued *item = queued_new(fits ? *kept : own, out->to, out->receipt);
+    item->written = !fits;
+    blob_unref(&own);
+    return item;
 }
 
 /* Its place in the queue, or ZE_FULL. */
@@ -345,12 +361,10 @@ enum zerr pair_send(struct s2sd *s, const struct outbound *out)
 {
     struct remote *r = s->draining ? NULL : remote_get(s, jid_domain(out->to));
     struct pair   *p = r ? pair_get(r, jid_domain(out->frame->stanza.from)) : NULL;
-    struct blob   *own = NULL, *frame = p ? outbound_blob(out, &own) : NULL;
 
-    if (!frame)
+    if (!p)
         return s->draining ? ZE_TIMEOUT : ZE_FULL;
-    struct queued *item = queued_new(frame, out->to, out->receipt);
-    blob_unref(&own);
+    struct queued *item = outbound_item(out);
     item->pair = p;
     item->due_ms = s2sd_now(s) + (uint64_t)s2sd_settings(s)->limits.s2s_queue_seconds * 1000;
     r->used_ms = s2sd_now(s);

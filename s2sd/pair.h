@@ -17,8 +17,8 @@ struct outbound {
 /* ZE_OK: sent or waiting; what cannot be sent later is returned by itself. Else the caller returns it. */
 enum zerr pair_send(struct s2sd *s, const struct outbound *out);
 
-/* What out->frame is as a STANZA of its own, shared or the caller's; NULL: it cannot be one. */
-struct blob *outbound_blob(const struct outbound *out, struct blob **own);
+/* It as an item of a queue, which is the caller's. */
+struct queued *outbound_item(const struct outbound *out);
 
 /* What the kernel did not take waits again, before all else. What it had taken a part of may arrive twice. */
 void pairs_take_back(struct stream *st);

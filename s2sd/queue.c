@@ -18,6 +18,14 @@ struct queued *queued_new(struct blob *frame, struct slice to, struct receipt *r
     return item;
 }
 
+bool queued_frame(const struct queued *item, struct frame *out)
+{
+    if (item->written || frame_decode(blob_slice(item->frame), out) <= 0)
+        return false;
+    out->stanza.content = out->body;
+    return true;
+}
+
 void queued_free(struct queued **item)
 {
     struct queued *q = *item;

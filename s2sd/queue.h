@@ -16,6 +16,8 @@ struct queued {
     uint64_t        end;       /* in flight: where it ends in what was written to its stream */
     struct pair    *pair;      /* NULL: a component's */
     struct receipt *receipt;   /* NULL: nobody waits for it */
+    bool            written;   /* `frame` is the stanza itself, as XML: an answer of ours that fits in no frame, as what
+                                  it answers came in none and has an id or language longer than FRAME_PART_MAX */
     struct blob    *frame;     /* an encoded STANZA frame; shared by the recipients of a fan-out */
     size_t          to_len;
     uint8_t         to[];      /* canonical JID: the frame's own may be empty */
@@ -28,6 +30,8 @@ struct queue {
 
 /* Takes references of its own to frame and receipt (may be NULL). */
 struct queued *queued_new(struct blob *frame, struct slice to, struct receipt *receipt);
+/* The frame it came in; false: it came in none (`written`). */
+bool           queued_frame(const struct queued *item, struct frame *out);
 /* Done with, for better or worse: its frame is confirmed. */
 void           queued_free(struct queued **item);
 /* Not done, and this process ends: the frame comes again to the next. */

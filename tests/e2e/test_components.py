@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from harness import Client, wait_for
+from harness import NS, Client, wait_for
 
 DOMAIN = "comp.example.org"
 HEADER = "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' " \
@@ -62,6 +62,33 @@ def test_presence_and_iq(server, component):
 def test_it_may_write_to_itself(server, component):
     component.write(f"<message from='a@{DOMAIN}' to='b@{DOMAIN}'><body>loop</body></message>")
     assert body(expect(component, "message")) == "loop"
+
+
+@pytest.mark.parametrize("kind", ["iq type='get'", "message"])
+@pytest.mark.parametrize("long_one", ["id='{}'", "id='x' xml:lang='{}'"], ids=["id", "lang"])
+def test_what_is_too_long_for_a_daemon_is_answered(server, component, kind, long_one):
+    """RFC 6120 8.2.3: an answer for each get and set, with its id, also when daemons cannot tell each other of it."""
+    attribute = long_one.format("l" * 65536)
+    component.write(f"<{kind} from='x@{DOMAIN}' to='{server.domain}' {attribute}>"
+                    f"<ping xmlns='urn:xmpp:ping'/></{kind.split()[0]}>")
+    e = expect(component, kind.split()[0])
+    assert (e.get("type"), e.get("from"), e.get("to")) == ("error", server.domain, f"x@{DOMAIN}")
+    assert e.get("id") == ("l" * 65536 if "lang" not in long_one else "x")
+    assert e.find("*/stanzas:policy-violation", NS) is not None
+    # What may not be answered is not, and the stream goes on; one byte less is passed on.
+    component.write(f"<iq from='x@{DOMAIN}' to='{server.domain}' type='result' id='{'l' * 65536}'/>"
+                    f"<iq from='x@{DOMAIN}' to='{server.domain}' type='get' id='{'l' * 65535}'><ping xmlns='urn:xmpp:ping'/></iq>")
+    e = expect(component, "iq")
+    assert e.get("type") == "result" and e.get("id") == "l" * 65535
+
+
+@pytest.mark.parametrize("inner, ident", [("", "id='q'"), ("<a xmlns='a:b'/><b xmlns='a:b'/>", "id='q'"),
+                                          ("<ping xmlns='urn:xmpp:ping'/>", "")], ids=["empty", "two", "no id"])
+def test_an_iq_that_is_none(server, component, inner, ident):
+    """RFC 6120 8.2.3."""
+    component.write(f"<iq from='x@{DOMAIN}' to='{server.domain}' type='get' {ident}>{inner}</iq>")
+    e = expect(component, "iq")
+    assert e.get("type") == "error" and e.find("*/stanzas:bad-request", NS) is not None
 
 
 def test_errors_come_back_to_it(server, component):

@@ -56,6 +56,24 @@ def test_malformed_xml_after_login(server, bystander, junk, conditions):
     c.expect_end()
 
 
+@pytest.mark.parametrize("managed", [False, True])
+def test_an_id_that_is_too_long_for_a_daemon(server, bystander, managed):
+    """RFC 6120 8.2.3: the answer has that id. One in the count of stream management comes from sm, which cannot be told
+    of it: the stream ends, and says why (4.9.3.14)."""
+    c = server.client("hostile")
+    if managed:
+        c.write("<enable xmlns='urn:xmpp:sm:3'/>")
+        c.expect("enabled")
+    c.write(f"<iq type='get' id='{'l' * 65536}'><ping xmlns='urn:xmpp:ping'/></iq>")
+    if managed:
+        c.expect_stream_error("policy-violation")
+    else:
+        e = c.expect("iq", lambda e: e.get("id") == "l" * 65536)
+        assert c.error_of(e) == "policy-violation"
+        assert c.ping().get("type") == "result"
+        c.close()
+
+
 EARLY = [
     (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", None),
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200), None),

@@ -112,6 +112,27 @@ def test_what_waits_for_a_remote_domain_outlives_s2sd(server, peers):
     keeps_what_waits(server, peers, "later", lambda name: killed(server, name))
 
 
+def test_what_is_too_long_for_a_daemon_is_answered(server, peers):
+    """RFC 6120 8.2.3: the answer has the id of what was asked, however long; also when it has to wait for a stream."""
+    c, peer = verified(server), peers["good"]
+    for to, condition in ((OURS, "policy-violation"), ("not a jid@", "jid-malformed")):
+        for kind in ("iq type='get'", "message"):
+            wait_for(lambda: not streams(server, "good.example"), "the end of the idle stream")
+            c.write("".join(f"<{kind} from='x@good.example' to='{to}' id='{n * 65536}'>"
+                            f"<ping xmlns='urn:xmpp:ping'/></{kind.split()[0]}>" for n in "ab"))
+            for n in "ab":
+                e = peer.stanzas.get(timeout=20)
+                assert e.tag == f"{{jabber:server}}{kind.split()[0]}" and (e.get("type"), e.get("id")) == ("error", n * 65536)
+                assert (e.get("from"), e.get("to")) == (OURS, "x@good.example")
+                assert e.find(f"*/stanzas:{condition}", NS) is not None
+    c.write(f"<iq from='x@good.example' to='{OURS}' type='result' id='{'r' * 65536}'/>"
+            f"<iq from='x@good.example' to='{OURS}' type='get' id='{'l' * 65535}'><ping xmlns='urn:xmpp:ping'/></iq>")
+    e = peer.stanzas.get(timeout=20)
+    assert e.get("type") == "result" and e.get("id") == "l" * 65535
+    nothing_more(peer)
+    c.close()
+
+
 def test_a_room_with_a_remote_occupant_does_not_notice(server, peers):
     server.expect_warning("daemon_restarted")
     muc, peer = f"muc.{OURS}", peers["good"]

@@ -93,6 +93,8 @@ static void an_absent_destination_is_waited_for_within_the_limit(void **state)
     }
     assert_int_equal(f.kind, FRAME_BIND);
     assert_int_equal(send_text(big, TYPE_CHAT), ZE_FULL);       /* sent is not confirmed */
+    control.stanza.id = slice_of(big, FRAME_PART_MAX + 1);
+    assert_int_equal(link_send(t.link, &control), ZE_POLICY);
     say_confirm(4, 4, 0, 0, 0);
     assert_int_equal(send_text(big, TYPE_CHAT), ZE_OK);
     assert_false(link_congested(t.link, instance_key("sm-1")));
