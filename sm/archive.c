@@ -202,7 +202,7 @@ static int archive_incoming(struct passage *p)
     enum zerr      err = ZE_OK;
     bool           archive;
 
-    if (s->name != STANZA_MESSAGE || !p->exists || p->again_us)
+    if (s->name != STANZA_MESSAGE || p->again_us)
         return GO_ON;
     archive_unforge(p->sm, s);
     if (p->guest)
@@ -210,7 +210,7 @@ static int archive_incoming(struct passage *p)
     archive = archives(p, s->from);
     if (archive || retraction_is(p))
         err = note_new(p, archive);
-    archive_refused += err != ZE_OK;
+    archive_refused += p->exists && err != ZE_OK;
     return err;
 }
 
@@ -259,7 +259,7 @@ int archive_settle(struct passage *p, int did)
     if (!note)
         return did;
     p->stanza = (struct stanza *)note->original;
-    if (did >= 0)
+    if (did >= 0 && p->exists)
         err = note_write(p, note);
     store_view_end(&note->view);
     p->note = NULL;

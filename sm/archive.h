@@ -6,7 +6,8 @@
 #include "feature.h"
 #include "ledger.h"
 
-/* A message of the incoming pass that is stored. Its record is appended when it is known that it is accepted
+/* A message of the incoming pass that is stored; for an account that does not exist one that would be, so that all
+ * that is asked of it has the answers of one that does. Its record is appended when it is known that it is accepted
  * and whether somebody was there: the views are written once. */
 struct archive_note {
     struct store_view   *view;

@@ -36,6 +36,18 @@ static enum zerr append_waiting(struct passage *p, struct ledger *ledger, struct
     return ledger_append(ledger, outcome_archive(p->out), &limits, record);
 }
 
+/* What one that exists would answer, by the same sizes (absent.h). */
+static enum zerr count_for_nobody(struct passage *p, const struct ledger_record *record)
+{
+    struct ledger_limits limits = archive_limits(p->sm);
+    struct buf           value = { 0 };
+
+    ledger_encode(&value, record, p->owner);
+    bool takes = absent_takes(p->sm->absent, p->owner, buf_len(&value), &limits);
+    buf_free(&value);
+    return takes ? ZE_OK : ZE_FULL;
+}
+
 /* Archived as well: one record, both views. */
 static enum zerr keep_noted(struct passage *p)
 {
@@ -44,6 +56,8 @@ static enum zerr keep_noted(struct passage *p)
 
     if (!note->offline || p->sm->settings->limits.offline_messages_max == 0)
         return ZE_OK;                  /* it is in the archive */
+    if (!p->exists)
+        return count_for_nobody(p, &note->record);
     err = append_waiting(p, &note->ledger, &note->record);
     note->done = !err;
     return err;
@@ -92,27 +106,17 @@ static enum zerr keep(struct passage *p)
     return err;
 }
 
-/* What one that exists would answer, by the same checks and sizes (absent.h). */
 static enum zerr keep_for_nobody(struct passage *p)
 {
     struct store_view   *view = store_view(p->sm->store.archive);
-    struct ledger_limits limits = archive_limits(p->sm);
-    struct ledger_record record = { .direction = LEDGER_IN };
+    struct ledger_record record = { .direction = LEDGER_IN, .stanza = *p->stanza };
     struct ledger        ledger;
-    struct buf           value = { 0 };
     enum zerr            err = ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner);
 
-    archive_unforge(p->sm, p->stanza);
-    record.stanza = *p->stanza;
     if (!err)
         err = ledger_may_append(&ledger, &record);
-    if (!err)
-        ledger_encode(&value, &record, p->owner);
-    if (!err && !absent_takes(p->sm->absent, p->owner, buf_len(&value), &limits))
-        err = ZE_FULL;
-    buf_free(&value);
     store_view_end(&view);
-    return err;
+    return err ? err : count_for_nobody(p, &record);
 }
 
 static bool is_archived(const struct passage *p)
@@ -130,7 +134,7 @@ int offline_store(struct passage *p)
         return ZE_NO_SUCH;
     if (!p->note && !archive_verdict(ARCHIVE_OF_ACCOUNT, p->stanza).offline)
         return TAKEN;
-    err = !p->exists ? keep_for_nobody(p) : p->note ? keep_noted(p) : keep(p);
+    err = p->note ? keep_noted(p) : p->exists ? keep(p) : keep_for_nobody(p);
     if (!err) {
         offline_kept += p->exists;
         return TAKEN;

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from harness import NS, wait_for
+from harness import NS, Server, wait_for
 from sasl2 import SASL2, Scram, agent, authenticate, b64, opened
 
 OPTIONS = ["--set", "limits.login_failures_max=1000", "--set", "limits.login_failures_per_address=1000",
@@ -149,6 +149,30 @@ def test_a_name_that_nobody_has_answers_as_one_who_shares_nothing(server, there,
     stranger.me.close()
     if session:
         session.close()
+
+
+# ---- what waits, and where it no longer fits
+
+FULL = {"three messages": ["limits.offline_messages_max=3"], "few bytes": ["limits.offline_bytes_max=900"],
+        "no byte": ["limits.offline_bytes_max=0"], "archive only": ["limits.offline_messages_max=0"],
+        "nothing": ["limits.offline_messages_max=0", "archive=false"],
+        "archive of contacts": ["limits.offline_messages_max=0", "domain[example.org].archive_default=roster"]}
+
+
+@pytest.mark.parametrize("options", FULL.values(), ids=FULL)
+def test_a_store_that_a_stranger_fills_is_as_that_of_nobody(options):
+    """XEP-0160 3: what no longer fits is refused, at the same message for both; what is archived (XEP-0313) is kept,
+    and so nobody's is taken."""
+    with Server(*[word for o in options for word in ("--set", o)]) as server:
+        stranger = Stranger(server)
+        stanzas = [again for m in MESSAGES for again in (m, m.replace(">hi<", ">hello again<"))]
+        stanzas += [f"<message type='chat' id='{{id}}' to='{{to}}'><body>{'many words ' * 100}</body></message>"] * 2
+        for resource, name in ("", "qxzvk"), ("/phone", "wjqzp"):         # not in the dictionary that records are packed with
+            server.register(name)
+            a = stranger.answers(stanzas, f"{name}@{server.domain}{resource}")
+            b = stranger.answers(stanzas, f"{name[::-1]}@{server.domain}{resource}")
+            different = [(s, x, y) for s, x, y in zip(stanzas, a, b) if x != y]
+            assert not different, "\n\n".join("\n".join(d) for d in different[:9]) + f"\n{len(different)}"
 
 
 # ---- what an account shows on purpose
