@@ -68,6 +68,7 @@
 #define NS_CSI          "urn:xmpp:csi:0"                            /* XEP-0352 */
 #define NS_SID          "urn:xmpp:sid:0"                            /* XEP-0359 */
 #define NS_REPORTING    "urn:xmpp:reporting:1"                      /* XEP-0377 */
+#define NS_REPORTING_0  "urn:xmpp:reporting:0"                      /* the same before its version 0.3 */
 #define NS_EME          "urn:xmpp:eme:0"                            /* XEP-0380 */
 #define NS_CAPS_2       "urn:xmpp:caps"                             /* XEP-0390 */
 #define NS_BOOKMARKS    "storage:bookmarks"                         /* XEP-0048 */

@@ -1,5 +1,6 @@
 /* XEP-0377 Spam Reporting: a report in a block goes to the admins of the reporter's domain, as a message to
- * read and with the report itself in it. Nothing is passed on to other servers: the opt-ins of 5 need no
+ * read and with the report itself in it. What clients of before its version 0.3 send (namespace :0) is read as well,
+ * and not announced. Nothing is passed on to other servers: the opt-ins of 5 need no
  * answer from who does no such processing. */
 
 #include "reports.h"
@@ -22,13 +23,37 @@ static bool reports_on(const struct sm *sm)
     return sm->settings->server.reports;
 }
 
+/* Of version 0.1, 4: a reason was an element, and "MAY" be there. */
+static const struct { const char *element, *reason; } elder_reasons[] = {
+    { "spam", "urn:xmpp:reporting:spam" },
+    { "abuse", "urn:xmpp:reporting:abuse" },
+};
+
+/* Empty: it has none and is no report. */
+static struct slice reason_of(const struct element *report)
+{
+    if (!slice_is(report->ns, NS_REPORTING_0))
+        return element_attr(report, "reason");
+    for (size_t i = 0; i < COUNT_OF(elder_reasons); i++)
+        if (element_child(report, NS_REPORTING_0, elder_reasons[i].element))
+            return slice_str(elder_reasons[i].reason);
+    return slice_str("no reason given");
+}
+
+static const struct element *report_of(const struct element *item)
+{
+    const struct element *report = element_child(item, NS_REPORTING, "report");
+
+    return report ? report : element_child(item, NS_REPORTING_0, "report");
+}
+
 /* What an admin reads in any client. */
 static void put_text(struct buf *out, struct passage *p, struct slice jid, const struct element *report)
 {
     struct slice said = element_child_text(p->sm->arena, report, "text");
 
     buf_printf(out, "%.*s reports %.*s: %.*s", SLICE_FMT(p->owner), SLICE_FMT(jid),
-               SLICE_FMT(element_attr(report, "reason")));
+               SLICE_FMT(reason_of(report)));
     if (said.len)
         buf_printf(out, "\n%.*s", SLICE_FMT(said));
 }
@@ -71,14 +96,14 @@ static void take_one(struct passage *p, struct slice raw_jid, const struct eleme
     struct jid j;
     long       per_hour = p->sm->settings->limits.reports_per_hour;
 
-    if (!element_attr(report, "reason").len || jid_parse(raw_jid, &j) ||
+    if (!reason_of(report).len || jid_parse(raw_jid, &j) ||
         !throttle_take(p->sm->reporters, p->owner, loop_now_ms(p->sm->loop), per_hour)) {
         reports_dropped++;
         return;
     }
     reports++;
     log_info("abuse_reported", "jid", log_slice(jid_slice(&j)), "from", log_slice(p->owner), "why",
-             log_slice(element_attr(report, "reason")), NULL);
+             log_slice(reason_of(report)), NULL);
     tell_admins(p, jid_slice(&j), report);
 }
 
@@ -89,7 +114,7 @@ void reports_take(struct iq *iq)
     if (!reports_on(iq->p->sm))
         return;
     for (; item; item = element_next(item, NS_BLOCKING, "item"))
-        if ((report = element_child(item, NS_REPORTING, "report")))
+        if ((report = report_of(item)))
             take_one(iq->p, element_attr(item, "jid"), report);
 }
 

@@ -309,14 +309,40 @@ def test_reasons_texts_and_stanza_ids_reach_the_admin(server, admin):
 
 # "Servers that receive a blocking command with a report MUST block the JID or return an error just as they would if no
 # report were present"; "Abuse reports MUST include a reason"
-@pytest.mark.parametrize("inside", [report(""), report("reason=''"), "<report xmlns='urn:xmpp:reporting:0' reason='x'/>",
-                                    "<report reason='x'/>"])
+@pytest.mark.parametrize("inside", [report(""), report("reason=''"), "<report xmlns='urn:xmpp:reporting:2' reason='x'/>",
+                                    "<report reason='x'/>", "<report xmlns='urn:xmpp:reporting'><spam/></report>"])
 def test_a_bad_report_is_no_report_and_the_block_stands(server, admin, inside):
     a = server.client("reporter2")
     unblock(a)
     assert block(a, "bad@far.example", inside=inside).get("type") == "result"
     assert blocklist(a) == {"bad@far.example"}
     assert heard(server, admin, a) == []
+
+
+# Version 0.1 of XEP-0377, which slixmpp 1.8 and nbxmpp 4.2 speak: "Abuse reports MAY include a reason", an element, "and
+# servers MUST tolerate unknown XML elements in a report". What an attribute of today's would say means nothing there.
+@pytest.mark.parametrize("inner, reason", [
+    ("<spam/>", SPAM), ("<text xml:lang='en'>he &amp; his</text><abuse/>", "urn:xmpp:reporting:abuse"),
+    ("", "no reason given"), ("<odd/><spam xmlns='urn:example'/>", "no reason given")])
+def test_reports_of_before_the_reasons_were_uris(server, admin, inner, reason):
+    a = server.client("elder1")
+    unblock(a)
+    inside = f"<report xmlns='urn:xmpp:reporting:0' reason='x'>{inner}</report>"
+    assert block(a, "bad@far.example", inside=inside).get("type") == "result"
+    (item, body), = heard(server, admin, a)
+    assert body == f"{a.bare} reports bad@far.example: {reason}" + ("\nhe & his" if "text" in inner else "")
+    assert len(item.find("{urn:xmpp:reporting:0}report")) == inner.count("<") - inner.count("</")
+    assert blocklist(a) == {"bad@far.example"}
+
+
+def test_a_client_of_slixmpp_reports(server, admin):
+    from slixmpp.plugins.xep_0377.stanza import Report
+    elder = Report()
+    elder["text"], elder["spam"] = "never ends", True
+    a = server.client("elder2")
+    assert block(a, "bad@far.example", inside=str(elder)).get("type") == "result"
+    (_, body), = heard(server, admin, a)
+    assert body == f"{a.bare} reports bad@far.example: {SPAM}\nnever ends"
 
 
 def test_without_a_block_there_is_no_report(server, admin):

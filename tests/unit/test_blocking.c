@@ -307,8 +307,9 @@ static void all_is_gone_with_the_account(void **state)
     assert_false(blocked(&rig, SLICE("anna@a.org"), SLICE("far.org")));
 }
 
-#define REPORT(reason, more) "<block xmlns='urn:xmpp:blocking'><item jid='u@far.org'>" \
-    "<report xmlns='urn:xmpp:reporting:1'" reason ">" more "</report></item></block>"
+#define REPORT_AS(ns, reason, more) "<block xmlns='urn:xmpp:blocking'><item jid='u@far.org'>" \
+    "<report xmlns='urn:xmpp:reporting:" ns "'" reason ">" more "</report></item></block>"
+#define REPORT(reason, more) REPORT_AS("1", reason, more)
 
 static void reports(void **state)
 {
@@ -340,6 +341,29 @@ static void reports(void **state)
     rig_domains[0].admins.count = 0;
 }
 
+/* Version 0.1 of the XEP: reasons are elements, and need not be there. */
+static void reports_of_the_elder_namespace(void **state)
+{
+    static const char *admins[] = { "chief@far.org" };
+    static const struct { const char *block, *text; } rows[] = {
+        { REPORT_AS("0", "", "<text>never ends</text><spam/>"), "urn:xmpp:reporting:spam\nnever ends</body>" },
+        { REPORT_AS("0", " reason='x'", "<abuse/>"), "urn:xmpp:reporting:abuse</body>" },
+        { REPORT_AS("0", "", ""), "no reason given</body>" },
+    };
+
+    (void)state;
+    rig_domains[0].admins.item = admins;
+    rig_domains[0].admins.count = 1;
+    rig_settings.limits.reports_per_hour = 100;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        command(anna, rows[i].block);
+        const char *got = rig_took();
+        assert_says(got, rows[i].text);
+        assert_says(got, "<report xmlns='urn:xmpp:reporting:0'");
+    }
+    rig_domains[0].admins.count = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +383,7 @@ int main(void)
         TEST(waiting_requests_are_not_shown),
         TEST(all_is_gone_with_the_account),
         TEST(reports),
+        TEST(reports_of_the_elder_namespace),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
