@@ -18,7 +18,8 @@ struct push;                   /* sm->push */
 
 struct push *push_new(struct sm *sm, bool live_was_void);
 void         push_free(struct push **p);
-/* Each new route table: what is due to accounts of this instance is gone on with. */
+/* Each new route table: what is due to accounts of this instance is gone on with. It is read in steps (walk.h); for who
+ * is concerned meanwhile, at once. */
 void         push_routes(struct sm *sm);
 
 /* p->stanza was accepted and goes to the sessions that deliver_reaches() names. */

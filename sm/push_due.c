@@ -6,6 +6,7 @@
 #include "cursor.h"
 #include "log.h"
 #include "table.h"
+#include "walk.h"
 
 enum { FORMAT = 1, LOOKED_AT_A_SECOND = 100, LONGEST_MS = 24 * 3600 * 1000 };
 enum { ON_ITS_WAY = 1, MORE = 2, ASKED = 4 };
@@ -74,11 +75,6 @@ static bool take_row(struct pushing *t, struct slice value)
 
 /* ---- found again ---- */
 
-struct found {
-    struct sm *sm;
-    unsigned   count;
-};
-
 /* The clock may have been put back meanwhile. */
 static uint64_t left_ms(const struct pushing *t)
 {
@@ -89,10 +85,10 @@ static uint64_t left_ms(const struct pushing *t)
 
 /* What a process that died had sent still leaves, or is answered, under the same id: only when the machine died
  * it may be lost. */
-static void go_on(struct pushing *t, unsigned place)
+static void go_on(struct pushing *t, uint64_t pace_ms)
 {
     struct push *all = t->sm->push;
-    uint64_t     pace = place * 1000 / LOOKED_AT_A_SECOND, left = left_ms(t);
+    uint64_t     left = left_ms(t);
 
     if (t->on_its_way && all->live_was_void) {
         t->on_its_way = false;
@@ -100,35 +96,116 @@ static void go_on(struct pushing *t, unsigned place)
     }
     if (t->on_its_way)
         table_put(all->by_id, slice_str(t->id), t);
-    timer_arm(t->sm->loop, &t->timer, left + pace);
+    timer_arm(t->sm->loop, &t->timer, left + pace_ms);
 }
 
-static int look(void *arg, struct slice key, struct slice value)
+/* The row's key: slot, owner NUL service NUL node. */
+static bool take_key(struct slice key, struct slice *owner, struct registration *r)
 {
-    struct found       *f = arg;
-    struct slice        rest = slice_cut(key, 2, key.len), owner, service;
-    const uint8_t      *nul = memchr(rest.p, 0, rest.len), *second;
-    struct registration r;
+    struct slice   rest = slice_cut(key, 2, key.len);
+    const uint8_t *nul = memchr(rest.p, 0, rest.len), *second;
 
     if (!nul)
-        return 0;
-    owner = slice_of(rest.p, (size_t)(nul - rest.p));
-    service = slice_cut(rest, owner.len + 1, rest.len);
-    second = memchr(service.p, 0, service.len);
-    if (!second || !sm_owns(f->sm, owner))
-        return 0;
-    r = (struct registration){ .service = slice_of(service.p, (size_t)(second - service.p)) };
-    r.node = slice_cut(service, r.service.len + 1, service.len);
-    if (push_find(f->sm, owner, &r))
-        return 0;
-    struct pushing *t = push_enter(f->sm, owner, &r);
+        return false;
+    *owner = slice_of(rest.p, (size_t)(nul - rest.p));
+    rest = slice_cut(rest, owner->len + 1, rest.len);
+    second = memchr(rest.p, 0, rest.len);
+    if (!second)
+        return false;
+    *r = (struct registration){ .service = slice_of(rest.p, (size_t)(second - rest.p)) };
+    r->node = slice_cut(rest, r->service.len + 1, rest.len);
+    return true;
+}
+
+static void look(struct sm *sm, struct slice key, struct slice value, uint64_t pace_ms)
+{
+    struct slice        owner;
+    struct registration r;
+    struct pushing     *t;
+
+    if (!take_key(key, &owner, &r) || !sm_owns(sm, owner) || push_known(sm, owner, &r))
+        return;
+    t = push_enter(sm, owner, &r);
     if (take_row(t, value)) {
-        go_on(t, f->count++);
+        push_found++;
+        sm->push->found++;
+        go_on(t, pace_ms);
     } else {
         log_error("push_row_unreadable", "jid", log_slice(owner), NULL);
         push_let_go(t);
     }
+}
+
+static int look_at_one(void *arg, struct slice key, struct slice value)
+{
+    look(arg, key, value, 0);
     return 0;
+}
+
+void due_read(struct sm *sm, struct slice owner)
+{
+    const struct push *all = sm->push;
+    struct store_view *view;
+
+    if (all->looked && all->generation == routes_generation(sm->routes))
+        return;
+    view = store_view(sm->store.archive);
+    store_each(view, A_PUSH_DUE, sm_key_prefix(sm, owner), slice_of(NULL, 0), false, look_at_one, sm);
+    store_view_end(&view);
+}
+
+/* ---- all of them, in steps ---- */
+
+struct looking {
+    struct sm *sm;
+    unsigned   rows;
+    bool       more;
+};
+
+static int look_at_some(void *arg, struct slice key, struct slice value)
+{
+    struct looking *l = arg;
+
+    if (l->rows++ == DUE_STEP) {
+        buf_put_slice(&l->sm->push->at, key);
+        l->more = true;
+        return 1;
+    }
+    look(l->sm, key, value, (uint64_t)l->sm->push->found * 1000 / LOOKED_AT_A_SECOND);
+    return 0;
+}
+
+static int look_on(void *arg)
+{
+    struct looking     l = { .sm = arg };
+    struct push       *all = l.sm->push;
+    struct buf         from = all->at;
+    struct store_view *view = store_view(l.sm->store.archive);
+    int                err;
+
+    all->at = (struct buf){ 0 };
+    err = store_each(view, A_PUSH_DUE, slice_of(NULL, 0), buf_slice(&from), false, look_at_some, &l);
+    store_view_end(&view);
+    buf_free(&from);
+    return err < 0 ? err : l.more;
+}
+
+static void looked(void *arg, enum zerr err)
+{
+    struct sm   *sm = arg;
+    struct push *all = sm->push;
+
+    all->walking = false;
+    if (err) {
+        if (err != ZE_UNAVAILABLE)
+            log_error("push_due_unread", "instance", sm->instance, "err", err_name(err), NULL);
+        return;
+    }
+    all->looked = true;
+    all->live_was_void = false;
+    if (all->found)
+        log_info("push_due_found", "instance", sm->instance, "count", log_num(all->found), NULL);
+    all->found = 0;
 }
 
 static void leave_others(struct sm *sm)
@@ -143,22 +220,19 @@ static void leave_others(struct sm *sm)
     buf_free(&gone);
 }
 
+/* While a walk is under way another table comes: it begins anew. */
 void push_routes(struct sm *sm)
 {
-    struct push       *all = sm->push;
-    struct found       f = { sm, 0 };
-    struct store_view *view;
+    struct push *all = sm->push;
 
-    if (!routes_settled(sm->routes) || (all->looked && all->generation == routes_generation(sm->routes)))
+    if (!routes_settled(sm->routes) || (all->looking && all->generation == routes_generation(sm->routes)))
         return;
     leave_others(sm);
-    view = store_view(sm->store.archive);
-    store_each(view, A_PUSH_DUE, slice_of(NULL, 0), slice_of(NULL, 0), false, look, &f);
-    store_view_end(&view);
-    all->looked = true;
-    all->live_was_void = false;
+    all->looking = true;
+    all->looked = false;
     all->generation = routes_generation(sm->routes);
-    push_found += f.count;
-    if (f.count)
-        log_info("push_due_found", "instance", sm->instance, "count", log_num(f.count), NULL);
+    buf_free(&all->at);
+    if (!all->walking)
+        walk_begin(sm, &(struct walk_spec){ look_on, looked, sm });
+    all->walking = true;
 }

@@ -42,7 +42,11 @@ struct push {
     struct table *by_id;           /* the same, of those on their way */
     struct table *notes;           /* push_notes.c: by owner */
     uint32_t      generation;      /* of the routes when what is due was last looked for */
-    bool          looked, live_was_void;
+    bool          looking, walking;      /* for those; a walk does so */
+    bool          looked;          /* all were found */
+    struct buf    at;              /* key from which the walk goes on */
+    unsigned      found;           /* by it */
+    bool          live_was_void;
 };
 
 /* ---- push.c ---- */
@@ -66,8 +70,10 @@ bool push_answered(struct passage *p);
 /* Nothing is due to it any more, from the commit of `o` on. */
 void push_forget(struct outcome *o, const struct registration *r);
 /* NULL: nothing is due. */
-struct pushing *push_find(const struct sm *sm, struct slice owner, const struct registration *r);
-/* As push_find, or a new one. */
+struct pushing *push_find(struct sm *sm, struct slice owner, const struct registration *r);
+/* The same, as far as what is due has been read. */
+struct pushing *push_known(const struct sm *sm, struct slice owner, const struct registration *r);
+/* As push_known, or a new one. */
 struct pushing *push_enter(struct sm *sm, struct slice owner, const struct registration *r);
 /* This instance has nothing more to do with it; what is stored stays. */
 void            push_let_go(struct pushing *t);
@@ -82,6 +88,9 @@ void push_write(struct buf *content, const struct pushing *t, struct slice optio
 /* With the batch of `o`. */
 void due_put(struct outcome *o, const struct pushing *t);
 void due_delete(struct outcome *o, const struct pushing *t);
+/* What is due to that account is known from now on, if the walk over all rows has not come to it yet. */
+void due_read(struct sm *sm, struct slice owner);
+enum { DUE_STEP = 500 };           /* rows in a step of that walk: about a millisecond */
 
 /* ---- push_notes.c ---- */
 

@@ -47,6 +47,7 @@ void push_free(struct push **ap)
     push_notes_free(all);
     table_free(&all->targets);
     table_free(&all->by_id);
+    buf_free(&all->at);
     free(all);
     *ap = NULL;
 }
@@ -63,7 +64,7 @@ static struct slice key_of(struct buf *key, struct slice owner, const struct reg
     return buf_slice(key);
 }
 
-struct pushing *push_find(const struct sm *sm, struct slice owner, const struct registration *r)
+struct pushing *push_known(const struct sm *sm, struct slice owner, const struct registration *r)
 {
     struct buf      key = { 0 };
     struct pushing *t = table_get(sm->push->targets, key_of(&key, owner, r));
@@ -72,11 +73,17 @@ struct pushing *push_find(const struct sm *sm, struct slice owner, const struct 
     return t;
 }
 
+struct pushing *push_find(struct sm *sm, struct slice owner, const struct registration *r)
+{
+    due_read(sm, owner);
+    return push_known(sm, owner, r);
+}
+
 static void on_time(void *arg);
 
 struct pushing *push_enter(struct sm *sm, struct slice owner, const struct registration *r)
 {
-    struct pushing *t = push_find(sm, owner, r);
+    struct pushing *t = push_known(sm, owner, r);
     struct slice    key;
 
     if (t)
@@ -202,8 +209,10 @@ void push_notify(struct outcome *o, const struct registration *r, const struct p
 {
     struct sm      *sm = outcome_sm(o);
     struct slice    owner = outcome_owner(o);
-    struct pushing *t = push_enter(sm, owner, r);
+    struct pushing *t;
 
+    due_read(sm, owner);
+    t = push_enter(sm, owner, r);
     remember(t, news);
     if (t->on_its_way || timer_armed(&t->timer)) {
         push_note(sm, owner, r, t->on_its_way ? "told with the next" : "waits for the next attempt", why);
@@ -359,6 +368,7 @@ bool push_answered(struct passage *p)
 
     if (s->name != STANZA_IQ || (s->type != TYPE_RESULT && s->type != TYPE_ERROR) || !s->id.len)
         return false;
+    due_read(p->sm, p->owner);
     t = table_get(p->sm->push->by_id, s->id);
     if (!t || !slice_eq(t->owner, p->owner) || !slice_eq(t->service, s->from))
         return false;

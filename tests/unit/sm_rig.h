@@ -435,6 +435,15 @@ RIG void rig_wait(void)
         uv_run(loop_uv(rig.loop), UV_RUN_ONCE);
 }
 
+/* Until all that was begun in steps is done. */
+RIG void rig_finish_walks(void)
+{
+    for (int i = 0; i < 10; i++)
+        uv_run(loop_uv(rig.loop), UV_RUN_NOWAIT);
+    while (walks_count(&rig))
+        uv_run(loop_uv(rig.loop), UV_RUN_ONCE);
+}
+
 /* What left since the last call. */
 RIG const char *rig_took(void)
 {

@@ -219,26 +219,17 @@ static void sets_a_notice_and_dies(void)
     die_when_durable(before);
 }
 
-/* Until all that was begun is done. */
-static void finish_walks(void)
-{
-    for (int i = 0; i < 10; i++)
-        uv_run(loop_uv(rig.loop), UV_RUN_NOWAIT);
-    while (walks_count(&rig))
-        uv_run(loop_uv(rig.loop), UV_RUN_ONCE);
-}
-
 static void who_is_online_hears_of_a_notice(void **state)
 {
     (void)state;
     begin_again(sets_a_notice_and_dies);
-    finish_walks();
+    rig_finish_walks();
     const char *out = rig_took();
     assert_int_equal(occurrences(out, "c1 <message"), 1);
     assert_int_equal(occurrences(out, "c2 <message"), 1);
     rig_close();
     rig_open();
-    finish_walks();
+    rig_finish_walks();
     assert_silent_about(rig_took(), "Be kind");
 }
 
@@ -257,7 +248,7 @@ static void who_was_not_told_yet_hears_of_a_notice(void **state)
 {
     (void)state;
     begin_again(is_told_of_a_notice_and_dies);
-    finish_walks();
+    rig_finish_walks();
     assert_int_equal(occurrences(rig_took(), "Be kind"), 2);
 }
 

@@ -2,6 +2,7 @@
 
 #include "push_inner.h"
 #include "push_rig.h"
+#include "table.h"
 #include "told.h"
 
 #define COUNT_IS(n) "<field var='message-count'><value>" n "</value></field>"
@@ -161,6 +162,7 @@ static void restart(void)
 {
     rig_close();
     rig_open();
+    rig_finish_walks();
 }
 
 static void told_once_more(void)
@@ -225,6 +227,83 @@ static void who_ended_it_is_not_told_later(void **state)
     answer("push.org", "error", id_in(rig_took()), WAIT_ERROR);
     rig_client(phone, "iq", "set", NULL, "<disable xmlns='urn:xmpp:push:0' jid='push.org' node='n1'/>");
     rig_forget();
+    uint64_t found = push_found;
+    restart();
+    assert_int_equal(push_found, found);
+}
+
+/* ---- read in steps ---- */
+
+enum { MANY = 2 * DUE_STEP + 100 };
+
+static void much_is_due(void)
+{
+    struct outcome *o = outcome_new(&rig, SLICE("anna@a.org"), 1);
+    char            owner[32];
+
+    for (unsigned i = 0; i < MANY; i++) {
+        const struct registration r = { .service = SLICE("push.org"), .node = SLICE("n1") };
+        snprintf(owner, sizeof(owner), "user%u@a.org", i);
+        struct pushing *t = push_enter(&rig, slice_str(owner), &r);
+        t->waiting = 1;
+        t->due_us = wall_us() + UINT64_C(3600) * 1000000;
+        due_put(o, t);
+    }
+    outcome_settle(&o);
+    arena_reset(rig.arena);
+    rig_wait();
+}
+
+static void as_many_rows_as_there_may_be_are_read_in_steps(void **state)
+{
+    size_t before, now = 0, turns = 0, most = 0;
+
+    (void)state;
+    much_is_due();
+    rig_close();
+    rig_open();
+    assert_int_equal(table_count(rig.push->targets), 0);
+    while (walks_count(&rig)) {
+        uv_run(loop_uv(rig.loop), UV_RUN_NOWAIT);
+        before = now;
+        now = table_count(rig.push->targets);
+        turns += now > before;
+        most = now - before > most ? now - before : most;
+        if (turns == 1 && now > before) {          /* another route table: from the beginning, and none twice */
+            routes_set_generation(rig_routes, 2);
+            push_routes(&rig);
+        }
+    }
+    assert_int_equal(most, DUE_STEP);
+    assert_int_equal(turns, 3);
+    assert_int_equal(now, MANY);
+}
+
+/* It is not read yet. */
+static void what_comes_meanwhile_waits_with_what_is_due(void **state)
+{
+    (void)state;
+    rig_live_and_die(fails_and_dies);
+    rig_log[0] = 0;
+    rig_open();
+    ben = session_by_jid(rig.sessions, SLICE("ben@a.org/y"));
+    assert_int_equal(table_count(rig.push->targets), 0);
+    chat();
+    assert_int_equal(table_count(rig.push->targets), 1);
+    assert_silent_about(rig_log, "push.org");
+    assert_says(told_again(), COUNT_IS("2"));
+}
+
+static void who_ends_it_before_it_is_read_is_not_told(void **state)
+{
+    (void)state;
+    rig_live_and_die(fails_and_dies);
+    rig_open();
+    rig_client(session_by_jid(rig.sessions, SLICE("anna@a.org/phone")), "iq", "set", NULL,
+               "<disable xmlns='urn:xmpp:push:0' jid='push.org' node='n1'/>");
+    rig_wait();
+    rig_finish_walks();
+    assert_int_equal(table_count(rig.push->targets), 0);
     uint64_t found = push_found;
     restart();
     assert_int_equal(push_found, found);
@@ -314,6 +393,8 @@ int main(void)
         PUSH(requests_are_counted), ALONE(the_answer_finds_the_next_process),
         ALONE(what_failed_is_tried_again_by_the_next_process), ALONE(after_a_power_cut_it_is_told_again),
         PUSH(who_ended_it_is_not_told_later), PUSH(who_fails_too_long_is_told_no_more),
+        PUSH(as_many_rows_as_there_may_be_are_read_in_steps), ALONE(what_comes_meanwhile_waits_with_what_is_due),
+        ALONE(who_ends_it_before_it_is_read_is_not_told),
         PUSH(one_success_begins_anew), PUSH(who_is_back_needs_no_other_attempt),
         cmocka_unit_test(the_oldest_are_forgotten),
     };
