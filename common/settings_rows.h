@@ -112,7 +112,7 @@
     X(INT, resume_seconds,         600,     0,   86400, "seconds", "a session without its socket waits to be resumed (XEP-0198); 0 = never") \
     X(INT, push_registrations,      10,     1,    1000, "registrations", "of push services (XEP-0357), of one account") \
     X(INT, push_options_bytes,    4096,   256,   65536, "bytes", "of what one of them wants with each notification") \
-    X(INT, push_failing_hours,     168,     1,    8760, "hours", "of nothing but failures until a push service is no longer told") \
+    X(INT, push_failing_hours,     168,     0,    8760, "hours", "of nothing but failures until a push service is no longer told; 0 = at the second in a row") \
     X(INT, push_retry_seconds,      30,     1,    3600, "seconds", "until a push service that failed is tried again; each failure doubles it, up to an hour") \
     X(INT, csi_stanzas,            300,     0,  100000, "stanzas", "unimportant ones held back for one inactive client (XEP-0352); 0 = none") \
     X(INT, csi_bytes,           262144,  4096, 1073741824, "bytes", "held back for one inactive client") \

@@ -8,7 +8,7 @@ import tempfile
 import pytest
 from harness import Server, wait_for
 from test_members import change
-from test_push import Service, asleep, decisions, enable, leave, registered
+from test_push import SERVICE, Service, asleep, decisions, enable, leave, registered
 from test_resume import hibernates, managed
 from test_survival import kill, wait_back
 
@@ -148,6 +148,34 @@ def test_after_a_power_cut():
             s.c.close()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def test_who_fails_for_too_long_is_given_up():
+    """XEP-0357 7.1: after so many errors in a row. The operator sees it; the messages wait for the client."""
+    with Server(*SETTINGS, "--set", "limits.push_failing_hours=0") as server:
+        s, a, ben = Service(server), server.client("anna"), server.client("ben")
+        enable(a)
+        leave(server, a)
+        ben.message(a.bare, "one")
+        s.answer(s.notification(a), "resource-constraint", "wait")
+        wait_for(lambda: ("failed", "resource-constraint") in decisions(server, a), "the failure")
+        assert registered(server, a) == ["node"]
+        s.answer(s.notification(a), "resource-constraint", "wait")
+        wait_for(lambda: ("dropped", "it failed for too long") in decisions(server, a), "the end")
+        assert registered(server, a) == []
+        wait_for(lambda: server.log_has("push_dropped", f"jid={a.bare}", f"peer={SERVICE}", "it failed for too long"), "the log")
+        ben.message(a.bare, "two")
+        ben.ping()
+        s.none(a)
+        back = server.client("anna", register=False)
+        back.expect_body("one")
+        back.expect_body("two")
+        enable(back)
+        leave(server, back)
+        ben.message(back.bare, "three")
+        s.answer(s.notification(back))
+        accepted(server, back)
+        s.c.close()
 
 
 def test_slots_move_with_what_is_due():
