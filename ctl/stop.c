@@ -84,10 +84,11 @@ static const struct instance *router_of(const struct call *call)
     return NULL;
 }
 
-/* The process that answers there and what it has planned; pid 0: nobody answers. */
+/* What is planned there, and the process that answers afterwards, so that what one said who ends just then is not taken
+ * for the word of the next. pid 0: nobody answers. */
 struct plan {
     json_int_t pid;
-    bool       any;
+    bool       none;                   /* it said that nothing is */
 };
 
 static json_t *first_row(const struct instance *whom, const char *line)
@@ -103,9 +104,9 @@ static json_t *first_row(const struct instance *whom, const char *line)
 
 static struct plan plan_look(const struct instance *router)
 {
-    json_t     *status = first_row(router, "--json status"), *planned = first_row(router, "--json shutdown");
+    json_t     *planned = first_row(router, "--json shutdown"), *status = first_row(router, "--json status");
     const char *kind = json_string_value(json_object_get(planned, "kind"));
-    struct plan plan = { json_integer_value(json_object_get(status, "pid")), kind && strcmp(kind, "none") != 0 };
+    struct plan plan = { json_integer_value(json_object_get(status, "pid")), kind && strcmp(kind, "none") == 0 };
 
     json_decref(status);
     json_decref(planned);
@@ -120,7 +121,7 @@ static int plan_follow(const struct instance *router, json_int_t pid, bool again
 
         if (plan.pid != pid && (plan.pid || !again))
             return EXIT_DONE;
-        if (plan.pid && !plan.any) {
+        if (plan.pid && plan.none) {
             fprintf(stderr, "zubrctl: it was called off\n");
             return EXIT_REFUSED;
         }
