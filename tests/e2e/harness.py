@@ -364,7 +364,8 @@ class Client:
         self.open().features()
         self.write(f"<starttls xmlns='{NS['tls']}'/>")
         e = self.next()
-        assert e.tag == f"{{{NS['tls']}}}proceed", ET.tostring(e)
+        self.raise_error(e)
+        assert e is not None and e.tag == f"{{{NS['tls']}}}proceed", ET.tostring(e)
         self._wrap(version)
         return self
 
