@@ -9,6 +9,7 @@ import pytest
 from harness import NS, Client, Server, wait_for
 from sasl2 import (BIND2, NS2, SASL2, Scram, agent, authenticate, b64, condition, identifier, opened, plain, said,
                    scram2)
+from test_throttle import regex
 
 DOMAINS = ("example.org", "open.example")
 XMPP_ADDR = "1.3.6.1.5.5.7.8.5"
@@ -277,6 +278,42 @@ def test_an_account_that_is_not_there(server, authority):
     failed(external(c, "="), "not-authorized")
     c.expect_end()
     wait_for(lambda: server.log_has("auth_failed", "kind=EXTERNAL", "why=not-authorized"), "the line of the failure")
+
+
+def attempt(server, certificate, source, profile):
+    """The condition of a login by EXTERNAL that fails."""
+    c, _ = opened(server, certificate=certificate, source=source)
+    if profile == 2:
+        c.write(authenticate("EXTERNAL", ""))
+        why = condition(c.next())
+    else:
+        why = external(c, "=")[0].tag.split("}")[1]
+    c.drop()
+    return why
+
+
+def test_certificates_of_nobody_are_counted_until_the_address_is_refused(authority, tmp_path):
+    """docs/logins.md: as wrong passwords are, in both profiles, with the line that fail2ban reads; a right certificate
+    gets in all the same. One of another domain names nobody here who could be guessed: it is no guess."""
+    with Server("--instances", "sm=1", "--set", f"domain[example.org].client_certificates={authority.pem}",
+                "--set", "limits.login_failures_max=4", "--set", "limits.login_failures_per_address=6") as server:
+        server.register("juliet")
+        nobody, another, strange = [authority.issue(jid) for jid in
+                                    ("nobody@example.org", "another@example.org", "juliet@open.example")]
+        whys = [attempt(server, nobody, "127.0.8.1", profile) for profile in (1, 2, 1, 2, 1, 2)]
+        assert whys == ["not-authorized"] * 4 + ["temporary-auth-failure"] * 2
+        assert attempt(server, nobody, "127.0.8.2", 1) == "not-authorized"              # from there, and nowhere else
+        assert [attempt(server, another, "127.0.8.1", 1) for _ in range(3)] == ["not-authorized"] * 2 + \
+            ["temporary-auth-failure"]                                                  # six from one address
+        c, _ = opened(server, source="127.0.8.1")
+        failed(c.auth_plain("juliet", "secret"), "temporary-auth-failure")
+        c, _ = opened(server, certificate=authority.issue("juliet@example.org"), source="127.0.8.1")
+        succeeded(c, external(c, "="))
+        assert [attempt(server, strange, "127.0.8.3", profile) for profile in (1, 2) * 4] == ["invalid-mechanism"] * 8
+        assert attempt(server, nobody, "127.0.8.3", 2) == "not-authorized"
+        found = lambda: [line for line in server.lines if "auth_failed" in line]
+        wait_for(lambda: len(found()) == 20, "a line of each failure")
+        assert regex(tmp_path, found()) == ["127.0.8.1"] * 4 + ["127.0.8.2"] + ["127.0.8.1"] * 2 + ["127.0.8.3"]
 
 
 def test_a_disabled_account(server, authority):

@@ -126,9 +126,11 @@ class Stranger:
         for stanza in stanzas:
             me.raw = b""
             me.write(stanza.replace("{id}", "one-id").replace("{to}", to).replace("{me}", me.bare))
+            me.iq("get", "<fence xmlns='urn:example:fence'/>", to=to.split("/")[0])     # by way of whichever sm it is
             for _ in range(2):
                 me.ping()
-            text = re.sub(r"<iq [^>]*id='t\d+'[^>]*/>", "", me.raw.decode())
+            text = re.sub(r"<iq [^>]*id='t\d+'[^>]*(?<!/)>.*?</iq>", "", me.raw.decode())
+            text = re.sub(r"<iq [^>]*id='t\d+'[^>]*/>", "", text)
             text = re.sub(r"ver='[^']*'|id='(?!one-id)[^']*'", "", text)         # of roster pushes
             found.append(text.replace(to.split("/")[0], "ACCOUNT"))
         return found
