@@ -4,6 +4,7 @@ the stream ends; no client waits for nothing, and nobody is told that a right pa
 import ssl
 import threading
 import time
+import traceback
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -88,7 +89,7 @@ class Knocking(threading.Thread):
                     return
             self.failure = "never in again"
         except BaseException as why:       # for the test to tell
-            self.failure = repr(why)
+            self.failure = "".join(traceback.format_exception(why))
 
 
 def knock(server, restart):
