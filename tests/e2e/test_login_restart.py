@@ -18,6 +18,13 @@ ATTEMPTS = 400                             # of one client, at most
 ENDED = (Closed, StreamError, OSError, ssl.SSLError)
 
 
+def patient(c):
+    """Longer than c2sd waits for an answer of sm (20 s): then it tells the client to try again."""
+    look = c.next
+    c.next = lambda timeout=0: look(max(timeout, 40))
+    return c
+
+
 def told(e, success):
     """What the element that answers a login says."""
     if e is None:
@@ -30,7 +37,7 @@ def told(e, success):
 
 def by_password(server, user):
     """RFC 6120 6, 7."""
-    c = Client(server, server.domain)
+    c = patient(Client(server, server.domain))
     try:
         c.starttls().open().features()
         said = told(c.auth_plain(user, "secret"), "in")
@@ -48,7 +55,7 @@ def by_password(server, user):
 def by_token(token):
     """XEP-0388, 0386, 0484."""
     def attempt(server, user):
-        c = opened(server, user)[0]
+        c = patient(opened(server, user)[0])
         try:
             c.write(authenticate("HT-SHA-256-NONE", initial(user, token), agent(ID) + "<fast xmlns='urn:xmpp:fast:0'/>" +
                                  "<bind xmlns='urn:xmpp:bind:0'><tag>test</tag></bind>"))
@@ -105,7 +112,7 @@ def knock(server, restart):
     finally:
         over.set()
         for c in clients:
-            c.join(120)
+            c.join(150)
     for c in clients:
         assert not c.is_alive() and not c.failure, (c.user, c.failure, c.said)
         assert set(c.said) <= {"in", "ended", "nobody there", "temporary-auth-failure"}, (c.user, c.said)
