@@ -13,7 +13,8 @@
 
 enum { ANNOUNCED_MAX = 1000 };      /* connections a frame */
 
-/* ---- sessions on the move (proto/slots.h): what the client says waits until MOVED comes ---- */
+/* ---- sessions on the move (proto/slots.h): what the client says waits until MOVED has come, and what others said for it
+ * before has arrived ---- */
 
 static uint32_t owner_by_table(const struct conn *c)
 {
@@ -138,7 +139,8 @@ void owner_on_moved(void *self, const struct frame *f)
     log_info("session_moved", "conn", log_hex(c->handle), "jid", c->jid, NULL);
     c->owner = f->origin;
     c->session = f->sender;
-    go_on(c);
+    if (routes_settled(link_routes(c->c2sd->daemon->link)))
+        go_on(c);
 }
 
 /* ---- announcing ---- */

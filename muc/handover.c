@@ -13,18 +13,14 @@ static bool leaves(const struct slots *slots, const struct room *room)
     return slots_leaves(slots, room->slot);
 }
 
-bool handover_quiet(struct muc *m, const struct link *link, const struct slots *slots)
+bool handover_quiet(struct muc *m, const struct slots *slots)
 {
     LIST_EACH(&m->all_rooms, node) {
         const struct room *room = LIST_OWNER(node, struct room, link);
-        if (leaves(slots, room) && !list_empty(&room->outcomes)) {
-            m->quiet_serial = 0;
+        if (leaves(slots, room) && !list_empty(&room->outcomes))
             return false;
-        }
     }
-    if (!m->quiet_serial)
-        m->quiet_serial = link_serial(link) + 1;
-    return link_confirmed_to(link, ROLE_SM, m->quiet_serial - 1);
+    return true;
 }
 
 /* ---- giving ---- */
@@ -82,7 +78,6 @@ void handover_give(struct muc *m, struct slots *slots)
         if (leaves(slots, room))
             give(slots, room);
     }
-    m->quiet_serial = 0;
 }
 
 /* ---- taking ---- */

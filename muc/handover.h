@@ -8,8 +8,8 @@
 #include "muc.h"
 #include "slots.h"
 
-/* Nothing of the rooms that leave waits for a commit, and the local occupants have got what was sent. */
-bool      handover_quiet(struct muc *m, const struct link *link, const struct slots *slots);
+/* Nothing of the rooms that leave waits for a commit. */
+bool      handover_quiet(struct muc *m, const struct slots *slots);
 /* They leave memory without a word to anybody. */
 void      handover_give(struct muc *m, struct slots *slots);
 enum zerr handover_take(struct muc *m, struct slice item);

@@ -192,9 +192,7 @@ static void stop(void *daemon)
 
 static bool quiet(void *daemon, const struct slots *slots)
 {
-    struct muc *m = daemon;
-
-    return handover_quiet(m, m->daemon->link, slots);
+    return handover_quiet(daemon, slots);
 }
 
 static void hand_over(void *daemon, struct slots *slots)

@@ -90,7 +90,6 @@ struct muc {
     struct table          *restored;       /* number -> struct keep; while restoring */
     bool                   taking;         /* handover.c: what is restored comes from another instance */
     struct room           *taken;          /* the room that did */
-    uint64_t               quiet_serial;   /* handover.c */
     const struct slots    *slots;          /* which rooms are ours at this moment; NULL: all (tests) */
     struct list            restored_lists; /* struct recipients; while restoring */
 };

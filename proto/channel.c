@@ -146,6 +146,7 @@ void channel_cut(struct channel *c)
     c->router = 0;
     c->synced = false;
     c->cursor = c->base;
+    c->seen = 0;
     c->silent = 0;
 }
 
@@ -237,6 +238,8 @@ struct kept *channel_confirm(struct channel *c, const struct confirm *said, bool
     uint64_t         first, last;
 
     c->silent = 0;
+    if (same_life && c->seen < said->seen)
+        c->seen = said->seen;
     take_numbers(c, c->base, said->done < c->left ? said->done : c->left, &chain);
     while (confirm_next(&each, &first, &last))
         take_numbers(c, first, last < c->left ? last : c->left, &chain);
@@ -298,12 +301,20 @@ bool channel_is_any(const struct channel *c, const struct kept *k, uint64_t life
     return true;
 }
 
+static bool keeps_from(const struct channel *c, uint64_t number, uint64_t serial)
+{
+    for (uint64_t n = number; n < c->next; n++)
+        if (*place(c, n) && (*place(c, n))->serial <= serial)
+            return true;
+    return false;
+}
+
 bool channel_keeps_before(const struct channel *c, uint64_t serial)
 {
-    for (uint64_t n = c->base; n < c->next; n++) {
-        const struct kept *k = c->ring[n & (c->room - 1)];
-        if (k && k->serial <= serial)
-            return true;
-    }
-    return false;
+    return keeps_from(c, c->base, serial);
+}
+
+bool channel_unseen_before(const struct channel *c, uint64_t serial)
+{
+    return keeps_from(c, c->seen < c->base ? c->base : c->seen + 1, serial);
 }

@@ -38,6 +38,7 @@ enum { CHANNEL_SPAN_MAX = 1 << 20 };
 struct channel {
     uint64_t      base, cursor, next;
     uint64_t      left;         /* highest number that ever left, whatever became of it */
+    uint64_t      seen;         /* highest number that this join of the receiver said it has seen */
     bool          synced;       /* this join was told where we stand */
     uint64_t      router;       /* the join of the receiver (routes.h) that `cursor` is of */
     uint32_t      joins;
@@ -71,8 +72,9 @@ struct channel_step {
 };
 /* What to write next; call it until it says false, and write what it says. */
 bool channel_step(struct channel *c, struct channel_step *step);
-/* Is anything kept that was entered with this serial or before? */
+/* Is anything kept that was entered with this serial or before; and of that, anything the receiver has not seen? */
 bool channel_keeps_before(const struct channel *c, uint64_t serial);
+bool channel_unseen_before(const struct channel *c, uint64_t serial);
 static inline bool channel_has_unsent(const struct channel *c)
 {
     return c->cursor != c->next;

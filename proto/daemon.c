@@ -111,16 +111,31 @@ static enum zerr send_slots(void *arg, struct frame *f)
     return link_send(arg, f);
 }
 
-static void say_ready(void *arg, uint32_t generation)
+static void say_ready(void *arg, uint32_t generation, bool released)
 {
-    link_say_ready(arg, generation);
+    link_say_ready(arg, generation, released);
+}
+
+static uint64_t last_sent(void *arg)
+{
+    return link_serial(arg);
+}
+
+static bool has_arrived(void *arg, unsigned roles, uint64_t serial)
+{
+    return link_arrived(arg, roles, serial);
+}
+
+static bool is_absent(void *arg, uint32_t instance)
+{
+    return link_absent(arg, instance);
 }
 
 /* The daemon's self is not there yet; nothing is asked of it before the loop runs. */
 static void make_slots(struct runtime *rt)
 {
     struct address    self = { rt->spec->role, instance_key(rt->d.instance), link_incarnation(rt->d.link) };
-    struct slots_ways ways = { rt->d.link, send_slots, say_ready };
+    struct slots_ways ways = { rt->d.link, send_slots, say_ready, last_sent, has_arrived, is_absent };
     struct slots_spec spec = rt->spec->slots ? *rt->spec->slots : (struct slots_spec){ 0 };
 
     spec.live = rt->d.live;

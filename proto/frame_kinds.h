@@ -18,7 +18,7 @@ enum role {
 
 enum reach { LINK = 1, ROUTED };
 
-#define FRAME_VERSION 4
+#define FRAME_VERSION 5
 
 #define FRAME_KINDS(X)                                                                             \
     X(HELLO,         1, ROLE_ANY & ~ROLE_ROUTERD, LINK,   "sized instance name; role, version, incarnation in the header") \
@@ -50,7 +50,7 @@ enum reach { LINK = 1, ROUTED };
     X(MOVED,        37, ROLE_SM,                  ROUTED, "see proto/manage.h: a session has another owner now") \
     X(SLOT_FENCE,   40, ROLE_ANY & ~ROLE_ROUTERD, ROUTED, "u32 generation: the last frame sent by an older table has gone before") \
     X(SLOT_STATE,   41, ROLE_SM | ROLE_MUC,       ROUTED, "see proto/slots.h: what the old owner of slots hands to the new one") \
-    X(SLOT_READY,   42, ROLE_SM | ROLE_MUC,       LINK,   "u32 generation: this member has all that became its own") \
+    X(SLOT_READY,   42, ROLE_SM | ROLE_MUC,       LINK,   "u32 generation, u8: 0 this member has all that became its own, 1 what it held has arrived") \
     X(PRESENCE_BUS, 43, ROLE_SM,                  ROUTED, "a presence that Redis could not carry (sm/bus.h)") \
     X(ERRAND,       44, ROLE_SM,                  ROUTED, "a control verb for another sm (sm/errand.h)") \
     X(ERRAND_DONE,  45, ROLE_SM,                  ROUTED, "what it said (sm/errand.h)") \

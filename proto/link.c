@@ -243,11 +243,25 @@ void link_unbind_domain(struct link *l, struct slice domain)
     free(b);
 }
 
-bool link_confirmed_to(const struct link *l, unsigned role, uint64_t serial)
+bool link_absent(const struct link *l, uint32_t instance)
+{
+    const struct link_peer *p = link_find_peer(l, instance);
+
+    return p && p->absent;
+}
+
+static bool arrived_at(const struct link_peer *p, uint64_t serial)
+{
+    if (p->absent)
+        return true;
+    return !(p->role == ROLE_S2SD ? channel_unseen_before(&p->out, serial) : channel_keeps_before(&p->out, serial));
+}
+
+bool link_arrived(const struct link *l, unsigned roles, uint64_t serial)
 {
     LIST_EACH(&l->peers, node) {
         const struct link_peer *p = LIST_OWNER(node, struct link_peer, link);
-        if (p->role & role && channel_keeps_before(&p->out, serial))
+        if (p->role & roles && !arrived_at(p, serial))
             return false;
     }
     return true;
@@ -264,12 +278,13 @@ bool link_tell_router(struct link *l, struct frame *f)
     return l->state == UP && frame_encode(wire_out(l->wire), f) == ZE_OK;
 }
 
-void link_say_ready(struct link *l, uint32_t generation)
+void link_say_ready(struct link *l, uint32_t generation, bool released)
 {
     struct frame f = frame_make(FRAME_SLOT_READY);
     struct buf   body = { 0 };
 
     buf_put_u32(&body, generation);
+    buf_put_u8(&body, released);
     f.body = buf_slice(&body);
     link_tell_router(l, &f);
     buf_free(&body);

@@ -89,15 +89,17 @@ enum zerr link_send(struct link *link, struct frame *f);
 enum zerr link_send_kept(struct link *link, struct frame *f, uint64_t tag, struct kept **kept);
 /* Keeps f without sending it (f->dest is not used): for a session that has no socket just now. */
 struct kept *link_keep(struct link *link, struct frame *f, uint64_t tag);
-/* Of kept frames: the serial given last; and whether every frame to instances of these roles that had a
- * serial up to this one has been confirmed. */
+/* Of kept frames: the serial given last; and whether nothing that is sent from now on, from anywhere, can overtake a
+ * frame to these roles with a serial up to this one: it is confirmed, or s2sd, which confirms when another server has it, has seen it.
+ * Who has been away for 10 s is not waited for, and what waits for slots to move does not count. */
 uint64_t link_serial(const struct link *link);
-bool     link_confirmed_to(const struct link *link, unsigned roles, uint64_t serial);
+bool     link_absent(const struct link *link, uint32_t instance);     /* away for 10 s */
+bool     link_arrived(const struct link *link, unsigned roles, uint64_t serial);
 /* A LINK kind to routerd, now. False: there is no link, and it was not said. Like all that routerd and its
  * daemons say to each other it is not numbered: it is lost with the link. */
 bool     link_tell_router(struct link *link, struct frame *f);
 /* SLOT_READY (slots.h), when there is a link; who says it says it again after each new table. */
-void     link_say_ready(struct link *link, uint32_t generation);
+void     link_say_ready(struct link *link, uint32_t generation, bool released);
 /* Restores kept frames through spec.on_kept; call it once, when the daemon has restored what refers to them. */
 void link_restore(struct link *link);
 /* Finds the destination by f->stanza.to (routes_find) and sends. */

@@ -1,5 +1,6 @@
 /* Frames whose destination is on the move (link_priv.h, slots.h): what is routed to a role whose members
- * change is kept here, in order, and enters the channels of the new owners when the table is settled. Not
+ * change is kept here, in order, and enters the channels of the new owners when the table is settled, or, when the
+ * new owner is this instance, is done. Not
  * only what is for slots that move: between two entities nothing may overtake a fan-out that waits. */
 
 #include "link_priv.h"
@@ -60,25 +61,57 @@ static bool find_anew(const struct link *l, const struct kept *k, struct frame *
     return it && it->member & MEMBER_NOW;
 }
 
+static struct kept *take_first(struct link *l, struct kept **chain)
+{
+    struct kept *k = *chain;
+
+    *chain = k->next;
+    k->held = false;
+    k->next = NULL;
+    l->kept_bytes -= k->len;
+    return k;
+}
+
+/* What lives here now is spoken to without a link (sm): by the time that happens, what was held for it is done. */
+static void do_here(struct link *l, struct kept *k)
+{
+    struct frame f;
+
+    if (frame_decode(kept_bytes(k), &f) > 0) {
+        f.origin = l->self;
+        f.number = 0;
+        link_deliver(l, &f);
+    }
+    if (l->spec.on_confirmed)
+        l->spec.on_confirmed(l->spec.daemon, k);
+    kept_unref(l, &k);
+}
+
 void link_release_held(struct link *l)
 {
-    struct kept *chain = l->held;
+    struct kept *chain = l->held, *here = NULL, **here_end = &here;
 
     if (!chain || !routes_settled(l->routes))
         return;
     l->held = NULL;
     l->held_end = &l->held;
     while (chain) {
-        struct kept *k = chain;
+        struct kept *k = take_first(l, &chain);
         struct frame f;
-        chain = k->next;
-        k->held = false;
-        k->next = NULL;
-        l->kept_bytes -= k->len;
-        if (find_anew(l, k, &f))
-            link_enter_anew(l, k, &f);
-        else
+        if (!find_anew(l, k, &f)) {
             returned(l, k, ZE_STALE);
+        } else if (f.dest.instance == l->self.instance) {
+            *here_end = k;
+            here_end = &k->next;
+        } else {
+            link_enter_anew(l, k, &f);
+        }
+    }
+    while (here) {
+        struct kept *k = here;
+        here = k->next;
+        k->next = NULL;
+        do_here(l, k);
     }
 }
 

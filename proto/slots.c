@@ -32,6 +32,8 @@ struct slots {
     bool                 complete;     /* all that became ours has come */
     bool                 settled;
     bool                 looking;
+    bool                 closing;      /* nothing waits here; has it arrived */
+    uint64_t             last_serial;  /* up to here? */
     struct other        *others;
 };
 
@@ -161,14 +163,33 @@ static void fence(struct slots *s, const struct route_instance *it)
     tell(s, FRAME_SLOT_FENCE, it, slice_of("", 0));
 }
 
+/* s2sd says what it has seen when it confirms, and this it confirms at once. */
+static void ask_what_is_seen(struct slots *s)
+{
+    const struct route_instance *it;
+
+    for (size_t i = 0; (it = routes_at(s->routes, i)); i++)
+        if (it->role == ROLE_S2SD && it->up)
+            tell(s, FRAME_SLOT_FENCE, it, slice_of("", 0));
+}
+
 /* ---- progress ---- */
+
+/* Who is down and has no live memory will send nothing more. A member of the role that changes comes back, or is
+ * evicted: the change needs it. Of the other role nobody knows for how long it is down. */
+static bool has_to_fence(const struct slots *s, const struct route_instance *it)
+{
+    if (it->up || !role_owns_slots(it->role) || !it->member)
+        return it->up;
+    return it->role == s->self.role || !s->ways.absent(s->ways.arg, it->key);
+}
 
 static bool everybody_fenced(struct slots *s)
 {
     const struct route_instance *it;
 
     for (size_t i = 0; (it = routes_at(s->routes, i)); i++)
-        if (it->up && !is_self(s, it) && other_of(s, it->key)->fenced != s->generation)
+        if (!is_self(s, it) && has_to_fence(s, it) && other_of(s, it->key)->fenced != s->generation)
             return false;
     return true;
 }
@@ -205,21 +226,35 @@ static bool all_ended(struct slots *s)
 
 static void on_look(uv_timer_t *timer);
 
-static void look_again(struct slots *s)
+static void look_again(struct slots *s, unsigned ms)
 {
     if (!s->looking)
-        uv_timer_start(&s->look, on_look, QUIET_LOOK_MS, 0);
+        uv_timer_start(&s->look, on_look, ms, 0);
     s->looking = true;
+}
+
+/* What had been sent when nothing waited any more. */
+static bool all_arrived(struct slots *s)
+{
+    if (!s->closing) {
+        ask_what_is_seen(s);
+        s->last_serial = s->ways.serial(s->ways.arg);
+        s->closing = true;
+    }
+    return s->ways.arrived(s->ways.arg, ROLE_ANY, s->last_serial);
 }
 
 static void give_away(struct slots *s)
 {
-    if (s->handed || !(own_bits(s) & MEMBER_BEFORE) || !everybody_fenced(s))
+    if (s->handed || !(own_bits(s) & MEMBER_BEFORE))
         return;
-    if (s->spec.quiet(s->spec.daemon, s))
+    if (!everybody_fenced(s) || !s->spec.quiet(s->spec.daemon, s)) {
+        s->closing = false;
+    } else if (all_arrived(s)) {
         hand_over(s);
-    else
-        look_again(s);
+        return;
+    }
+    look_again(s, QUIET_LOOK_MS);
 }
 
 static void take_over(struct slots *s)
@@ -231,15 +266,28 @@ static void take_over(struct slots *s)
     if (!s->complete)
         log_info("slots_taken", "generation", log_num(s->generation), NULL);
     s->complete = true;
-    s->ways.ready(s->ways.arg, s->generation);
+    s->ways.ready(s->ways.arg, s->generation, false);
+}
+
+/* What was held here goes to members alone. */
+static void say_released(struct slots *s)
+{
+    if (s->ways.arrived(s->ways.arg, s->self.role, s->last_serial))
+        s->ways.ready(s->ways.arg, s->generation, true);
+    else
+        look_again(s, QUIET_LOOK_MS);
 }
 
 static void progress(struct slots *s)
 {
-    if (!s->routes || !routes_changing(s->routes, s->self.role) || !s->spec.take)
+    if (!s->routes || !s->spec.take)
         return;
-    give_away(s);
-    take_over(s);
+    if (s->settled && s->generation == routes_generation(s->routes)) {
+        say_released(s);
+    } else if (routes_changing(s->routes, s->self.role)) {
+        give_away(s);
+        take_over(s);
+    }
 }
 
 static void on_look(uv_timer_t *timer)
@@ -256,7 +304,7 @@ static void begin(struct slots *s)
 {
     if (s->generation != routes_generation(s->routes)) {
         s->generation = routes_generation(s->routes);
-        s->handed = s->complete = false;
+        s->handed = s->complete = s->closing = false;
         save(s);
         log_info("slots_moving", "generation", log_num(s->generation), NULL);
     }
@@ -268,8 +316,13 @@ void slots_on_routes(struct slots *s, const struct routes *routes)
 
     s->routes = routes;
     s->settled = routes_settled(routes);
-    if (s->settled)
+    if (s->settled) {       /* the link lets go of what it held when this returns */
+        s->last_serial = s->ways.serial(s->ways.arg);
+        s->closing = false;
+        if (s->spec.take)
+            look_again(s, 0);
         return;
+    }
     begin(s);
     for (size_t i = 0; (it = routes_at(routes, i)); i++)
         fence(s, it);
@@ -302,6 +355,8 @@ void slots_on_frame(struct slots *s, const struct frame *f)
     struct cursor c = { f->body, false };
     uint32_t      generation = take_u32(&c);
 
+    if (f->kind == FRAME_SLOT_FENCE && s->self.role == ROLE_S2SD)
+        return;             /* ask_what_is_seen() */
     if (c.bad || !role_owns_slots(s->self.role) || !s->spec.take) {
         log_warn("frame_refused", "kind", frame_kinds[f->kind].name, "peer", log_hex(f->origin.instance), NULL);
         return;

@@ -5,12 +5,18 @@
  *
  *   everybody    holds what is routed to a moving slot (the link does), and sends SLOT_FENCE to each old
  *                member: all that was sent by the older table has gone before it
- *   old members  take what still comes for their slots; when every instance that is up has sent its fence,
- *                and nothing of those slots waits any more (quiet), they hand their live state to the new
- *                owners, SLOT_STATE frame by frame, forgetting it in the same turn, and end with an empty one
+ *   old members  take what still comes for their slots; when every instance has sent its fence (but for those that
+ *                are down and will send nothing more, and those of the other role that have been down for 10 s),
+ *                nothing of those slots waits any more (quiet), and what was sent has arrived, they hand their
+ *                live state to the new owners, SLOT_STATE frame by frame, forgetting it in the same turn, and
+ *                end with an empty one
  *   new members  load what comes; after the last empty one they say SLOT_READY to routerd
- *   routerd      publishes the table as settled when all new members are ready: what was held flows
+ *   routerd      publishes the table as settled to old and new members when all new ones are ready: what they
+ *                held flows; when it has arrived they say SLOT_READY once more
+ *   routerd      publishes the table as settled to everybody: what was held elsewhere flows
  *
+ * So whoever speaks for an entity of a slot that moved finds all that was said for it before in the hands of
+ * those it was said to, or before his own words on the same way: order between two entities holds.
  * SLOT_STATE body: u32 generation, then one item of the daemon's (empty: that was all).
  * Nothing depends on a clock, and everybody may die in between: fences are sent again to a member that
  * came back, states are kept frames, who has ended is a row of live memory. What has been moved by a
@@ -27,14 +33,17 @@ struct slots;
 struct slots_ways {
     void *arg;
     enum zerr (*send)(void *arg, struct frame *f);             /* reliable and in order, as link_send */
-    void (*ready)(void *arg, uint32_t generation);             /* SLOT_READY to routerd */
+    void (*ready)(void *arg, uint32_t generation, bool released);   /* SLOT_READY to routerd */
+    uint64_t (*serial)(void *arg);                             /* link_serial */
+    bool (*arrived)(void *arg, unsigned roles, uint64_t serial);    /* link_arrived */
+    bool (*absent)(void *arg, uint32_t instance);              /* link_absent */
 };
 
 /* Of sm and muc; {0} for those who own nothing. */
 struct slots_spec {
     void *daemon;
-    /* True: nothing of the slots that leave (slots_leaves) waits for a commit, an answer or a confirm. Asked
-     * again every few milliseconds. */
+    /* True: nothing of the slots that leave (slots_leaves) waits for a commit or an answer; what was held back for
+     * their clients has been sent. Asked again every few milliseconds. */
     bool (*quiet)(void *daemon, const struct slots *s);
     /* Calls slots_give for everything alive in slots that leave, and forgets it. */
     void (*hand_over)(void *daemon, struct slots *s);

@@ -113,50 +113,100 @@ static void begin(struct router *r, const struct route_instance *it, unsigned bi
              log_num(routes_generation(r->routes) + 1), NULL);
     routes_set_member(r->routes, it->key, bits);
     routes_set_generation(r->routes, routes_generation(r->routes) + 1);
+    r->releasing = false;
     changed(r);
 }
 
-/* Every member of a role whose members change has said that it has all that is its own now. */
+/* Every new member of a role whose members change has said that it has all that is its own now. */
 static bool all_ready(const struct router *r)
 {
     const struct route_instance *it;
-    unsigned changing = 0;
 
-    for (size_t i = 0; (it = routes_at(r->routes, i)); i++)
-        if (it->member == MEMBER_NOW || it->member == MEMBER_BEFORE)
-            changing |= it->role;
     for (size_t i = 0; (it = routes_at(r->routes, i)); i++) {
         const struct peer *p = peer_find(r, it->key);
-        if (it->role & changing && it->member & MEMBER_NOW && (!p || p->ready != routes_generation(r->routes)))
+        if (routes_changing(r->routes, it->role) && it->member & MEMBER_NOW &&
+            (!p || p->ready != routes_generation(r->routes)))
             return false;
     }
     return true;
 }
 
-static void settle(struct router *r)
+/* And every old and new one that what it held has arrived. One that has left and is not there now is not waited for. */
+static bool all_released(const struct router *r)
 {
     const struct route_instance *it;
 
+    for (size_t i = 0; (it = routes_at(r->routes, i)); i++) {
+        const struct peer *p = peer_find(r, it->key);
+        if (routes_changing(r->routes, it->role) && it->member && p && p->released != routes_generation(r->routes))
+            return false;
+    }
+    return true;
+}
+
+static void make_settled(struct routes *routes)
+{
+    const struct route_instance *it;
+
+    for (size_t i = 0; (it = routes_at(routes, i)); i++)
+        if (role_owns_slots(it->role))
+            routes_set_member(routes, it->key, it->member & MEMBER_NOW ? MEMBER_NOW | MEMBER_BEFORE : 0);
+}
+
+/* First for members alone, then for everybody (slots.h). */
+static void settle(struct router *r)
+{
     if (routes_settled(r->routes) || !all_ready(r))
         return;
-    for (size_t i = 0; (it = routes_at(r->routes, i)); i++)
-        if (role_owns_slots(it->role))
-            routes_set_member(r->routes, it->key, it->member & MEMBER_NOW ? MEMBER_NOW | MEMBER_BEFORE : 0);
+    if (!r->releasing) {
+        r->releasing = true;
+        route_table_changed(r);
+    }
+    if (!all_released(r))
+        return;
+    r->releasing = false;
+    make_settled(r->routes);
     log_info("members_settled", "generation", log_num(routes_generation(r->routes)), NULL);
     changed(r);
+}
+
+void members_encode_table(const struct router *r, unsigned role, struct buf *body)
+{
+    struct routes *copy;
+    struct buf     bytes = { 0 };
+
+    routes_encode(r->routes, &bytes);
+    if (!r->releasing || !routes_changing(r->routes, role)) {
+        buf_put_slice(body, buf_slice(&bytes));
+    } else {
+        copy = routes_new();
+        routes_decode(copy, buf_slice(&bytes));
+        make_settled(copy);
+        routes_encode(copy, body);
+        routes_free(&copy);
+    }
+    buf_free(&bytes);
 }
 
 void members_on_ready(struct peer *p, const struct frame *f)
 {
     struct cursor c = { f->body, false };
     uint32_t      generation = take_u32(&c);
+    bool          released = take_bool(&c);
 
     if (!cursor_done(&c)) {
         peer_refuse(p, "unreadable SLOT_READY");
         return;
     }
     p->ready = generation;
+    if (released)
+        p->released = generation;
     settle(p->router);
+}
+
+void members_on_peer_gone(struct router *r)
+{
+    settle(r);
 }
 
 /* ---- verbs ---- */

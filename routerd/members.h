@@ -12,6 +12,10 @@ void           members_record(const struct router *r);
 void members_carry_over(struct routes *fresh, const struct routes *from);
 /* Frame SLOT_READY. */
 void members_on_ready(struct peer *p, const struct frame *f);
+/* One that was greeted is gone. */
+void members_on_peer_gone(struct router *r);
+/* The table as daemons of that role are told it: ROUTES body. */
+void members_encode_table(const struct router *r, unsigned role, struct buf *body);
 
 /* Control verbs (struct ctl_verb). */
 int verb_join(void *self, int argc, char **argv, struct ctl_reply *reply);

@@ -1,6 +1,6 @@
 /* Connections of routerd: their life, their index and their queues (STYLE.md C7). */
 
-#include "peer.h"
+#include "members.h"
 
 #include <stdlib.h>
 
@@ -178,6 +178,7 @@ static void leave(struct peer *p)
     routes_set_up(r->routes, p->self.instance, p->self.incarnation, false);
     route_table_unbind_all(r, p);
     route_table_changed(r);
+    members_on_peer_gone(r);
 }
 
 void peer_close(struct peer *p)

@@ -19,7 +19,8 @@ struct peer {
     uint64_t       table;       /* the state of the table it was told (router.table) */
     pid_t          pid;
     struct timer   patience;    /* for HELLO */
-    uint32_t       ready;       /* generation of the last change of members that it is done with */
+    uint32_t       ready;       /* generation of the last change of members that it has its slots of */
+    uint32_t       released;    /* and after which what it had held has arrived */
     uint64_t       frames_in, frames_out;
 };
 

@@ -86,7 +86,7 @@ void route_table_say(struct router *r, struct peer *p)
     struct frame f = frame_make(FRAME_ROUTES);
     struct buf   body = { 0 };
 
-    routes_encode(r->routes, &body);
+    members_encode_table(r, p->self.role, &body);
     f.body = buf_slice(&body);
     peer_say(p, &f);
     p->table = r->table;

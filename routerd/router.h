@@ -26,6 +26,7 @@ struct router {
     struct peer         *index[PEER_INDEX];     /* greeted ones by instance key, open addressing */
     struct listener     *listeners[LISTENERS];
     uint64_t             table;                 /* counts changes of the table */
+    bool                 releasing;             /* for members it is settled already (members.c) */
     struct deferred      publish;               /* it changed in this turn */
     size_t               queue_max;             /* bytes waiting for one peer */
     struct router_counts counts;

@@ -44,19 +44,27 @@ static void name(struct sm *sm, const struct frame *f, const struct announced *a
 {
     struct session *s = session_by_handle(sm->sessions, a->session);
 
-    if (s && session_bound_by(s, &f->origin, a->conn) && same_secret(slice_of(s->secret, sizeof(s->secret)), a->secret))
-        s->named = true;
-    else
-        reset_connection(sm, f, a->conn);
+    if (!s || !session_bound_by(s, &f->origin, a->conn) ||
+        !same_secret(slice_of(s->secret, sizeof(s->secret)), a->secret)) {
+        if (routes_settled(sm->routes))     /* else it may have been given away: c2sd will hear where it is (MOVED) */
+            reset_connection(sm, f, a->conn);
+        return;
+    }
+    s->named = true;
+    if (s->moved) {
+        s->moved = false;
+        session_changed(s);
+    }
 }
 
-/* Their sockets are gone without a word. */
+/* Their sockets are gone without a word. One that came from another sm may not have been known to be here; when its socket
+ * is gone, c2sd answers MOVED so. */
 static void lose_unnamed(struct sm *sm, const struct frame *f)
 {
     size_t place = 0;
 
     for (struct session *s; (s = sessions_next(sm->sessions, &place));)
-        if (same_life(&s->c2sd, &f->origin) && !s->named && !resume_hibernates(s)) {
+        if (same_life(&s->c2sd, &f->origin) && !s->named && !s->moved && !resume_hibernates(s)) {
             log_info("session_unannounced", "jid", log_slice(session_jid(s)), "conn", log_hex(s->conn), NULL);
             if (!resume_lost_socket(sm, s))
                 dispatch_end_session(sm, &s, NULL, NULL, f->trace);

@@ -314,6 +314,10 @@ static const struct {
 
 void on_stanza(void *self, const struct frame *f)
 {
+    if (sm_is_self(self, &f->origin)) {     /* it waited in the link for its slot to come here */
+        dispatch_local(self, f);
+        return;
+    }
     for (size_t i = 0; i < COUNT_OF(origins); i++)
         if (origins[i].role == f->origin.role) {
             origins[i].take(self, f);

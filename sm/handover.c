@@ -39,17 +39,12 @@ static bool something_waits(struct sm *sm, const struct slots *slots)
     return ways_wait_up_to(sm, sm->quiet_recorded - 1) || ways_wait_for(sm, owner_leaves, (void *)slots) || iq_deferred();
 }
 
-bool handover_quiet(struct sm *sm, const struct link *link, const struct slots *slots)
+bool handover_quiet(struct sm *sm, const struct slots *slots)
 {
-    if (something_waits(sm, slots)) {
-        sm->quiet_serial = 0;
+    if (something_waits(sm, slots))
         return false;
-    }
-    if (!sm->quiet_serial) {
-        flush_leaving(sm, slots);
-        sm->quiet_serial = link_serial(link) + 1;
-    }
-    return link_confirmed_to(link, ROLE_C2SD, sm->quiet_serial - 1);
+    flush_leaving(sm, slots);
+    return true;
 }
 
 static void give(struct sm *sm, struct slots *slots, struct session *s)
@@ -77,7 +72,7 @@ void handover_give(struct sm *sm, struct slots *slots)
     for (struct session *s; (s = sessions_next(sm->sessions, &place));)
         if (leaves(slots, session_bare(s)))
             give(sm, slots, s);
-    sm->quiet_serial = sm->quiet_recorded = 0;
+    sm->quiet_recorded = 0;
 }
 
 /* First of all: what follows for this client comes from here. */
@@ -105,7 +100,8 @@ static enum zerr take_session(struct sm *sm, struct cursor *c)
     if (!s)
         return ZE_PROTOCOL;
     log_info("session_taken", "jid", log_slice(session_jid(s)), "conn", log_hex(s->conn), NULL);
-    if (!resume_hibernates(s))
+    s->moved = !resume_hibernates(s);
+    if (s->moved)
         tell_c2sd(sm, s);
     return resume_move_take(sm, s, c);
 }

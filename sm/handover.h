@@ -9,9 +9,9 @@
 
 enum handover_item { ITEM_SESSION = 1, ITEM_CONTACTS = 2 };
 
-/* Nothing of the slots that leave waits for a commit or an answer, and what was sent to their clients has
- * been confirmed: from now on another sm can speak to them. */
-bool handover_quiet(struct sm *sm, const struct link *link, const struct slots *slots);
+/* Nothing of the slots that leave waits for a commit or an answer, and what was held back for their clients has been
+ * sent (slots_spec.quiet). */
+bool handover_quiet(struct sm *sm, const struct slots *slots);
 /* The sessions leave without a word to anybody. */
 void handover_give(struct sm *sm, struct slots *slots);
 /* One item from another sm. The c2sd of a session is told (MOVED). */

@@ -314,7 +314,7 @@ static bool quiet(void *arg, const struct slots *slots)
 {
     struct self *self = arg;
 
-    return handover_quiet(&self->sm, self->daemon->link, slots);
+    return handover_quiet(&self->sm, slots);
 }
 
 static void hand_over(void *arg, struct slots *slots)

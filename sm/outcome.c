@@ -175,12 +175,11 @@ void outcome_session(struct outcome *o, enum when when, const struct session *s,
     outcome_frame(o, when, &f);
 }
 
-/* For this instance itself, and not for a slot that has yet to come here: that waits in the link. */
+/* A fan-out waits for all its recipients. */
 static bool is_local(const struct sm *sm, const struct frame *f)
 {
-    bool self = f->dest.role == sm->self.role && f->dest.instance == sm->self.instance;
-
-    return self && (routes_settled(sm->routes) || (f->stanza.to.len && sm_owns(sm, jid_bare(f->stanza.to))));
+    return f->stanza.to.len ? sm_is_here(sm, &f->dest, jid_bare(f->stanza.to))
+                            : routes_settled(sm->routes) && sm_is_self(sm, &f->dest);
 }
 
 bool outcome_stanza_frame(const struct sm *sm, const struct stanza *stanza, struct frame *f, enum zerr *err)

@@ -54,6 +54,7 @@ struct session {
     bool             interested;       /* has asked for the roster, RFC 6121 2.2 */
     bool             secure;
     bool             named;            /* in the announcement of its c2sd under way, or bound since (announce.c) */
+    bool             moved;            /* here from another sm, and its c2sd has not yet named it to us (announce.c) */
     bool             asked_archive;    /* has queried the archive (XEP-0313): needs no offline messages */
     bool             carbons;          /* wants copies of its account's other sessions (XEP-0280) */
     bool             inactive;         /* its client is not looked at (XEP-0352) */

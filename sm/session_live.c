@@ -16,7 +16,7 @@
 
 enum { FORMAT = 4, GENERATIONS_AHEAD = 4096 };
 enum { HAS_PRESENCE = 1, HAS_LANG = 2, INTERESTED = 4, SECURE = 8, ASKED_ARCHIVE = 16, AVAILABLE = 32,
-       CARBONS = 64, INACTIVE = 128, BLOCKLIST = 256, GUEST = 512 };
+       CARBONS = 64, INACTIVE = 128, BLOCKLIST = 256, GUEST = 512, MOVED = 1024 };
 
 struct sessions_live {
     struct live_hook hook;
@@ -32,7 +32,7 @@ static uint16_t flags_of(const struct session *s)
                      (s->interested ? INTERESTED : 0) | (s->secure ? SECURE : 0) |
                      (s->asked_archive ? ASKED_ARCHIVE : 0) | (s->available ? AVAILABLE : 0) |
                      (s->carbons ? CARBONS : 0) | (s->inactive ? INACTIVE : 0) | (s->blocklist ? BLOCKLIST : 0) |
-                     (s->guest ? GUEST : 0));
+                     (s->guest ? GUEST : 0) | (s->moved ? MOVED : 0));
 }
 
 static struct slice blob_or_none(const struct blob *b)
@@ -116,6 +116,7 @@ static void take_presence(struct cursor *c, struct session *s, unsigned flags, i
     s->inactive = flags & INACTIVE;
     s->blocklist = flags & BLOCKLIST;
     s->asked_archive = flags & ASKED_ARCHIVE;
+    s->moved = flags & MOVED;
     s->available = flags & AVAILABLE;
     s->priority = priority;
 }

@@ -64,7 +64,7 @@ struct sm {
     uint64_t               started_ms;    /* of the loop's clock */
     uint32_t               epoch;         /* counts the sessions that became receptive, over all lives */
     const struct slots    *slots;         /* which slots this instance handles at this moment; NULL: by `routes` */
-    uint64_t               quiet_serial, quiet_recorded;  /* handover.c */
+    uint64_t               quiet_recorded;  /* handover.c */
     bool                   stopping;      /* no new sessions */
 };
 
@@ -75,6 +75,11 @@ const struct settings_domain *sm_domain(const struct sm *sm, struct slice domain
 /* True when this instance owns the slot of that bare JID. */
 bool sm_owns(const struct sm *sm, struct slice bare);
 bool sm_owns_slot(const struct sm *sm, unsigned slot);
+bool sm_is_self(const struct sm *sm, const struct address *dest);
+/* What is for that bare JID, which lives at dest by the table, is done here at once. While members change: in a slot that
+ * stays, or has not left yet; what others say to an account that comes waits until the table is settled, and so does what
+ * is said here, in the link. */
+bool sm_is_here(const struct sm *sm, const struct address *dest, struct slice bare);
 /* Limits for content of a stanza that a border daemon has already let through. */
 struct xml_limits sm_xml_limits(const struct sm *sm);
 /* Key of a table row: slot of `owner`, owner, and when `rest` is not empty NUL and rest (so a prefix

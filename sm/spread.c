@@ -93,7 +93,7 @@ void spread_jid(struct spread *sp, struct slice jid)
 
     if (routes_find(sm->routes, jid, &dest, &generation))
         return;
-    if (dest.role == sm->self.role && dest.instance == sm->self.instance && sm_owns(sm, jid_bare(jid))) {
+    if (sm_is_here(sm, &dest, jid_bare(jid))) {
         if (comes_behind(sp, jid_bare(jid)))
             spread_behind(sp, jid);
         else if (jid_is_bare(jid))

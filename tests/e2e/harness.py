@@ -157,7 +157,7 @@ class Server:
             assert status == 0, f"./dev run ended with {status}:\n" + "".join(self.lines[-40:])
             self.check_log()
 
-    def restart(self, instance):
+    def restart(self, instance, while_away=lambda: None):
         """Ends it as `systemctl restart` does and starts it again with the same command."""
         pid = self.pid_of(instance)
         proc = Path(f"/proc/{pid}")
@@ -167,6 +167,7 @@ class Server:
         who = {"user": user, "group": group, "extra_groups": []} if os.geteuid() == 0 else {}
         os.kill(pid, signal.SIGTERM)
         wait_for(lambda: has_ended(pid), f"the end of {instance}", 20)
+        while_away()
         process = subprocess.Popen(command, env=env, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    stdin=subprocess.DEVNULL, text=True, errors="replace", start_new_session=True, **who)
         threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()

@@ -155,6 +155,55 @@ def test_a_room_moves_with_its_occupants(suite):
         c.write("</stream:stream>")
 
 
+def test_slots_come_to_one_that_was_away(suite):
+    """What is said meanwhile to the accounts that are to come waits in its link, and is heard before what it does
+    at once when they are there."""
+    clients = log_in(suite, "waiter")
+    talk = Talk(clients)
+    talk.start()
+    for instance in ("sm-3", "sm-2"):
+        suite.restart("sm-1", lambda leaver=instance: (suite.ctl("leave", leaver), time.sleep(0.2)))
+        settled(suite)
+        change(suite, "join", instance)
+    talk.end()
+    for c in clients:
+        c.write("</stream:stream>")
+
+
+def test_what_was_said_before_a_move_is_heard_first(suite):
+    """The room is away when its occupants' slots are to move: what they said waits for it where they were."""
+    change(suite, "leave", "muc-2")
+    clients, room = log_in(suite, "teller", 12), f"tale@muc.{suite.domain}"
+    for i, c in enumerate(clients):
+        c.write(f"<presence to='{room}/n{i}'><x xmlns='{NS['muc']}'/></presence>")
+        c.expect("message", lambda m: m.find("client:subject", NS) is not None)
+        if i == 0:
+            c.iq("set", f"<query xmlns='{NS['muc_owner']}'><x xmlns='jabber:x:data' type='submit'/></query>", to=room)
+
+    def everybody_says(text):
+        for c in clients:
+            c.message(room, text, kind="groupchat")
+            c.ping()
+
+    def move():
+        everybody_says("first")
+        suite.ctl("leave", "sm-1")
+        for c in clients:
+            c.message(room, "second", kind="groupchat")
+
+    suite.restart("muc-1", move)
+    settled(suite)
+    heard = {}
+    for _ in range(2 * len(clients)):
+        m = clients[0].expect("message", lambda m: m.get("type") == "groupchat")
+        heard.setdefault(m.get("from"), []).append(m.findtext("client:body", None, NS))
+    assert heard == {f"{room}/n{i}": ["first", "second"] for i in range(len(clients))}
+    change(suite, "join", "sm-1")
+    change(suite, "join", "muc-2")
+    for c in clients:
+        c.write("</stream:stream>")
+
+
 def test_a_resumable_session_moves_with_its_queue(suite):
     pairs = [(managed(suite, f"keeper{i}"), suite.client(f"writer{i}")) for i in range(8)]
     for a, b in pairs:

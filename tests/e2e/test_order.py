@@ -220,17 +220,20 @@ class Story:
 
     # ---- what happens
 
+    def note(self, what):
+        self.happened.append(f"{next(numbers)} {what}")
+
     def kill(self):
         victim = self.dice.choice(VICTIMS)
         pid = next((r["pid"] for r in self.ours.ctl_json("status", check=False) if r["name"] == victim and r["pid"]), None)
         if pid:
-            self.happened.append(f"{victim} killed")
+            self.note(f"{victim} killed")
             os.kill(pid, signal.SIGKILL)
 
     def vanish(self):
         a = self.dice.choice(self.actors)
         if a.up:
-            self.happened.append(f"{a.jid} vanished")
+            self.note(f"{a.jid} vanished")
             a.lost()
 
     def look_away(self):
@@ -240,7 +243,7 @@ class Story:
         """The slots of sm-2 go to sm-1 or come back; refused while a member is down or moving."""
         verb = self.dice.choice(("leave", "join"))
         self.ours.ctl(verb, "sm-2", check=False)
-        self.happened.append(f"{verb} sm-2: {self.ours.ctl_status}")
+        self.note(f"{verb} sm-2: {self.ours.ctl_status}")
 
     def turn(self):
         for _ in range(12):
@@ -250,7 +253,8 @@ class Story:
         for a in self.actors:
             a.pump()
             if not a.up and self.dice.random() < 0.2:
-                a.resume()
+                before = len(a.unacked)
+                self.note(f"{a.jid} resume: {a.resume()} {before} {len(a.unacked)}")
 
     def run(self, turns):
         for i in range(turns):
@@ -294,8 +298,8 @@ class Story:
         for a in self.actors:
             wrong += [f"{a.jid} has {count} answers to {ident}" for ident, count in a.answers.items() if count > 1]
             for sender, seen in a.heard.items():
-                wrong += [f"{a.jid} heard {sender} say {later} after {earlier}"
-                          for earlier, later in zip(seen, seen[1:]) if later <= earlier]
+                wrong += [f"{a.jid} heard {sender} say {later}{' again' * (later in seen[:i + 1])} after {earlier}"
+                          for i, (earlier, later) in enumerate(zip(seen, seen[1:])) if later <= earlier]
         assert not wrong, f"{len(wrong)} faults:\n" + "\n".join(wrong[:40]) + "\nhappened: " + ", ".join(self.happened)
         assert sum(len(seen) for a in self.actors for seen in a.heard.values()) > 1000
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import BUILD, ROOT
+from harness import BUILD, ROOT, wait_for
 
 HELLO, ROUTES, REFUSED, PAUSE, RESUME, ROUTE_BIND, ROUTE_UNBIND = 1, 2, 3, 4, 5, 6, 7
 SYNC, STANZA, FANOUT, BOUNCE, VOID, AUTH_START, AUTH_DONE, BIND, SLOT_READY = 8, 10, 11, 12, 13, 20, 22, 30, 42
@@ -535,12 +535,28 @@ def test_a_second_routerd_leaves_the_first_alone(router):
     assert router.peer("sm-1")
 
 
-def slot_ready(generation):
-    return frame(SLOT_READY, origin=("sm", 0, 0), body=struct.pack("<I", generation))
+def slot_ready(generation, released=False):
+    return frame(SLOT_READY, origin=("sm", 0, 0), body=struct.pack("<IB", generation, released))
 
 
 def members(table):
     return {name: it["member"] for name, it in table[1].items() if name.startswith(("sm-", "muc-"))}
+
+
+def slots(router):
+    return {row["instance"]: (int(row["slots"]), row["state"]) for row in router.ctl("slots")}
+
+
+def table_of(peer, generation, condition=lambda table: True):
+    """The first table that satisfies it."""
+    while True:
+        table = parse_table(peer.read(ROUTES).body)
+        if table[0] == generation and condition(table):
+            return table
+
+
+def member_is(bits):
+    return lambda table: members(table)["sm-2"] == bits
 
 
 def test_an_instance_that_the_configuration_adds_owns_nothing_before_it_joins(router):
@@ -576,13 +592,50 @@ def test_members_join_when_all_are_ready(router):
     sm1.send(slot_ready(generation + 1))
     table = parse_table(sm1.read(ROUTES).body)
     assert table[0] == generation + 1 and members(table)["sm-2"] == 0
+    sm1.send(slot_ready(generation + 1, True))
+    sm2.send(slot_ready(generation + 1, True))
+    wait_for(lambda: slots(router)["sm-2"] == (0, "out"), "the change is over")
     router.ctl("join sm-2")
-    table = parse_table(sm1.read(ROUTES).body)
-    assert table[0] == generation + 2 and members(table)["sm-2"] == 1
+    table = table_of(sm1, generation + 2)
+    assert members(table)["sm-2"] == 1
 
 
-def slots(router):
-    return {row["instance"]: (int(row["slots"]), row["state"]) for row in router.ctl("slots")}
+def test_members_let_go_of_what_they_hold_before_anybody_else(router):
+    sm1, sm2, c2sd = router.peer("sm-1"), router.peer("sm-2"), router.peer("c2sd-1")
+    generation = parse_table(c2sd.first.body)[0] + 1
+    router.ctl("leave sm-2")
+    table_of(c2sd, generation, member_is(2))
+    sm1.send(slot_ready(generation))
+    table_of(sm1, generation, member_is(0))
+    table_of(sm2, generation, member_is(0))
+    late, room = router.peer("c2sd-2"), router.peer("muc-1")       # for everybody else it is under way
+    for peer in (late, room):
+        table = parse_table(peer.first.body)
+        assert table[0] == generation and members(table)["sm-2"] == 2
+    assert slots(router)["sm-2"] == (0, "leaving")
+    sm1.send(slot_ready(generation, True))
+    sm1.close()                                                    # it has to come back
+    table_of(c2sd, generation, lambda table: not table[1]["sm-1"]["up"])
+    sm2.send(slot_ready(generation, True))
+    router.ctl("leave sm-2")                                       # refused: a change is under way
+    sm1 = router.peer("sm-1")
+    assert members(parse_table(sm1.first.body))["sm-2"] == 0
+    assert slots(router)["sm-2"] == (0, "leaving")
+    sm1.send(slot_ready(generation, True))
+    table_of(c2sd, generation, member_is(0))
+    table_of(room, generation, member_is(0))
+    assert slots(router)["sm-2"] == (0, "out")
+
+
+def test_one_that_has_left_and_is_gone_is_not_waited_for(router):
+    sm1, sm2 = router.peer("sm-1"), router.peer("sm-2")
+    generation = parse_table(sm2.first.body)[0] + 1
+    router.ctl("leave sm-2")
+    sm1.send(slot_ready(generation, True))
+    table_of(sm2, generation, member_is(0))
+    assert slots(router)["sm-2"] == (0, "leaving")
+    sm2.close()
+    wait_for(lambda: slots(router)["sm-2"] == (0, "out"), "the change is over")
 
 
 def test_members_are_remembered_by_the_next_routerd(router):
@@ -595,8 +648,8 @@ def test_members_are_remembered_by_the_next_routerd(router):
     assert slots(router)["sm-2"] == (0, "leaving")
     sm1 = router.peer("sm-1")
     assert parse_table(sm1.first.body)[0] == generation + 1
-    sm1.send(slot_ready(generation + 1))
-    assert members(parse_table(sm1.read(ROUTES).body))["sm-2"] == 0
+    sm1.send(slot_ready(generation + 1, True))
+    table_of(sm1, generation + 1, member_is(0))
 
 
 def test_one_that_is_down_is_evicted_and_not_waited_for(router):

@@ -70,6 +70,42 @@ static void several_frames_are_one_announcement(void **state)
     assert_true(here("anna@a.org/4"));
 }
 
+static void one_that_has_just_come_from_another_sm_need_not_be_named(void **state)
+{
+    struct buf body = { 0 };
+
+    (void)state;
+    s2->moved = s3->moved = true;
+    announce_begin(&body, true, true);
+    name(&body, s2);
+    announce(&body, RIG_LIFE);
+    assert_false(here("anna@a.org/1"));
+    assert_true(here("anna@a.org/2") && here("anna@a.org/3"));
+    announce_begin(&body, true, true);              /* s2 was known to be here, and now it is not */
+    announce(&body, RIG_LIFE);
+    assert_false(here("anna@a.org/2"));
+    assert_true(here("anna@a.org/3"));
+}
+
+/* One that was given away is named to its old owner by who has not heard of it. */
+static void while_slots_move_nobody_is_reset(void **state)
+{
+    struct announced unknown = { .conn = 9, .session = s1->handle + 1000, .secret = SLICE("0123456789abcdef") };
+    struct buf       body = { 0 };
+
+    (void)state;
+    routes_set_member(rig_routes, instance_key("sm-1"), MEMBER_NOW);
+    announce_begin(&body, true, true);
+    announce_put(&body, &unknown);
+    announce(&body, RIG_LIFE);
+    assert_silent_about(rig_took(), "SESSION_END");
+    routes_set_member(rig_routes, instance_key("sm-1"), MEMBER_NOW | MEMBER_BEFORE);
+    announce_begin(&body, true, true);
+    announce_put(&body, &unknown);
+    announce(&body, RIG_LIFE);
+    assert_non_null(strstr(rig_took(), "SESSION_END"));
+}
+
 static void another_life_is_not_meant(void **state)
 {
     struct buf body = { 0 };
@@ -118,6 +154,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(the_named_stay_and_the_others_end),
         T(several_frames_are_one_announcement),
+        T(one_that_has_just_come_from_another_sm_need_not_be_named),
+        T(while_slots_move_nobody_is_reset),
         T(another_life_is_not_meant),
         T(a_connection_being_bound_names_what_was_bound_for_it),
         T(who_does_not_know_the_secret_is_reset_and_the_session_is_not_named),

@@ -235,6 +235,47 @@ static void ranges_join(void **state)
 
 #define CHANNEL_TEST(test) cmocka_unit_test_setup_teardown(test, start, end)
 
+/* A receiver that has seen a frame does it in its turn; one that joins anew may have to get it again. */
+static void what_is_seen_is_known_until_the_next_join(void **state)
+{
+    (void)state;
+    unsigned syncs = 0, voids = 0, frames = 0;
+
+    for (uint64_t n = 1; n <= 3; n++) {
+        channel_enter(&c, message(n));
+        c.ring[n & (c.room - 1)]->serial = n + 10;
+    }
+    assert_true(channel_keeps_before(&c, 11) && channel_unseen_before(&c, 11));
+    assert_false(channel_keeps_before(&c, 10) || channel_unseen_before(&c, 10));
+    pass_all(&syncs, &voids);
+    assert_true(channel_unseen_before(&c, 13));         /* nobody has said so */
+    intake_done(&in, 1, 2);
+    assert_int_equal(confirm_all(&frames), 1);
+    assert_true(channel_keeps_before(&c, 13));
+    assert_false(channel_unseen_before(&c, 13));
+    channel_enter(&c, message(4));
+    c.ring[4 & (c.room - 1)]->serial = 14;
+    assert_true(channel_unseen_before(&c, 14));
+    assert_false(channel_unseen_before(&c, 13));
+    assert_true(channel_join(&c, 7, 1));
+    assert_true(channel_unseen_before(&c, 13));
+}
+
+/* What another life has seen is seen by nobody who is there. */
+static void what_another_life_has_seen_does_not_count(void **state)
+{
+    (void)state;
+    struct confirm said = { .life = 1, .seen = 1 };
+    unsigned       syncs = 0, voids = 0;
+
+    channel_enter(&c, message(1));
+    pass_all(&syncs, &voids);
+    assert_null(channel_confirm(&c, &said, false));
+    assert_true(channel_unseen_before(&c, 0));
+    assert_null(channel_confirm(&c, &said, true));
+    assert_false(channel_unseen_before(&c, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +285,8 @@ int main(void)
         CHANNEL_TEST(an_answer_is_asked_for_in_time),
         CHANNEL_TEST(bodies_are_checked),
         CHANNEL_TEST(ranges_join),
+        CHANNEL_TEST(what_is_seen_is_known_until_the_next_join),
+        CHANNEL_TEST(what_another_life_has_seen_does_not_count),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
