@@ -93,7 +93,8 @@ static int conclude(const struct call *call, struct sum *sum)
         return EXIT_NOT_THERE;
     }
     if (!sum->done && !sum->refused && sum->not_here)
-        fprintf(stderr, "zubrctl: %s\n", sum->not_here);
+        fprintf(stderr, "zubrctl: %s%s%s: %s\n", call->name, call->argc ? " " : "", call->argc ? call->argv[0] : "",
+                sum->not_here);
     if (sum->refused || !sum->done)
         return EXIT_REFUSED;
     return EXIT_DONE;

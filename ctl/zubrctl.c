@@ -53,9 +53,11 @@ static const struct verb verbs[] = {
     { "log", NULL, "[LEVEL] [INSTANCE]", "show or set the log level: error, warn, info, debug", 0, 2,
       forward_to_named },
     { "reload", NULL, "[INSTANCE]", "read the configuration anew", 0, 1, forward_to_named },
-    { "drain", NULL, "INSTANCE", "take no new work and finish what there is", 1, 1, forward_drain },
-    { "stop", NULL, "[INSTANCE]", "warn users, then stop all daemons (or the one)", 0, 1, stop_daemons },
-    { "restart", NULL, "", "warn users, then restart all daemons", 0, 0, restart_daemons },
+    { "drain", NULL, "INSTANCE", "take no new work and finish what there is", 1, 1, forward_drain, false, TAKES_MESSAGE },
+    { "stop", NULL, "[INSTANCE]", "warn users, then stop all daemons (or the one)", 0, 1, stop_daemons, false,
+      TAKES_IN | TAKES_MESSAGE },
+    { "restart", NULL, "", "warn users, then restart all daemons", 0, 0, restart_daemons, false,
+      TAKES_IN | TAKES_MESSAGE },
     { "shutdown", "routerd", "[cancel]", "the stop or restart that is planned; call it off", 0, 3, forward },
 };
 
@@ -70,6 +72,14 @@ static const struct verb *find_verb(const char *name)
     return NULL;
 }
 
+static void print_verb(FILE *to, const struct verb *verb)
+{
+    char *usage = xprintf("%s %s", verb->name, verb->args);
+
+    fprintf(to, "  %-30s %s\n", usage, verb->help);
+    free(usage);
+}
+
 static void print_help(FILE *to)
 {
     fprintf(to, "usage: zubrctl [--dir DIR] [--json] [--instance NAME] VERB [ARGUMENT...]\n\n"
@@ -78,13 +88,20 @@ static void print_help(FILE *to)
                 "  --instance NAME   ask only this daemon\n"
                 "  --in TIME         stop, restart: warn now, stop then (90, 5m, 1h)\n"
                 "  --message TEXT    stop, restart, drain: what users are told\n\n");
-    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-        char *usage = xprintf("%s %s", verbs[i].name, verbs[i].args);
-
-        fprintf(to, "  %-30s %s\n", usage, verbs[i].help);
-        free(usage);
-    }
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+        print_verb(to, &verbs[i]);
     fprintf(to, "\nexit status: 0 done, 1 refused, 2 usage, 3 daemon not there\n");
+}
+
+static int help(int argc, char **argv)
+{
+    const struct verb *verb = argc > 1 ? find_verb(argv[1]) : NULL;
+
+    if (verb)
+        print_verb(stdout, verb);
+    else
+        print_help(argc ? stdout : stderr);
+    return argc ? EXIT_DONE : EXIT_USAGE;
 }
 
 /* ---- verbs that only the daemons know ---- */
@@ -125,6 +142,16 @@ static bool leave_only_who_know(struct instances *all, const char *verb)
     return kept > 0;
 }
 
+static bool takes_its_options(const struct call *call, const struct verb *verb)
+{
+    unsigned    given = (call->in ? TAKES_IN : 0) | (call->message ? TAKES_MESSAGE : 0);
+    const char *option = given & ~verb->takes & TAKES_IN ? "--in" : "--message";
+
+    if (given & ~verb->takes)
+        fprintf(stderr, "zubrctl: %s does not take %s, see zubrctl help\n", call->name, option);
+    return !(given & ~verb->takes);
+}
+
 static int run(struct call *call)
 {
     const struct verb *verb = call->verb = find_verb(call->name);
@@ -143,7 +170,7 @@ static int run(struct call *call)
         fprintf(stderr, "usage: zubrctl %s %s\n", verb->name, verb->args);
         return EXIT_USAGE;
     }
-    return verb->run(call);
+    return takes_its_options(call, verb) ? verb->run(call) : EXIT_USAGE;
 }
 
 /* -1: go on; else the exit status. */
@@ -180,10 +207,8 @@ int main(int argc, char **argv)
     int status = take_options(argc, argv, &call, &dir);
     if (status >= 0)
         return status;
-    if (optind == argc || strcmp(argv[optind], "help") == 0) {
-        print_help(optind == argc ? stderr : stdout);
-        return optind == argc ? EXIT_USAGE : EXIT_DONE;
-    }
+    if (optind == argc || strcmp(argv[optind], "help") == 0)
+        return help(argc - optind, argv + optind);
     call.name = argv[optind];
     call.argc = argc - optind - 1;
     call.argv = argv + optind + 1;

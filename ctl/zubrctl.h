@@ -59,6 +59,9 @@ struct call {
     struct instances   all;
 };
 
+/* Options that not every verb has. */
+enum takes { TAKES_IN = 1, TAKES_MESSAGE = 2 };
+
 struct verb {
     const char *name;
     const char *roles;      /* "sm", "c2sd s2sd"; NULL: every daemon */
@@ -66,6 +69,7 @@ struct verb {
     int         argc_min, argc_max;
     int (*run)(struct call *call);
     bool        quiet;      /* says nothing when done */
+    unsigned    takes;      /* enum takes */
 };
 
 bool verb_is_for(const struct verb *verb, const char *role);

@@ -105,8 +105,10 @@ int verb_announce(void *self, int argc, char **argv, struct ctl_reply *r)
 {
     const struct settings_domain *domain = argc > 1 ? sm_domain(self, slice_str(argv[1])) : NULL;
 
-    if (argc > 1 && !domain)
+    if (argc > 1 && !domain) {
+        ctl_reason(r, "%s is no domain of accounts here", argv[1]);
         return ZE_NOT_FOUND;
+    }
     begin(self, slice_str(argv[0]), slice_str(domain ? domain->name : NULL), r);
     return LATER;
 }

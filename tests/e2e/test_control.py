@@ -19,6 +19,8 @@ def test_the_lab_hour(server):
     for c in (s, t):
         m = c.expect("message", lambda m: "noon" in (m.findtext("client:body", "", NS)))
         assert m.get("from") == server.domain
+    server.ctl("announce", server.domain, "the server goes down", check=False)      # the wrong way round
+    assert server.ctl_status == 1 and "the server goes down is no domain of accounts here" in server.ctl_error
     server.ctl("kick", s.jid, "go home")
     e = s.expect_stream_error("policy-violation")
     assert e.findtext("streams:text", "", NS) == "go home"

@@ -310,7 +310,7 @@ static void the_owner_s_answer_counts(void **state)
     assert_int_equal(RUN("x\n", "register", "anna@a.org"), 1);
     assert_string_equal(err, "zubrctl: sm-1: anna@a.org is taken (conflict)\n");
     assert_int_equal(RUN("", "kick", "nobody@a.org"), 1);
-    assert_string_equal(err, "zubrctl: no such item (not_found)\n");
+    assert_string_equal(err, "zubrctl: kick nobody@a.org: no such item (not_found)\n");
 }
 
 static void passwords_come_from_standard_input(void **state)
@@ -324,6 +324,30 @@ static void passwords_come_from_standard_input(void **state)
     assert_int_equal(RUN("", "register", "boris", "a.org", "se\"cret\\"), 0);
     assert_non_null(strstr(err, "warning"));
     assert_non_null(strstr(notes(), "sm-2 register boris@a.org se\"cret\\\n"));
+}
+
+static void options_of_other_verbs_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(RUN("", "kick", "boris@a.org", "--in", "5"), 2);
+    assert_string_equal(err, "zubrctl: kick does not take --in, see zubrctl help\n");
+    assert_int_equal(RUN("", "--message", "bye", "status"), 2);
+    assert_string_equal(err, "zubrctl: status does not take --message, see zubrctl help\n");
+    assert_int_equal(RUN("", "drain", "sm-1", "--in", "5"), 2);
+    assert_string_equal(notes(), "");
+}
+
+static void help_is_of_all_verbs_or_of_one(void **state)
+{
+    (void)state;
+    assert_int_equal(RUN("", "help"), 0);
+    assert_true(lines(out) > 40);
+    assert_int_equal(RUN("", "help", "kick"), 0);
+    assert_string_equal(out, "  kick JID [TEXT]                end the sessions of a bare or full JID\n");
+    assert_int_equal(RUN("", "help", "nonsense"), 0);
+    assert_true(lines(out) > 40);
+    assert_int_equal(run("", (const char *const[]){ NULL }), 2);
+    assert_true(lines(err) > 40);
 }
 
 static void tables_are_aligned_and_harmless(void **state)
@@ -409,6 +433,8 @@ int main(int argc, char **argv)
         TEST(the_configuration_says_who_should_be_there),
         TEST(the_owner_s_answer_counts),
         TEST(passwords_come_from_standard_input),
+        TEST(options_of_other_verbs_are_refused),
+        TEST(help_is_of_all_verbs_or_of_one),
         TEST(tables_are_aligned_and_harmless),
         TEST(a_verb_goes_where_it_belongs),
         TEST(stop_closes_from_the_outside_in),
