@@ -407,6 +407,8 @@ static void finish(struct runtime *rt)
     ctl_close(&rt->ctl);
     if (rt->d.live)
         live_freeze(rt->d.live);
+    if (rt->d.live && rt->d.link)
+        link_seal(rt->d.link);
     if (rt->d.self && rt->spec->stop)
         rt->spec->stop(rt->d.self);
     slots_free(&rt->d.slots);

@@ -75,6 +75,14 @@ static void on_closed(uv_handle_t *handle)
         free(l);
 }
 
+void link_seal(struct link *l)
+{
+    if (l->wire)
+        wire_flush(l->wire);
+    wire_free(&l->wire);
+    l->state = DOWN;
+}
+
 void link_free(struct link **link)
 {
     struct link *l = *link;

@@ -73,6 +73,9 @@ struct link_spec {
 
 /* Connects in the next loop turn. NULL: the path is too long for a socket (logged). */
 struct link *link_new(struct loop *loop, const struct link_spec *spec);
+/* At an orderly end, when live memory is frozen: writes what was made true, as far as the socket takes it, and hangs up.
+ * What is sent from now on leaves no more: nobody would know later that its number was given. */
+void         link_seal(struct link *link);
 void         link_free(struct link **link);
 bool         link_up(const struct link *link);              /* HELLO answered by a table */
 uint64_t     link_incarnation(const struct link *link);     /* of this process */

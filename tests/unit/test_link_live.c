@@ -103,6 +103,33 @@ static void what_others_hold_stays_and_is_not_sent_again(void **state)
     assert_int_equal(seen.kept, 2);
 }
 
+/* What ends sends, nobody would know of later: its number would be given twice. */
+static void after_the_seal_nothing_leaves(void **state)
+{
+    (void)state;
+    char rest[4096];
+
+    greeted();
+    struct kept *k = send_kept("made true", 1);
+    kept_unref(t.link, &k);
+    live_freeze(t.live);
+    link_seal(t.link);
+    k = send_kept("too late", 2);
+    kept_unref(t.link, &k);
+    turns(5);
+    ssize_t n = recv(t.fd, rest, sizeof(rest), MSG_DONTWAIT);
+    assert_true(n > 0);
+    assert_non_null(memmem(rest, (size_t)n, "made true", 9));
+    assert_null(memmem(rest, (size_t)n, "too late", 8));
+    assert_int_equal(recv(t.fd, rest, sizeof(rest), MSG_DONTWAIT), 0);
+    killed_and_started_again();
+    greeted();
+    expect("made true", 1);
+    k = send_kept("the next life's", 3);
+    kept_unref(t.link, &k);
+    expect("the next life's", 2);
+}
+
 static void what_was_done_is_not_done_again(void **state)
 {
     (void)state;
@@ -206,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_LINK(it_comes_back_as_it_was),
         WITH_LINK(what_others_hold_stays_and_is_not_sent_again),
+        WITH_LINK(after_the_seal_nothing_leaves),
         WITH_LINK(what_was_done_is_not_done_again),
         WITH_LINK(a_life_that_ended_meanwhile_is_lost),
         WITH_LINK(a_question_that_left_is_not_returned),
