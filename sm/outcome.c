@@ -175,11 +175,19 @@ void outcome_session(struct outcome *o, enum when when, const struct session *s,
     outcome_frame(o, when, &f);
 }
 
+/* An answer in somebody else's name to an account that has not left yet: no other sm would believe us. */
+static bool only_we_can_tell(const struct sm *sm, const struct frame *f)
+{
+    return f->kind == FRAME_STANZA && f->dest.role == sm->self.role && !sm_is_self(sm, &f->dest) &&
+           !sm_serves(sm, jid_domain(f->stanza.from)) && sm_owns(sm, jid_bare(f->stanza.to));
+}
+
 /* A fan-out waits for all its recipients. */
 static bool is_local(const struct sm *sm, const struct frame *f)
 {
-    return f->stanza.to.len ? sm_is_here(sm, &f->dest, jid_bare(f->stanza.to))
-                            : routes_settled(sm->routes) && sm_is_self(sm, &f->dest);
+    if (routes_settled(sm->routes) || !f->stanza.to.len)
+        return routes_settled(sm->routes) && sm_is_self(sm, &f->dest);
+    return sm_is_here(sm, &f->dest, jid_bare(f->stanza.to)) || only_we_can_tell(sm, f);
 }
 
 bool outcome_stanza_frame(const struct sm *sm, const struct stanza *stanza, struct frame *f, enum zerr *err)

@@ -40,12 +40,7 @@ bool sm_is_self(const struct sm *sm, const struct address *dest)
 
 bool sm_is_here(const struct sm *sm, const struct address *dest, struct slice bare)
 {
-    const struct route_instance *before;
-
-    if (dest->role != sm->self.role || routes_settled(sm->routes))
-        return sm_is_self(sm, dest);
-    before = routes_slot_owner_before(sm->routes, sm->self.role, slot_of(bare));
-    return before && before->key == sm->self.instance && sm_owns(sm, bare);
+    return sm_is_self(sm, dest) && !routes_moving(sm->routes, bare);
 }
 
 struct xml_limits sm_xml_limits(const struct sm *sm)

@@ -76,9 +76,9 @@ const struct settings_domain *sm_domain(const struct sm *sm, struct slice domain
 bool sm_owns(const struct sm *sm, struct slice bare);
 bool sm_owns_slot(const struct sm *sm, unsigned slot);
 bool sm_is_self(const struct sm *sm, const struct address *dest);
-/* What is for that bare JID, which lives at dest by the table, is done here at once. While members change: in a slot that
- * stays, or has not left yet; what others say to an account that comes waits until the table is settled, and so does what
- * is said here, in the link. */
+/* What is for that bare JID, which lives at dest by the table, is done here at once. While members change only in a slot
+ * that stays: what others say to an account that moves waits until the table is settled, and so does what is said here,
+ * in the link. */
 bool sm_is_here(const struct sm *sm, const struct address *dest, struct slice bare);
 /* Limits for content of a stanza that a border daemon has already let through. */
 struct xml_limits sm_xml_limits(const struct sm *sm);
