@@ -100,6 +100,23 @@ static void name_leftover(uv_handle_t *handle, void *arg)
     log_error("loop_handle_left", "kind", uv_handle_type_name(handle->type), NULL);
 }
 
+static void count_handle(uv_handle_t *handle, void *count)
+{
+    (void)handle;
+    ++*(unsigned *)count;
+}
+
+/* What is on the thread pool has memory of its own, which is freed when it is done. Nothing else keeps a loop without
+ * handles alive. */
+static void end_work(uv_loop_t *uv)
+{
+    unsigned handles = 0;
+
+    uv_walk(uv, count_handle, &handles);
+    while (!handles && uv_loop_alive(uv))
+        uv_run(uv, UV_RUN_ONCE);
+}
+
 void loop_free(struct loop **loop)
 {
     if (!*loop)
@@ -108,6 +125,7 @@ void loop_free(struct loop **loop)
     uv_close((uv_handle_t *)&(*loop)->stay_awake, NULL);
     uv_close((uv_handle_t *)&(*loop)->tick, NULL);
     uv_run(&(*loop)->uv, UV_RUN_NOWAIT);
+    end_work(&(*loop)->uv);
     if (uv_loop_close(&(*loop)->uv) == UV_EBUSY)
         uv_walk(&(*loop)->uv, name_leftover, NULL);
     free(*loop);

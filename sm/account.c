@@ -169,9 +169,8 @@ static void keys_derived(void *arg, struct scram_keys *keys, size_t count)
 {
     struct change *change = arg;
 
-    (void)count;
-    if (!change->store->accounts) {
-        change_end(change, ZE_STORE);
+    if (!count || !change->store->accounts) {
+        change_end(change, count ? ZE_STORE : ZE_UNAVAILABLE);
         return;
     }
     struct store_view *view = store_view(change->store->accounts);

@@ -9,6 +9,7 @@
 #include "cursor.h"
 #include "encode.h"
 #include "jid.h"
+#include "list.h"
 #include "log.h"
 #include "mem.h"
 #include "routes.h"
@@ -285,6 +286,7 @@ void scram_keys_fresh(struct scram_keys keys[SCRAM_HASHES], uint32_t iterations)
 }
 
 struct derivation {
+    struct list       link;
     uv_work_t         work;
     struct buf        password;
     struct scram_keys keys[SCRAM_HASHES];
@@ -293,7 +295,8 @@ struct derivation {
     void             *arg;
 };
 
-static unsigned derivations;             /* queued or running, in this process */
+static struct list pending = { &pending, &pending };     /* queued or running, in this process */
+static unsigned    derivations;
 
 static void derive_on_pool(uv_work_t *work)
 {
@@ -308,6 +311,7 @@ static void derive_done(uv_work_t *work, int status)
     struct derivation *d = work->data;
 
     (void)status;
+    list_remove(&d->link);
     derivations--;
     if (d->then)
         d->then(d->arg, d->keys, d->count);
@@ -331,8 +335,21 @@ struct derivation *derive_start(struct loop *loop, struct slice password, const 
     d->work.data = d;
     if (uv_queue_work(loop_uv(loop), &d->work, derive_on_pool, derive_done) != 0)
         fatal("thread_pool_failed", NULL);
+    list_append(&pending, &d->link);
     derivations++;
     return d;
+}
+
+void derive_end(void)
+{
+    LIST_EACH(&pending, node) {
+        struct derivation *d = LIST_OWNER(node, struct derivation, link);
+        derived_fn        *then = d->then;
+
+        d->then = NULL;
+        if (then)
+            then(d->arg, NULL, 0);
+    }
 }
 
 void derive_forget(struct derivation **d)

@@ -31,7 +31,8 @@ void scram_derive(struct slice password, struct scram_keys *keys);
 /* The same from the SaltedPassword. */
 void scram_keys_of(struct slice salted, struct scram_keys *keys);
 
-/* One derivation on the thread pool. Runs then() on the loop, unless forgotten before. */
+/* One derivation on the thread pool. Runs then() on the loop, unless forgotten before; with count 0 and no keys when
+ * the process ends. */
 struct derivation;
 typedef void derived_fn(void *arg, struct scram_keys *keys, size_t count);
 /* Salt, iterations and key_len of keys[] are set by the caller; both are copied. NULL: the queue is
@@ -39,6 +40,8 @@ typedef void derived_fn(void *arg, struct scram_keys *keys, size_t count);
 struct derivation *derive_start(struct loop *loop, struct slice password, const struct scram_keys *keys,
                                 size_t count, derived_fn *then, void *arg);
 void derive_forget(struct derivation **d);
+/* The process ends: whoever waits hears so. The pool's memory is freed when the loop is (loop_free waits for it). */
+void derive_end(void);
 /* A fresh salt. */
 void scram_keys_salt(struct scram_keys *keys, enum scram_hash hash, uint32_t iterations);
 /* Fresh salts for both hashes. */

@@ -281,6 +281,7 @@ static void stop(void *arg)
     timer_disarm(&self->drain_check);
     walks_forget(sm);
     ways_end(sm);
+    derive_end();
     offline_free(sm);
     outbox_free(&sm->outbox);
     logins_free(&sm->logins);

@@ -38,12 +38,13 @@ static bool plain_parse(struct slice bytes, struct plain *out)
 static void plain_derived(void *arg, struct scram_keys *keys, size_t count)
 {
     struct sasl_exchange *x = arg;
-    bool                  same = same_secret(slice_of(keys[0].stored_key, keys[0].key_len),
-                                             slice_of(x->keys.stored_key, x->keys.key_len));
+    bool                  same = count && same_secret(slice_of(keys[0].stored_key, keys[0].key_len),
+                                                      slice_of(x->keys.stored_key, x->keys.key_len));
 
-    (void)count;
     x->derivation = NULL;
-    if (same && x->known)
+    if (!count)
+        exchange_fail(x, "temporary-auth-failure");
+    else if (same && x->known)
         exchange_succeed(x, slice_of(NULL, 0));
     else
         exchange_fail(x, "not-authorized");

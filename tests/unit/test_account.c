@@ -208,6 +208,22 @@ static void the_pool_s_queue_has_an_end(void **state)
     assert_int_equal(create(f, "user64@b.c", SLICE("x")), ZE_OK);
 }
 
+static void at_the_end_who_waits_for_the_pool_hears_so(void **state)
+{
+    struct sm_fixture *f = *state;
+    struct outcome     o = { 0 };
+
+    account_create(&f->store, f->loop, SLICE("late@example.org"), SLICE("x"), 4096, note, &o);
+    assert_int_equal(o.ran, 0);
+    derive_end();
+    assert_int_equal(o.ran, 1);
+    assert_int_equal(o.last, ZE_UNAVAILABLE);
+    derive_end();
+    assert_int_equal(o.ran, 1);
+    assert_int_equal(create(f, "late@example.org", SLICE("x")), ZE_OK);
+    assert_int_equal(o.ran, 1);
+}
+
 static void damaged_credentials_are_never_taken(void **state)
 {
     struct scram_keys keys[SCRAM_HASHES], out;
@@ -240,6 +256,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(accounts_are_listed_disabled_and_removed, sm_start, sm_end),
         cmocka_unit_test_setup_teardown(unknown_users_have_plausible_keys, sm_start, sm_end),
         cmocka_unit_test_setup_teardown(the_pool_s_queue_has_an_end, sm_start, sm_end),
+        cmocka_unit_test_setup_teardown(at_the_end_who_waits_for_the_pool_hears_so, sm_start, sm_end),
         cmocka_unit_test(damaged_credentials_are_never_taken),
     };
 

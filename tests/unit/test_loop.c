@@ -198,6 +198,32 @@ static void one_timer_may_disarm_another_that_is_due(void **state)
     loop_free(&loop);
 }
 
+static bool work_ended;
+
+static void take_a_while(uv_work_t *work)
+{
+    (void)work;
+    usleep(50000);
+}
+
+static void work_done(uv_work_t *work, int status)
+{
+    assert_int_equal(status, 0);
+    free(work);
+    work_ended = true;
+}
+
+static void the_end_waits_for_the_pool(void **state)
+{
+    (void)state;
+    struct loop *loop = loop_new();
+
+    work_ended = false;
+    assert_int_equal(uv_queue_work(loop_uv(loop), malloc(sizeof(uv_work_t)), take_a_while, work_done), 0);
+    loop_free(&loop);
+    assert_true(work_ended);
+}
+
 static void the_clocks_go(void **state)
 {
     (void)state;
@@ -212,6 +238,7 @@ int main(void)
         cmocka_unit_test(a_timer_is_never_early),
         cmocka_unit_test(of_many_timers_the_disarmed_and_the_far_ones_do_not_fire),
         cmocka_unit_test(one_timer_may_disarm_another_that_is_due),
+        cmocka_unit_test(the_end_waits_for_the_pool),
         cmocka_unit_test(the_clocks_go),
     };
 
