@@ -2,9 +2,9 @@
 
 /* Two users with stream management (XEP-0198) and the whole of sm around them. */
 
+#include "manage_rig.h"
 #include "resume_inner.h"
 #include "sasl.h"
-#include "sm_rig.h"
 
 #define RIG __attribute__((unused)) static
 

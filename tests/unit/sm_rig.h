@@ -532,15 +532,23 @@ static struct frame rig_stanza(const char *name, const char *type, const char *f
 }
 
 /* The client of `s` sends. to NULL: none. */
-RIG void rig_client(const struct session *s, const char *name, const char *type, const char *to, const char *content)
+RIG void rig_client_id(const struct session *s, const char *name, const char *type, const char *to, const char *id,
+                       const char *content)
 {
     struct frame f = rig_stanza(name, type, NULL, to, content);
 
+    if (id)
+        f.stanza.id = slice_str(id);
     f.origin = s->c2sd;
     f.sender = s->conn;
     f.handle = s->handle;
     on_stanza(&rig, &f);
     arena_reset(rig.arena);
+}
+
+RIG void rig_client(const struct session *s, const char *name, const char *type, const char *to, const char *content)
+{
+    rig_client_id(s, name, type, to, NULL, content);
 }
 
 /* A session that said it is there, of an account that exists. */
@@ -560,40 +568,6 @@ RIG struct session *rig_user(const char *full, uint64_t conn)
     snprintf(bare, sizeof(bare), "%.*s", (int)strcspn(full, "/"), full);
     rig_account(bare);
     return rig_online(full, conn);
-}
-
-/* ---- stream management, client states ---- */
-
-/* MANAGE of a session's client; `body` holds what it says, and is the caller's. */
-RIG struct frame manage_frame(const struct session *s, const struct manage *m, struct buf *body)
-{
-    struct frame f = frame_make(FRAME_MANAGE);
-
-    manage_put(body, m);
-    f.origin = s->c2sd;
-    f.sender = s->conn;
-    f.handle = s->handle;
-    f.trace = 9;
-    f.body = buf_slice(body);
-    return f;
-}
-
-/* `about`: the stanza that it answers; NULL: none. */
-RIG void manage_stanza(const struct session *s, const struct manage *m, const struct stanza *about)
-{
-    struct buf   body = { 0 };
-    struct frame f = manage_frame(s, m, &body);
-
-    if (about)
-        f.stanza = *about;
-    on_manage(&rig, &f);
-    arena_reset(rig.arena);
-    buf_free(&body);
-}
-
-RIG void manage(const struct session *s, enum manage_op op, uint32_t h)
-{
-    manage_stanza(s, &(struct manage){ .op = op, .h = h, .resume = true }, NULL);
 }
 
 RIG void rig_from(const char *instance, const char *name, const char *type, const char *from, const char *to,

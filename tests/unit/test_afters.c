@@ -110,13 +110,7 @@ static void want_tune(const char *presence)
     assert_non_null(asked);
     asked = strstr(asked, "id='");
     snprintf(id, sizeof(id), "%.*s", (int)strcspn(asked + 4, "'"), asked + 4);
-    struct frame f = rig_stanza("iq", "result", NULL, NULL, WANTS_TUNE);
-    f.origin = ben->c2sd;
-    f.sender = ben->conn;
-    f.handle = ben->handle;
-    f.stanza.id = slice_str(id);
-    on_stanza(&rig, &f);
-    arena_reset(rig.arena);
+    rig_client_id(ben, "iq", "result", NULL, id, WANTS_TUNE);
     rig_wait();
 }
 

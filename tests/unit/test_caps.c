@@ -59,14 +59,7 @@ static const char *asked(const char *left, const char *who)
 
 static void answer(const struct session *s, const char *id, const char *type, const char *content)
 {
-    struct frame f = rig_stanza("iq", type, NULL, NULL, content);
-
-    f.origin = s->c2sd;
-    f.sender = s->conn;
-    f.handle = s->handle;
-    f.stanza.id = slice_str(id);
-    on_stanza(&rig, &f);
-    arena_reset(rig.arena);
+    rig_client_id(s, "iq", type, NULL, id, content);
 }
 
 static void answer_from(const char *from, const char *to, const char *id, const char *content)

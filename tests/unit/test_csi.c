@@ -1,8 +1,8 @@
 /* sm/csi: what is important, and what becomes of the rest (XEP-0352). */
 
 #include "csi.h"
+#include "manage_rig.h"
 #include "ns.h"
-#include "sm_rig.h"
 
 #define BODY "<body>hi</body>"
 #define STATE "<composing xmlns='http://jabber.org/protocol/chatstates'/>"

@@ -8,14 +8,7 @@
 
 static void say(const struct session *s, const char *type, const char *to, const char *id, const char *content)
 {
-    struct frame f = rig_stanza("message", type, NULL, to, content);
-
-    f.stanza.id = slice_str(id);
-    f.origin = s->c2sd;
-    f.sender = s->conn;
-    f.handle = s->handle;
-    on_stanza(&rig, &f);
-    arena_reset(rig.arena);
+    rig_client_id(s, "message", type, to, id, content);
 }
 
 /* To anna, by that daemon. */
