@@ -1,5 +1,5 @@
 /* Environments: opening with its checks, watching disk and readers, closing (store.h, DESIGN.md 6).
- * Reading is in store_view.c, writing in store_writer.c. */
+ * Reading is in store_view.c, writing in store_commit.c and store_writer.c. */
 
 #include "store_inner.h"
 

@@ -161,6 +161,12 @@ void failing_told(struct store *store, const struct store_batch *b);
 /* Has he failed before b: among those of this group (a chain by failed_before), or earlier? */
 bool owner_failed(struct store *store, const struct store_batch *failed_here, const struct store_batch *b);
 
+/* The thread, until `stopping` and nothing is left; `store` is its struct store. */
+void *writer_main(void *store);
+/* The chain is decided: the loop takes it from there. */
+void writer_finished(struct writer *w, struct store_batch *group);
+
+/* store_commit.c */
 bool writer_start(struct store *store);
 /* Writes what was handed in, ends the thread, runs the callbacks. */
 void writer_stop(struct store *store);

@@ -1,7 +1,7 @@
 /* Reading: an LMDB snapshot with this process's pending batches laid over it (store.h).
  *
  * Why the two fit whatever their ages: an operation leaves the overlay only on the loop's thread,
- * after its commit is durable, and never while a view is open (store_writer.c). So a snapshot may lack
+ * after its commit is durable, and never while a view is open (store_commit.c). So a snapshot may lack
  * a commit only while the overlay still holds it; and when the snapshot has it already, laying the
  * overlay over it again changes nothing, because the latest operation of a key wins in both. */
 
