@@ -107,6 +107,7 @@
     X(INT, offline_messages_max,  1000,     0, 1000000, "messages", "waiting for one account")      \
     X(INT, offline_bytes_max,  4194304,     0, 1073741824, "bytes", "waiting for one account")      \
     X(INT, archive_page_max,        50,     1,     250, "messages", "of one page of an archive (XEP-0313)") \
+    X(INT, archive_gather_ms,       50,     0,    1000, "ms",      "under load the archive lets more messages gather before it commits, and acknowledgements wait so long at most; 0 = never") \
     X(INT, archive_preferences_max, 200,    0,   10000, "JIDs",    "in the preferences of one archive (XEP-0441)") \
     X(INT, retraction_search,     1000,     0,  100000, "messages", "with one contact, the newest, among which a retraction (XEP-0424) looks for what it names; 0 = retractions leave archives alone") \
     X(INT, resume_seconds,         600,     0,   86400, "seconds", "a session without its socket waits to be resumed (XEP-0198); 0 = never") \

@@ -270,6 +270,7 @@ struct store *store_open(struct loop *loop, const struct store_spec *spec)
     store->disk_floor_mb = spec->disk_floor_mb;
     store->runs = spec->runs;
     store->live = spec->live;
+    store->gather_ms = spec->gather_ms;
     store->owner_of = spec->owner_of;
     store->instance = spec->instance;
     store->writer_name = spec->writer ? xstrdup(spec->writer) : NULL;

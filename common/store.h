@@ -32,6 +32,10 @@ struct store_spec {
      * (live_commit), so that nothing is durable that a killed process would do again. NULL: waits for
      * nothing. Must stay open longer than the store. */
     struct live *live;
+    /* Under load (a transaction of many batches was just begun) the next one begins only so long after it, so that
+     * more go into it, or as soon as nothing more comes for a sixteenth of that: done() is called so much later at
+     * most. Who is alone never waits, nor does the end. 0: a transaction begins when the one before it is over. */
+    unsigned gather_ms;
     /* By which member a slot is owned (proto/routes.h), and who we are: batches for slots that by the
      * recorded members are another's are refused with ZE_STALE. NULL: everything is ours. Called by the
      * writer's thread. */

@@ -73,16 +73,11 @@ static void on_async(uv_async_t *async)
 /* What was handed in during a turn goes to the thread when the turn is true (store_spec.live). */
 static void release_held(void *arg)
 {
-    struct store  *store = arg;
-    struct writer *w = &store->writer;
+    struct store *store = arg;
 
     if (!store->held)
         return;
-    pthread_mutex_lock(&w->mutex);
-    *w->queue_end = store->held;
-    w->queue_end = store->held_end;
-    pthread_cond_signal(&w->wake);
-    pthread_mutex_unlock(&w->mutex);
+    gather_add(&store->writer, store->held);
     store->held = NULL;
     store->held_end = &store->held;
 }
@@ -146,7 +141,7 @@ bool writer_start(struct store *store)
     if (store->live)
         live_after_commit(store->live, &store->turn_over);
     pthread_mutex_init(&w->mutex, NULL);
-    pthread_cond_init(&w->wake, NULL);
+    gather_init(w, store->gather_ms);
     w->async = xcalloc(1, sizeof *w->async);
     uv_async_init(loop_uv(store->loop), w->async, on_async);
     w->async->data = store;

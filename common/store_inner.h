@@ -145,6 +145,10 @@ struct writer {
     pthread_cond_t      wake;
     bool                stopping;
     struct store_batch *queue, **queue_end;
+    size_t              queued, queued_bytes;
+    unsigned            gather_ms;     /* store_spec.gather_ms */
+    bool                large;         /* the group taken last was */
+    uint64_t            began_ms;      /* when it was taken; monotonic */
     struct store_batch *finished, **finished_end;
     struct list         failed;        /* struct failed_owner */
     uint64_t            seen_seq;      /* highest seq decided */
@@ -152,6 +156,13 @@ struct writer {
     struct decided      decided;       /* the thread's own: what its row says */
     uint64_t            commits;
 };
+
+/* store_gather.c: the way from the loop to the thread, with the condition it sleeps on. */
+void gather_init(struct writer *w, unsigned gather_ms);
+/* A chain by `next`, not empty. */
+void gather_add(struct writer *w, struct store_batch *first);
+/* Waits for what goes into the next transaction. NULL: stopping and nothing left. */
+struct store_batch *gather_group(struct writer *w);
 
 /* store_failed.c; the first two want the mutex held. */
 void failing_add(struct writer *w, struct slice owner);
@@ -191,6 +202,7 @@ struct store {
     struct live       *live;           /* NULL: none */
     struct live_hook   turn_over;
     struct store_batch *held, **held_end;   /* handed in during this turn */
+    unsigned           gather_ms;
     uint32_t         (*owner_of)(const uint32_t *members, size_t count, unsigned slot);
     uint32_t           instance;       /* our key among the members */
     struct store_members claim;        /* under writer.mutex; generation 0: nothing yet */

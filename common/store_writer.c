@@ -8,7 +8,6 @@
 
 #include <errno.h>
 
-enum { GROUP_BYTES = 16 << 20 };
 #define MAP_MOST ((size_t)1 << 42)
 
 static enum zerr err_of(int code)
@@ -192,29 +191,6 @@ static void write_group(struct store *store, struct store_batch *group)
 
 /* ---- the thread ---- */
 
-/* Takes from the queue what fits into one transaction; NULL: stopping and nothing left. */
-static struct store_batch *take_group(struct writer *w)
-{
-    struct store_batch *group, **end = &w->queue;
-    size_t              bytes = 0;
-
-    pthread_mutex_lock(&w->mutex);
-    while (!w->queue && !w->stopping)
-        pthread_cond_wait(&w->wake, &w->mutex);
-    group = w->queue;
-    while (*end && bytes < GROUP_BYTES) {
-        bytes += buf_len(&(*end)->bytes);
-        end = &(*end)->next;
-    }
-    w->queue = *end;
-    if (!w->queue)
-        w->queue_end = &w->queue;
-    if (group)
-        *end = NULL;
-    pthread_mutex_unlock(&w->mutex);
-    return group;
-}
-
 void writer_finished(struct writer *w, struct store_batch *group)
 {
     pthread_mutex_lock(&w->mutex);
@@ -230,7 +206,7 @@ void *writer_main(void *arg)
     struct store       *store = arg;
     struct store_batch *group;
 
-    while ((group = take_group(&store->writer))) {
+    while ((group = gather_group(&store->writer))) {
         write_group(store, group);
         writer_finished(&store->writer, group);
         uv_async_send(store->writer.async);

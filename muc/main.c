@@ -122,8 +122,10 @@ static void on_routes(void *daemon, const struct routes *routes)
 static void *start(struct daemon *d)
 {
     struct outlet outlet = { d, send_frame, routes, congested };
-    struct store *store = daemon_open_store(d, "rooms", room_tables, ROOMS_SCHEMA, ROOMS_RUNS);
-    struct muc   *m;
+    /* Nothing gathers here: what is said in a room reaches its occupants behind the commit. */
+    struct store_spec rooms = { .tables = room_tables, .schema = ROOMS_SCHEMA, .runs = ROOMS_RUNS };
+    struct store     *store = daemon_open_store(d, "rooms", &rooms);
+    struct muc       *m;
 
     if (!store)
         return NULL;

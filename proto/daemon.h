@@ -78,9 +78,9 @@ void daemon_end(struct daemon *d, bool again, const char *message);
 
 /* Opens <data>/NAME, a synced environment of this instance: its batches have numbers that survive, wait
  * for the end of the turn where there is live memory, and <data>/records/NAME says that it has held data.
- * runs: as in struct store_spec. NULL: logged why. Close it before the daemon's self is gone. */
-struct store *daemon_open_store(struct daemon *d, const char *name, const char *const *tables, uint32_t schema,
-                                uint64_t runs);
+ * Of `own` the rows tables, schema, runs and gather_ms are taken. NULL: logged why. Close it before the daemon's self is
+ * gone. */
+struct store *daemon_open_store(struct daemon *d, const char *name, const struct store_spec *own);
 
 /* A listening stream socket handed over by systemd whose name (FileDescriptorName=) is `name`:
  * descriptor or -1. Each is handed out once. */

@@ -180,15 +180,14 @@ void daemon_make_places(const struct settings *s)
     }
 }
 
-struct store *daemon_open_store(struct daemon *d, const char *name, const char *const *tables, uint32_t schema,
-                                uint64_t runs)
+struct store *daemon_open_store(struct daemon *d, const char *name, const struct store_spec *own)
 {
     char             *path = xprintf("%s/%s", d->settings->dir.data, name);
     char             *record = xprintf("%s/records/%s", d->settings->dir.data, name);
     struct store_spec spec = {
-        .path = path, .tables = tables, .schema = schema, .runs = runs, .writer = d->instance,
-        .owner_of = routes_owner_key, .instance = instance_key(d->instance), .live = d->live, .record = record,
-        .disk_floor_mb = d->settings->limits.disk_floor_mb,
+        .path = path, .tables = own->tables, .schema = own->schema, .runs = own->runs, .gather_ms = own->gather_ms,
+        .writer = d->instance, .owner_of = routes_owner_key, .instance = instance_key(d->instance), .live = d->live,
+        .record = record, .disk_floor_mb = d->settings->limits.disk_floor_mb,
     };
     struct store *store = store_open(d->loop, &spec);
 

@@ -86,11 +86,15 @@ static void outlet_bounce(void *arg, const struct frame *f, enum zerr why)
 
 static bool open_stores(struct self *self)
 {
-    struct sm_store *s = &self->sm.store;
+    struct sm_store  *s = &self->sm.store;
+    struct store_spec accounts = { .tables = sm_account_tables, .schema = ACCOUNTS_SCHEMA };
+    struct store_spec archive = {
+        .tables = sm_archive_tables, .schema = ARCHIVE_SCHEMA, .runs = ARCHIVE_RUNS,
+        .gather_ms = (unsigned)self->daemon->settings->limits.archive_gather_ms,
+    };
 
-    s->accounts = daemon_open_store(self->daemon, "accounts", sm_account_tables, ACCOUNTS_SCHEMA, 0);
-    s->archive = s->accounts ? daemon_open_store(self->daemon, "archive", sm_archive_tables, ARCHIVE_SCHEMA,
-                                                         ARCHIVE_RUNS) : NULL;
+    s->accounts = daemon_open_store(self->daemon, "accounts", &accounts);
+    s->archive = s->accounts ? daemon_open_store(self->daemon, "archive", &archive) : NULL;
     if (s->archive)
         return true;
     if (s->accounts)

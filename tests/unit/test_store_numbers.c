@@ -10,62 +10,7 @@
 
 #include <lmdb.h>
 
-#include "live.h"
-#include "store_fixture.h"
-
-enum { WAITING };
-
-static const char *const live_tables[] = { "waiting", NULL };
-
-struct rig {
-    struct fixture f;
-    struct live   *live;
-    char           live_path[80], record[80];
-};
-
-static struct rig rig;
-
-static void open_both(void)
-{
-    struct live_spec spec = { .path = rig.live_path, .tables = live_tables, .map_bytes = 16 << 20,
-                              .reserve_bytes = 1 << 16 };
-
-    rig.live = live_open(rig.f.loop, &spec);
-    assert_non_null(rig.live);
-    rig.f.spec.live = rig.live;
-    fixture_open(&rig.f);
-}
-
-static void close_both(void)
-{
-    store_close(&rig.f.store);
-    live_close(&rig.live);
-}
-
-static int start(void **state)
-{
-    (void)state;
-    memset(&rig, 0, sizeof(rig));
-    fixture_start(&rig.f);
-    snprintf(rig.live_path, sizeof(rig.live_path), "%s/live", rig.f.path);
-    snprintf(rig.record, sizeof(rig.record), "%s/record", rig.f.path);
-    rig.f.spec.writer = "sm-1";
-    return 0;
-}
-
-static int end(void **state)
-{
-    static const char *const files[] = { "live/data.mdb", "live/owner.lock", "live/boot_id", "record" };
-
-    (void)state;
-    store_close(&rig.f.store);
-    live_close(&rig.live);
-    for (size_t i = 0; i < COUNT_OF(files); i++)
-        fixture_unlink(rig.f.path, files[i]);
-    rmdir(rig.live_path);
-    fixture_end(&rig.f);
-    return 0;
-}
+#include "store_live_rig.h"
 
 static struct store_batch *a_put(const char *owner, const char *key)
 {
@@ -73,11 +18,6 @@ static struct store_batch *a_put(const char *owner, const char *key)
 
     put(b, FIRST, key, "1");
     return b;
-}
-
-static void turn(void)
-{
-    uv_run(loop_uv(rig.f.loop), UV_RUN_NOWAIT);
 }
 
 /* ---- children ---- */
@@ -187,7 +127,7 @@ static void a_batch_waits_for_the_end_of_its_turn(void **state)
     struct store_figures figures;
 
     (void)state;
-    open_both();
+    rig_open();
     struct store_batch *b = a_put("owner", "key");
     store_commit(rig.f.store, &b, note, &o);
     expect(&rig.f, "key", "1");
@@ -201,7 +141,7 @@ static void a_batch_waits_for_the_end_of_its_turn(void **state)
 
 static void dies_inside_the_turn(void)
 {
-    open_both();
+    rig_open();
     struct store_batch *b = a_put("owner", "key");
     live_put_u64(rig.live, WAITING, 1, SLICE("row"));
     store_commit(rig.f.store, &b, NULL, NULL);
@@ -213,7 +153,7 @@ static void killed_inside_a_turn_neither_row_nor_batch_is_left(void **state)
 {
     (void)state;
     live_and_die(dies_inside_the_turn, -1);
-    open_both();
+    rig_open();
     assert_false(live_found(rig.live));
     expect(&rig.f, "key", NULL);
     assert_int_equal(store_fate(rig.f.store, 1), STORE_UNDECIDED);
@@ -243,7 +183,7 @@ static void hands_in_what_cannot_be_committed(void)
     int  holder = lock_holder();
     char byte = 0;
 
-    open_both();
+    rig_open();
     if (write(holder, &byte, 1) != 1 || read(holder, &byte, 1) != 1)
         _exit(5);
     struct store_batch *b = a_put("owner", "key");
@@ -296,15 +236,15 @@ static void killed_between_hand_in_and_commit_it_is_handed_in_again(void **state
     (void)state;
     tally = (struct waiting){ 0 };
     live_and_die(hands_in_what_cannot_be_committed, -1);
-    open_both();
+    rig_open();
     live_each(rig.live, WAITING, hand_in_again, &again);
     assert_int_equal(again, 1);
     expect(&rig.f, "key", "1");
     while (!tally.done)
         turn();
     assert_int_equal(tally.failed, 0);
-    close_both();
-    open_both();
+    rig_close();
+    rig_open();
     expect(&rig.f, "key", "1");
     again = 0;
     live_each(rig.live, WAITING, hand_in_again, &again);
@@ -333,7 +273,7 @@ static void counts_on(void)
     unsigned again = 0;
     uint8_t  zero[8] = { 0 };
 
-    open_both();
+    rig_open();
     struct slice stands = live_get(rig.live, WAITING, slice_of(zero, 8));
     uint64_t     n = stands.p ? live_key_u64(stands) : 0;
     live_delete_u64(rig.live, WAITING, 0);
@@ -360,7 +300,7 @@ static void kills_at_any_moment_lose_nothing_and_do_nothing_twice(void **state)
     tally = (struct waiting){ 0 };
     for (int round = 0; round < 20; round++)
         live_and_die(counts_on, 5 + round * 3 % 23);
-    open_both();
+    rig_open();
     struct slice stands = live_get(rig.live, WAITING, slice_of(zero, 8));
     uint64_t     n = stands.p ? live_key_u64(stands) : 0;
     assert_true(n > 0);
@@ -440,7 +380,7 @@ static void one_without_a_record_gets_it(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, start, end)
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_start, rig_end)
     const struct CMUnitTest tests[] = {
         T(numbers_go_on_after_a_restart),
         T(what_was_decided_and_not_told_is_known_after_a_kill),
