@@ -6,8 +6,6 @@
 #include "ns.h"
 #include "xml_write.h"
 
-enum { PAYLOAD_MAX = 4096 };
-
 void stanza_error_write(struct buf *out, enum zerr err, const char *text, struct slice by)
 {
     stanza_error_detailed(out, err, &(struct error_detail){ .text = text }, by);
@@ -41,7 +39,7 @@ void stanza_error_detailed(struct buf *out, enum zerr err, const struct error_de
 /* RFC 6120 8.3.1: an error is never answered, nor is a result (8.2.3). Presence is answered only when it
  * is directed at nobody: an address that is none, a domain that cannot be reached. So the answer tells
  * nothing about an account (RFC 6121 8.5.1). */
-static bool may_be_answered(const struct stanza *s, enum zerr err)
+bool stanza_error_answers(const struct stanza *s, enum zerr err)
 {
     if (s->type == TYPE_ERROR || s->type == TYPE_RESULT)
         return false;
@@ -63,9 +61,9 @@ bool stanza_error_reply_detailed(const struct stanza *s, enum zerr err, const st
     size_t       before = buf_len(buf);
     struct slice payload = detail->payload.p ? detail->payload : s->content;
 
-    if (!may_be_answered(s, err))
+    if (!stanza_error_answers(s, err))
         return false;
-    if (payload.len <= PAYLOAD_MAX || detail->payload.p)
+    if (payload.len <= STANZA_ERROR_PAYLOAD_MAX || detail->payload.p)
         buf_put_slice(buf, payload);
     stanza_error_detailed(buf, err, detail, (struct slice){ 0 });
 
@@ -74,7 +72,7 @@ bool stanza_error_reply_detailed(const struct stanza *s, enum zerr err, const st
     out.from = s->to.len ? s->to : jid_bare(s->from);
     out.to = s->from;
     out.content = slice_cut(buf_slice(buf), before, buf_len(buf));
-    if (out.content.len == 0 || (payload.len > PAYLOAD_MAX && !detail->payload.p) || s->flags & STANZA_EMPTY) {
+    if (out.content.len == 0 || (payload.len > STANZA_ERROR_PAYLOAD_MAX && !detail->payload.p) || s->flags & STANZA_EMPTY) {
         out.flags = 0;
         out.payload_ns = SLICE(NS_CLIENT);
         out.payload_name = SLICE("error");

@@ -20,12 +20,15 @@ struct error_detail {
  * JID of who made it (RFC 6120 8.3.1), empty: none. */
 void stanza_error_write(struct buf *out, enum zerr err, const char *text, struct slice by);
 void stanza_error_detailed(struct buf *out, enum zerr err, const struct error_detail *detail, struct slice by);
+/* False: it may not be answered: an error or result; presence, unless it is directed (available or subscribe) and err
+ * says that nobody is there (BAD_JID, NO_ROUTE, REMOTE, TIMEOUT). */
+bool stanza_error_answers(const struct stanza *s, enum zerr err);
+/* A payload over so many bytes is left out of an error reply (RFC 6120 8.3.1 allows it). */
+enum { STANZA_ERROR_PAYLOAD_MAX = 4096 };
 /* Turns s into its error reply: from and to swapped (without `to` it was for the sender's own account, RFC 6120 10.3,
  * which answers), type error, content = original payload + error,
- * appended to `buf`, which reply->content borrows (a payload over 4 KiB is left out, RFC 6120 8.3.1
- * allows it); the other slices are those of s. False, and nothing written: it may not be answered: an
- * error or result; presence, unless it is directed (available or subscribe) and err says that nobody
- * is there (BAD_JID, NO_ROUTE, REMOTE, TIMEOUT). */
+ * appended to `buf`, which reply->content borrows; the other slices are those of s. False, and nothing written: it
+ * may not be answered. */
 bool stanza_error_reply(const struct stanza *s, enum zerr err, const char *text, struct buf *buf,
                         struct stanza *reply);
 bool stanza_error_reply_detailed(const struct stanza *s, enum zerr err, const struct error_detail *detail,

@@ -59,7 +59,7 @@ struct waiting {
     unsigned     commits_left;
     enum zerr    err;
     struct debt  debt;
-    struct buf   ahead, after, failure, afters;
+    struct buf   ahead, after, request, afters;
     bool         holds;               /* ahead or after is not empty */
     struct then *thens;
 };

@@ -1,6 +1,7 @@
 /* Rows of waiting outcomes and of promises (outcome_live.h).
- * WAITING, by serial: u8 format 2, u8 doomed, u64 accounts, u64 archive, u64 session, u32 number, then
- * sized: owner, batch for accounts, batch for archive, frames ahead, after, failure; afters.
+ * WAITING, by serial: u8 format 3, u8 doomed, u64 accounts, u64 archive, u64 session, u32 number, then
+ * sized: owner, batch for accounts, batch for archive, frames ahead, after, request; afters. Format 2
+ * is the same (request: outcome_live.h).
  * PROMISE, by serial: one encoded frame. */
 
 #include "outcome_live.h"
@@ -12,7 +13,7 @@
 #include "mem.h"
 #include "sm_live.h"
 
-enum { FORMAT = 2, AT_DOOMED = 1, AT_ACCOUNTS = 2, AT_ARCHIVE = 10 };
+enum { FORMAT = 3, FORMAT_BEFORE = 2, AT_DOOMED = 1, AT_ACCOUNTS = 2, AT_ARCHIVE = 10 };
 
 static struct slice key_of(uint8_t key[8], uint64_t serial)
 {
@@ -34,7 +35,7 @@ void waiting_row_begin(struct buf *row, const struct waiting_row *w)
     buf_put_sized(row, w->archive_bytes);
     buf_put_sized(row, w->ahead);
     buf_put_sized(row, w->after);
-    buf_put_sized(row, w->failure);
+    buf_put_sized(row, w->request);
     buf_put_sized(row, w->afters);
 }
 
@@ -74,7 +75,7 @@ void waiting_row_doom(struct sm *sm, uint64_t serial, uint8_t doomed)
 static bool row_take(struct slice bytes, struct waiting_row *w)
 {
     struct cursor c = { bytes, false };
-    bool          good = take_u8(&c) == FORMAT;
+    uint8_t       format = take_u8(&c);
 
     w->doomed = take_u8(&c);
     w->accounts = take_u64(&c);
@@ -86,9 +87,9 @@ static bool row_take(struct slice bytes, struct waiting_row *w)
     w->archive_bytes = take_sized(&c);
     w->ahead = take_sized(&c);
     w->after = take_sized(&c);
-    w->failure = take_sized(&c);
+    w->request = take_sized(&c);
     w->afters = take_sized(&c);
-    return good && cursor_done(&c);
+    return (format == FORMAT || format == FORMAT_BEFORE) && cursor_done(&c);
 }
 
 struct reading {

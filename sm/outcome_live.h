@@ -18,7 +18,9 @@ struct waiting_row {
     uint8_t      doomed;               /* batches that fail unless they are committed: built on one that failed */
     struct slice owner;
     struct slice accounts_bytes, archive_bytes;
-    struct slice ahead, after, failure;    /* encoded frames */
+    struct slice ahead, after;         /* encoded frames */
+    struct slice request;              /* whose sender hears of a failure: a frame with its stanza; empty: nobody's. In
+                                          rows of an older version the answer itself, of type error */
     struct slice afters;               /* afters.h */
 };
 

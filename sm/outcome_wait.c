@@ -17,7 +17,7 @@ static void waiting_free(struct waiting *w)
 {
     buf_free(&w->ahead);
     buf_free(&w->after);
-    buf_free(&w->failure);
+    buf_free(&w->request);
     buf_free(&w->afters);
     free(w->owner);
     free(w);
@@ -63,6 +63,26 @@ static struct waiting *lane_pop(struct sm *sm, struct slice owner)
     return w;
 }
 
+/* Whoever asked gets the error: the request becomes the reply. */
+static void refuse_request(struct waiting *w)
+{
+    struct frame  asked, f;
+    struct stanza reply;
+    struct buf    bytes = { 0 }, answer = { 0 };
+    enum zerr     err;
+
+    if (frame_decode(buf_slice(&w->request), &asked) <= 0 || asked.stanza.type == TYPE_ERROR)
+        return;
+    if (stanza_error_reply(&asked.stanza, ZE_STORE, NULL, &bytes, &reply) &&
+        outcome_stanza_frame(w->sm, &reply, &f, &err)) {
+        f.trace = asked.trace;
+        frame_encode(&answer, &f);
+    }
+    buf_free(&bytes);
+    buf_free(&w->request);
+    w->request = answer;
+}
+
 /* What the owner has handed in behind it was built on it, and fails as well, in this process or the next. */
 static void failed(struct waiting *w)
 {
@@ -70,6 +90,7 @@ static void failed(struct waiting *w)
     struct lane *lane = lane_of(w->sm, owner);
 
     outcome_commits_failed++;
+    refuse_request(w);
     log_warn("commit_failed", "jid", log_slice(owner), "err", err_name(w->err), NULL);
     if (!lane)
         return;
@@ -89,7 +110,7 @@ static void waiting_release(struct waiting *w)
         failed(w);
     sm->ways->open++;
     outcome_release_encoded(sm, &w->ahead);
-    outcome_release_encoded(sm, w->err ? &w->failure : &w->after);
+    outcome_release_encoded(sm, w->err ? &w->request : &w->after);
     sm->ways->open--;
     outcome_drain(sm);
     afters_run(sm, buf_slice(&w->afters), w->err);
@@ -129,20 +150,20 @@ static void encode(struct buf *out, const struct frame *f)
     outcome_frames_delayed++;
 }
 
-/* The reply for whoever asked, should the commit fail: written now, while the request is in hand. */
-static void encode_failure(struct outcome *o, struct buf *out)
+/* What the reply takes for whoever asked, should the commit fail. */
+static void encode_request(const struct outcome *o, struct buf *out)
 {
-    struct buf    bytes = { 0 };
-    struct stanza reply;
-    struct frame  f;
-    enum zerr     err;
+    struct frame f = frame_make(FRAME_STANZA);
 
-    if (o->request && stanza_error_reply(o->request, ZE_STORE, NULL, &bytes, &reply) &&
-        outcome_stanza_frame(o->sm, &reply, &f, &err)) {
-        f.trace = o->trace;
-        encode(out, &f);
-    }
-    buf_free(&bytes);
+    if (!o->request || !stanza_error_answers(o->request, ZE_STORE))
+        return;
+    f.trace = o->trace;
+    f.stanza = *o->request;
+    if (f.stanza.content.len <= STANZA_ERROR_PAYLOAD_MAX)
+        f.body = f.stanza.content;
+    else
+        f.stanza.flags |= STANZA_EMPTY;
+    frame_encode(out, &f);
 }
 
 static struct lane *lane_enter(struct sm *sm, struct slice owner)
@@ -184,7 +205,7 @@ static void hand_in(struct waiting *w, struct outcome *o)
     struct waiting_row what = {
         .session = w->debt.session, .number = w->debt.number, .owner = o->owner,
         .accounts_bytes = bytes_of(o->accounts), .archive_bytes = bytes_of(o->archive),
-        .ahead = buf_slice(&w->ahead), .after = buf_slice(&w->after), .failure = buf_slice(&w->failure),
+        .ahead = buf_slice(&w->ahead), .after = buf_slice(&w->after), .request = buf_slice(&w->request),
         .afters = buf_slice(&w->afters),
     };
 
@@ -220,7 +241,7 @@ void outcome_wait(struct outcome *o, bool behind)
             encode(&w->ahead, &i->frame);
     hold(w);
     if (o->accounts || o->archive)
-        encode_failure(o, &w->failure);
+        encode_request(o, &w->request);
     w->commits_left = (o->accounts != NULL) + (o->archive != NULL);
     hand_in(w, o);
 }
@@ -275,7 +296,7 @@ static void restore(struct sm *sm, uint64_t serial, const struct waiting_row *ro
     w->debt = (struct debt){ row->session, row->number };
     buf_put_slice(&w->ahead, row->ahead);
     buf_put_slice(&w->after, row->after);
-    buf_put_slice(&w->failure, row->failure);
+    buf_put_slice(&w->request, row->request);
     buf_put_slice(&w->afters, row->afters);
     hold(w);
     note_tags(sm, row->ahead);

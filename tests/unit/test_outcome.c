@@ -2,6 +2,8 @@
 
 #include "sm_rig.h"
 
+#include "stanza_error.h"
+
 static struct session *anna;
 
 static int one_user(void **state)
@@ -73,6 +75,39 @@ static void a_failed_commit_tells_who_asked_and_nobody_else(void **state)
     assert_says(out, "internal-server-error");
 }
 
+/* RFC 6120 8.3.1: with what was asked, unless that is long. */
+static void the_answer_to_a_failed_commit_holds_what_was_asked(void **state)
+{
+    char          text[STANZA_ERROR_PAYLOAD_MAX + 1];
+    struct stanza asked = says(TYPE_CHAT, "a.org", "<body>please</body>");
+
+    (void)state;
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = 0;
+    store_something("<body>stored</body>", true, &asked);
+    assert_says(rig_took(), "<body>please</body><error ");
+    asked.content = slice_str(text);
+    store_something("<body>stored</body>", true, &asked);
+    assert_says(rig_took(), "xxx<error ");
+    asked.id = SLICE("long");
+    char *longer = xprintf("%s!", text);
+    asked.content = slice_str(longer);
+    store_something("<body>stored</body>", true, &asked);
+    const char *out = rig_took();
+    assert_says(out, "id='long' type='error' to='anna@a.org/x'><error ");
+    assert_silent_about(out, "!");
+    free(longer);
+}
+
+static void an_error_is_not_answered_when_its_commit_fails(void **state)
+{
+    struct stanza asked = says(TYPE_ERROR, "a.org", "<body>please</body>");
+
+    (void)state;
+    store_something("<body>stored</body>", true, &asked);
+    assert_silent_about(rig_took(), "please");
+}
+
 static void the_same_owner_keeps_its_order_others_do_not_wait(void **state)
 {
     const char *out;
@@ -142,6 +177,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FLOW(what_depends_on_the_batch_leaves_after_its_commit),
         FLOW(a_failed_commit_tells_who_asked_and_nobody_else),
+        FLOW(the_answer_to_a_failed_commit_holds_what_was_asked),
+        FLOW(an_error_is_not_answered_when_its_commit_fails),
         FLOW(the_same_owner_keeps_its_order_others_do_not_wait),
         FLOW(an_abandoned_outcome_stores_nothing),
         FLOW(what_was_to_happen_then_happens_once),

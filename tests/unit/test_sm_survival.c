@@ -3,6 +3,8 @@
 
 #include "survival_rig.h"
 
+#include "outcome_inner.h"
+#include "outcome_live.h"
 #include "roster.h"
 
 static struct session *find(const char *full)
@@ -222,6 +224,53 @@ static void what_was_refused_is_told_and_nothing_is_built_on_it(void **state)
 }
 
 /* ---- both halves of a subscription ---- */
+
+/* As the version before wrote it: the answer is ready. */
+static void put_row_of_format_2(void)
+{
+    struct stanza answer = says("<error/>"), ahead = says("<body>ahead</body>");
+    struct buf    row = { 0 }, frames[2] = { { 0 } };
+    struct frame  f = frame_make(FRAME_STANZA);
+    enum zerr     err;
+
+    answer.type = TYPE_ERROR;
+    assert_true(outcome_stanza_frame(&rig, &ahead, &f, &err));
+    assert_int_equal(frame_encode(&frames[0], &f), ZE_OK);
+    assert_true(outcome_stanza_frame(&rig, &answer, &f, &err));
+    assert_int_equal(frame_encode(&frames[1], &f), ZE_OK);
+    buf_put_u8(&row, 2);
+    buf_put_u8(&row, DOOMED_ACCOUNTS);
+    buf_put_u64(&row, 1000);                                /* its batch in the accounts, never decided */
+    buf_put_u64(&row, 0);
+    buf_put_u64(&row, 0);
+    buf_put_u32(&row, 0);
+    buf_put_sized(&row, SLICE("anna@a.org"));
+    buf_put_sized(&row, slice_of(NULL, 0));
+    buf_put_sized(&row, slice_of(NULL, 0));
+    buf_put_sized(&row, buf_slice(&frames[0]));
+    buf_put_sized(&row, slice_of(NULL, 0));
+    buf_put_sized(&row, buf_slice(&frames[1]));
+    buf_put_sized(&row, slice_of(NULL, 0));
+    live_put_u64(rig.live, L_WAITING, 7, buf_slice(&row));
+    live_commit(rig.live);
+    buf_free(&frames[0]);
+    buf_free(&frames[1]);
+    buf_free(&row);
+    rig_killed_here();
+}
+
+static void what_the_version_before_left_waiting_is_ended(void **state)
+{
+    (void)state;
+    rig_live_and_die(put_row_of_format_2);
+    rig_open();
+    const char *out = rig_took();
+    assert_int_equal(times(out, "<body>ahead</body>"), 1);
+    assert_int_equal(times(out, "<error/>"), 1);
+    rig_close();
+    rig_open();
+    assert_string_equal(rig_took(), "");
+}
 
 static void subscribes_and_dies(void)
 {
@@ -470,6 +519,7 @@ int main(void)
         T(killed_after_the_commit_what_depends_on_it_leaves_once),
         T(killed_before_the_commit_it_is_made_and_the_order_stays),
         T(what_was_refused_is_told_and_nothing_is_built_on_it),
+        T(what_the_version_before_left_waiting_is_ended),
         T(the_second_half_of_a_subscription_is_not_lost),
         T(an_iq_under_way_gets_one_answer),
         T(an_iq_that_was_answered_gets_no_second_answer),
