@@ -58,6 +58,8 @@ void ways_free(struct ways **wp)
     for (struct table_iter i = { 0 }; table_next(w->lanes, &i);)
         lane_drop(i.value);
     table_free(&w->lanes);
+    waiting_rows_free(&w->rows);
+    buf_free(&w->request);
     free(w);
     *wp = NULL;
 }

@@ -5,6 +5,7 @@
 
 #include "list.h"
 #include "outcome.h"
+#include "outcome_live.h"
 #include "resume.h"
 #include "stanza_error.h"
 
@@ -42,24 +43,25 @@ struct outcome {
 
 /* All outcomes of one owner that wait, oldest first. */
 struct lane {
-    struct list waiting;
-    unsigned    held;                 /* of them, those that hold frames back */
+    struct sm   *sm;
+    struct list  waiting;
+    unsigned     held;                /* of them, those that hold frames back */
+    struct slice owner;               /* behind the struct */
 };
 
 /* An outcome that outlives its dispatch: its frames are encoded. */
 struct waiting {
     struct list  link;
-    struct sm   *sm;
-    char        *owner;
-    size_t       owner_len;
-    uint64_t     serial;              /* of its row in live memory */
+    struct lane *lane;
+    struct waiting_place place;       /* in live memory */
     uint64_t     number;              /* in the order of this process */
     uint8_t      batches, refused;    /* DOOMED_ bits: in which environments it has one; which was refused
                                          before this process began */
     unsigned     commits_left;
     enum zerr    err;
     struct debt  debt;
-    struct buf   ahead, after, request, afters;
+    struct buf   ahead, after, afters;
+    struct buf   answer;              /* after a failure: to whoever asked */
     bool         holds;               /* ahead or after is not empty */
     struct then *thens;
 };
@@ -73,6 +75,8 @@ struct ways {
     struct outlet  outlet;
     void         (*local)(struct sm *sm, const struct frame *f);
     struct table  *lanes;             /* owner -> struct lane */
+    struct waiting_rows *rows;        /* from ways_restore on */
+    struct buf     request;           /* of the outcome that begins to wait */
     size_t         waiting;
     uint64_t       recorded;          /* number of the last one that waited */
     struct local  *locals, **locals_end;

@@ -11,6 +11,14 @@
 
 enum { DOOMED_ACCOUNTS = 1, DOOMED_ARCHIVE = 2 };
 
+/* Outcomes of one loop turn share a row: it is put once, and deleted once when they are decided together. */
+struct waiting_rows;
+struct shared_row;
+struct waiting_place {
+    struct shared_row *row;
+    uint32_t           at;             /* where the outcome's part begins in it */
+};
+
 struct waiting_row {
     uint64_t     accounts, archive;    /* numbers of the batches; 0: none */
     uint64_t     session;              /* whose stanza is owed (resume.h), and its number; 0: none */
@@ -24,14 +32,23 @@ struct waiting_row {
     struct slice afters;               /* afters.h */
 };
 
-/* Begins the row; the batches' numbers are not known yet. */
-void     waiting_row_begin(struct buf *row, const struct waiting_row *w);
-/* Ends it and puts it: returns its serial, from 1 in order of the outcomes. */
-uint64_t waiting_row_put(struct sm *sm, struct buf *row, uint64_t accounts, uint64_t archive);
-void     waiting_row_delete(struct sm *sm, uint64_t serial);
-void     waiting_row_doom(struct sm *sm, uint64_t serial, uint8_t doomed);
+/* They write at the end of each turn (live.h). */
+struct waiting_rows *waiting_rows_new(struct sm *sm);
+/* After the last place was given back. */
+void waiting_rows_free(struct waiting_rows **rows);
+/* The batches' numbers are not known yet: they follow in the same turn. */
+struct waiting_place waiting_row_add(struct waiting_rows *rows, const struct waiting_row *w);
+void waiting_row_number(struct waiting_rows *rows, const struct waiting_place *p, uint64_t accounts, uint64_t archive);
+/* Its outcome is over. */
+void waiting_row_end(struct waiting_rows *rows, const struct waiting_place *p);
+/* The place is given back, and its outcome stays in live memory. */
+void waiting_row_leave(struct waiting_rows *rows, const struct waiting_place *p);
+void waiting_row_doom(struct waiting_rows *rows, const struct waiting_place *p, uint8_t doomed);
+/* As it was given to waiting_row_add. Borrowed until the next put. */
+struct slice waiting_row_request(struct waiting_rows *rows, const struct waiting_place *p);
 /* Of an earlier process, in order. Slices are good until the next put. */
-void     waiting_rows_each(struct sm *sm, void (*each)(struct sm *sm, uint64_t serial, const struct waiting_row *w));
+void waiting_rows_each(struct waiting_rows *rows,
+                       void (*each)(struct sm *sm, const struct waiting_place *p, const struct waiting_row *w));
 
 /* ---- promises: an answer that is given if this process dies before it gives its own ---- */
 /* f: the answer, with its destination. 0 is none and may be kept. */

@@ -9,17 +9,18 @@
 #include "log.h"
 #include "mem.h"
 #include "outbox.h"
-#include "outcome_live.h"
 #include "stanza_error.h"
 #include "table.h"
+
+/* Of the buffer for requests. */
+enum { REQUEST_ROOM = 8192 };
 
 static void waiting_free(struct waiting *w)
 {
     buf_free(&w->ahead);
     buf_free(&w->after);
-    buf_free(&w->request);
     buf_free(&w->afters);
-    free(w->owner);
+    buf_free(&w->answer);
     free(w);
 }
 
@@ -28,6 +29,7 @@ void lane_drop(struct lane *lane)
 {
     LIST_EACH(&lane->waiting, node) {
         struct waiting *w = LIST_OWNER(node, struct waiting, link);
+        waiting_row_leave(lane->sm->ways->rows, &w->place);
         waiting_free(w);
     }
     free(lane);
@@ -43,74 +45,66 @@ bool outcome_waits(const struct sm *sm, struct slice owner)
     return lane_of(sm, owner) != NULL;
 }
 
-static struct waiting *lane_pop(struct sm *sm, struct slice owner)
+static struct waiting *lane_pop(struct lane *lane)
 {
-    struct lane    *lane = lane_of(sm, owner);
-    struct waiting *w;
+    struct ways    *ways = lane->sm->ways;
+    struct waiting *w = LIST_OWNER(lane->waiting.next, struct waiting, link);
 
-    if (!lane || !sm->ways->ready)
-        return NULL;
-    w = LIST_OWNER(lane->waiting.next, struct waiting, link);
-    if (w->commits_left)
+    if (!ways->ready || w->commits_left)
         return NULL;
     list_remove(&w->link);
     lane->held -= w->holds;
-    sm->ways->waiting--;
-    if (list_empty(&lane->waiting)) {
-        table_remove(sm->ways->lanes, owner);
-        free(lane);
-    }
+    ways->waiting--;
     return w;
 }
 
-/* Whoever asked gets the error: the request becomes the reply. */
-static void refuse_request(struct waiting *w)
+/* Whoever asked gets the error. */
+static void answer_request(struct waiting *w)
 {
+    struct sm    *sm = w->lane->sm;
+    struct slice  request = waiting_row_request(sm->ways->rows, &w->place);
     struct frame  asked, f;
     struct stanza reply;
-    struct buf    bytes = { 0 }, answer = { 0 };
+    struct buf    bytes = { 0 };
     enum zerr     err;
 
-    if (frame_decode(buf_slice(&w->request), &asked) <= 0 || asked.stanza.type == TYPE_ERROR)
+    if (frame_decode(request, &asked) <= 0)
         return;
-    if (stanza_error_reply(&asked.stanza, ZE_STORE, NULL, &bytes, &reply) &&
-        outcome_stanza_frame(w->sm, &reply, &f, &err)) {
+    if (asked.stanza.type == TYPE_ERROR) {          /* of an older version */
+        buf_put_slice(&w->answer, request);
+    } else if (stanza_error_reply(&asked.stanza, ZE_STORE, NULL, &bytes, &reply) &&
+               outcome_stanza_frame(sm, &reply, &f, &err)) {
         f.trace = asked.trace;
-        frame_encode(&answer, &f);
+        frame_encode(&w->answer, &f);
     }
     buf_free(&bytes);
-    buf_free(&w->request);
-    w->request = answer;
 }
 
 /* What the owner has handed in behind it was built on it, and fails as well, in this process or the next. */
 static void failed(struct waiting *w)
 {
-    struct slice owner = slice_of(w->owner, w->owner_len);
-    struct lane *lane = lane_of(w->sm, owner);
+    struct lane *lane = w->lane;
 
     outcome_commits_failed++;
-    refuse_request(w);
-    log_warn("commit_failed", "jid", log_slice(owner), "err", err_name(w->err), NULL);
-    if (!lane)
-        return;
+    answer_request(w);
+    log_warn("commit_failed", "jid", log_slice(lane->owner), "err", err_name(w->err), NULL);
     LIST_EACH(&lane->waiting, node) {
         const struct waiting *behind = LIST_OWNER(node, struct waiting, link);
         if (behind->batches & w->batches)
-            waiting_row_doom(w->sm, behind->serial, behind->batches & w->batches);
+            waiting_row_doom(lane->sm->ways->rows, &behind->place, behind->batches & w->batches);
     }
 }
 
 static void waiting_release(struct waiting *w)
 {
-    struct sm *sm = w->sm;
+    struct sm *sm = w->lane->sm;
 
-    waiting_row_delete(sm, w->serial);
     if (w->err)
         failed(w);
+    waiting_row_end(sm->ways->rows, &w->place);
     sm->ways->open++;
     outcome_release_encoded(sm, &w->ahead);
-    outcome_release_encoded(sm, w->err ? &w->request : &w->after);
+    outcome_release_encoded(sm, w->err ? &w->answer : &w->after);
     sm->ways->open--;
     outcome_drain(sm);
     afters_run(sm, buf_slice(&w->afters), w->err);
@@ -118,27 +112,32 @@ static void waiting_release(struct waiting *w)
     resume_paid(sm, w->debt.session, w->debt.number);
 }
 
-static void lane_release(struct sm *sm, struct slice owner)
+/* What the last one brings about does not wait behind it: the lane is over before. */
+static void lane_release(struct lane *lane)
 {
-    for (struct waiting *w; (w = lane_pop(sm, owner));) {
+    struct sm *sm = lane->sm;
+    bool       over = false;
+
+    for (struct waiting *w; !over && (w = lane_pop(lane));) {
+        over = list_empty(&lane->waiting);
+        if (over)
+            table_remove(sm->ways->lanes, lane->owner);
         waiting_release(w);
         waiting_free(w);
     }
+    if (over)
+        free(lane);
     arena_reset(sm->arena);
 }
 
 static void on_commit(void *arg, enum zerr err)
 {
     struct waiting *w = arg;
-    struct sm      *sm = w->sm;
 
     if (err && !w->err)
         w->err = err;
-    if (--w->commits_left)
-        return;
-    char *owner = xstrndup(slice_of(w->owner, w->owner_len));
-    lane_release(sm, slice_of(owner, w->owner_len));
-    free(owner);
+    if (--w->commits_left == 0)
+        lane_release(w->lane);
 }
 
 static void encode(struct buf *out, const struct frame *f)
@@ -172,7 +171,10 @@ static struct lane *lane_enter(struct sm *sm, struct slice owner)
 
     if (lane)
         return lane;
-    lane = xcalloc(1, sizeof(*lane));
+    lane = xcalloc(1, sizeof(*lane) + owner.len);
+    memcpy(lane + 1, owner.p, owner.len);
+    lane->sm = sm;
+    lane->owner = slice_of(lane + 1, owner.len);
     list_init(&lane->waiting);
     table_put(sm->ways->lanes, owner, lane);
     return lane;
@@ -182,10 +184,8 @@ static struct waiting *waiting_new(struct sm *sm, struct slice owner)
 {
     struct waiting *w = xcalloc(1, sizeof(*w));
 
-    w->sm = sm;
-    w->owner = xstrndup(owner);
-    w->owner_len = owner.len;
-    list_append(&lane_enter(sm, owner)->waiting, &w->link);
+    w->lane = lane_enter(sm, owner);
+    list_append(&w->lane->waiting, &w->link);
     sm->ways->waiting++;
     w->number = ++sm->ways->recorded;
     return w;
@@ -199,23 +199,21 @@ static struct slice bytes_of(const struct store_batch *b)
 /* The row is written in the turn that hands the batches in: both are true, or neither. */
 static void hand_in(struct waiting *w, struct outcome *o)
 {
-    struct sm         *sm = w->sm;
-    struct buf         row = { 0 };
+    struct sm         *sm = o->sm;
     uint64_t           accounts = 0, archive = 0;
     struct waiting_row what = {
         .session = w->debt.session, .number = w->debt.number, .owner = o->owner,
         .accounts_bytes = bytes_of(o->accounts), .archive_bytes = bytes_of(o->archive),
-        .ahead = buf_slice(&w->ahead), .after = buf_slice(&w->after), .request = buf_slice(&w->request),
+        .ahead = buf_slice(&w->ahead), .after = buf_slice(&w->after), .request = buf_slice(&sm->ways->request),
         .afters = buf_slice(&w->afters),
     };
 
-    waiting_row_begin(&row, &what);
+    w->place = waiting_row_add(sm->ways->rows, &what);
     if (o->accounts)
         accounts = store_commit(sm->store.accounts, &o->accounts, on_commit, w);
     if (o->archive)
         archive = store_commit(sm->store.archive, &o->archive, on_commit, w);
-    w->serial = waiting_row_put(sm, &row, accounts, archive);
-    buf_free(&row);
+    waiting_row_number(sm->ways->rows, &w->place, accounts, archive);
 }
 
 /* Only behind frames that wait must later ones of the owner wait (RFC 6120 10.1): a message is delivered
@@ -223,7 +221,7 @@ static void hand_in(struct waiting *w, struct outcome *o)
 static void hold(struct waiting *w)
 {
     w->holds = buf_len(&w->ahead) || buf_len(&w->after);
-    lane_of(w->sm, slice_of(w->owner, w->owner_len))->held += w->holds;
+    w->lane->held += w->holds;
 }
 
 void outcome_wait(struct outcome *o, bool behind)
@@ -240,8 +238,9 @@ void outcome_wait(struct outcome *o, bool behind)
         else if (behind)
             encode(&w->ahead, &i->frame);
     hold(w);
+    buf_reset(&o->sm->ways->request, REQUEST_ROOM);
     if (o->accounts || o->archive)
-        encode_request(o, &w->request);
+        encode_request(o, &o->sm->ways->request);
     w->commits_left = (o->accounts != NULL) + (o->archive != NULL);
     hand_in(w, o);
 }
@@ -251,9 +250,7 @@ void outcome_wait(struct outcome *o, bool behind)
 /* Did an earlier one of its owner fail there? Then it was built on what is not true. */
 static bool lane_refused(const struct waiting *w, uint8_t environment)
 {
-    const struct lane *lane = lane_of(w->sm, slice_of(w->owner, w->owner_len));
-
-    LIST_EACH(&lane->waiting, node)
+    LIST_EACH(&w->lane->waiting, node)
         if (LIST_OWNER(node, struct waiting, link)->refused & environment)
             return true;
     return false;
@@ -261,7 +258,7 @@ static bool lane_refused(const struct waiting *w, uint8_t environment)
 
 static void decide(struct waiting *w, uint8_t environment, uint64_t number, struct slice bytes, uint8_t doomed)
 {
-    struct store *store = environment == DOOMED_ACCOUNTS ? w->sm->store.accounts : w->sm->store.archive;
+    struct store *store = environment == DOOMED_ACCOUNTS ? w->lane->sm->store.accounts : w->lane->sm->store.archive;
     enum store_fate fate = number ? store_fate(store, number) : STORE_COMMITTED;
 
     w->batches |= number ? environment : 0;
@@ -288,15 +285,14 @@ static void note_tags(struct sm *sm, struct slice frames)
         outbox_found(sm, f.number);
 }
 
-static void restore(struct sm *sm, uint64_t serial, const struct waiting_row *row)
+static void restore(struct sm *sm, const struct waiting_place *place, const struct waiting_row *row)
 {
     struct waiting *w = waiting_new(sm, row->owner);
 
-    w->serial = serial;
+    w->place = *place;
     w->debt = (struct debt){ row->session, row->number };
     buf_put_slice(&w->ahead, row->ahead);
     buf_put_slice(&w->after, row->after);
-    buf_put_slice(&w->request, row->request);
     buf_put_slice(&w->afters, row->afters);
     hold(w);
     note_tags(sm, row->ahead);
@@ -309,9 +305,18 @@ static void restore(struct sm *sm, uint64_t serial, const struct waiting_row *ro
 
 void ways_restore(struct sm *sm)
 {
-    waiting_rows_each(sm, restore);
+    sm->ways->rows = waiting_rows_new(sm);
+    waiting_rows_each(sm->ways->rows, restore);
     if (sm->ways->waiting)
         log_info("outcomes_found", "instance", sm->instance, "count", log_num((int64_t)sm->ways->waiting), NULL);
+}
+
+static void release_of(struct sm *sm, struct slice owner)
+{
+    struct lane *lane = lane_of(sm, owner);
+
+    if (lane)
+        lane_release(lane);
 }
 
 bool ways_begin(struct sm *sm)
@@ -324,7 +329,7 @@ bool ways_begin(struct sm *sm)
     for (struct table_iter i = { 0 }; table_next(sm->ways->lanes, &i);)
         buf_put_sized(&owners, i.key);
     for (struct cursor c = { buf_slice(&owners), false }; c.rest.len;)
-        lane_release(sm, take_sized(&c));
+        release_of(sm, take_sized(&c));
     promises_take(sm, &promised);
     sm->ways->open++;
     outcome_release_encoded(sm, &promised);

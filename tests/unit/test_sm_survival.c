@@ -225,6 +225,89 @@ static void what_was_refused_is_told_and_nothing_is_built_on_it(void **state)
 
 /* ---- both halves of a subscription ---- */
 
+/* Of the same turn as store_and_say's, in the other environment. */
+static void archive_and_say(const char *owner, const char *text)
+{
+    struct outcome *o = outcome_new(&rig, slice_str(owner), 1);
+    struct stanza   after = says(text);
+
+    store_put(outcome_archive(o), A_OUTBOX, sm_key(&rig, slice_str(owner), SLICE("k")), SLICE("v"));
+    outcome_route(o, AFTER_COMMIT, &after);
+    outcome_settle(&o);
+    arena_reset(rig.arena);
+}
+
+static int count_row(void *arg, struct slice key, struct slice value)
+{
+    (void)key;
+    (void)value;
+    ++*(unsigned *)arg;
+    return 0;
+}
+
+static unsigned waiting_rows(void)
+{
+    unsigned count = 0;
+
+    live_each(rig.live, L_WAITING, count_row, &count);
+    return count;
+}
+
+static void wait_for(size_t left)
+{
+    while (ways_waiting(rig.ways) > left)
+        uv_run(loop_uv(rig.loop), UV_RUN_ONCE);
+}
+
+static void two_of_four_are_decided_and_it_dies(void)
+{
+    rig_close();
+    int holder = lock_holder();
+    rig_open();
+    lock_now(holder);
+    archive_and_say("ben@a.org", "<body>over</body>");
+    store_and_say("v1", "<body>first</body>", NULL);
+    archive_and_say("carl@a.org", "<body>gone</body>");
+    store_and_say("v2", "<body>second</body>", "v1");
+    wait_for(2);
+    if (waiting_rows() != 1 || !strstr(rig_log, "over") || !strstr(rig_log, "gone"))
+        _exit(7);
+    live_commit(rig.live);
+    rig_log[0] = 0;
+    rig_killed_here();
+}
+
+/* The outcomes of a turn share a row: those that are over do not come back with the others. */
+static void of_one_turn_only_what_still_waits_comes_back(void **state)
+{
+    (void)state;
+    rig_live_and_die(two_of_four_are_decided_and_it_dies);
+    rig_open();
+    assert_int_equal(ways_waiting(rig.ways), 2);
+    const char *out = rig_took();
+    assert_int_equal(times(out, "<body>"), 2);
+    assert_true(strstr(out, "first") < strstr(out, "second"));
+    assert_int_equal(waiting_rows(), 0);
+    expect_vcard("v2");
+}
+
+/* More than one row holds. */
+static void many_of_one_turn_are_decided_and_forgotten(void **state)
+{
+    char text[900];
+
+    (void)state;
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = 0;
+    rig_open();
+    for (int i = 0; i < 100; i++)
+        archive_and_say(i % 2 ? "ben@a.org" : "carl@a.org", text);
+    live_commit(rig.live);
+    assert_true(waiting_rows() > 1 && waiting_rows() < 50);
+    assert_int_equal(times(rig_took(), text), 100);
+    assert_int_equal(waiting_rows(), 0);
+}
+
 /* As the version before wrote it: the answer is ready. */
 static void put_row_of_format_2(void)
 {
@@ -350,14 +433,6 @@ static void an_iq_that_was_answered_gets_no_second_answer(void **state)
 }
 
 /* ---- the outbox ---- */
-
-static int count_row(void *arg, struct slice key, struct slice value)
-{
-    (void)key;
-    (void)value;
-    ++*(unsigned *)arg;
-    return 0;
-}
 
 static unsigned outbox_rows_now(void)
 {
@@ -519,6 +594,8 @@ int main(void)
         T(killed_after_the_commit_what_depends_on_it_leaves_once),
         T(killed_before_the_commit_it_is_made_and_the_order_stays),
         T(what_was_refused_is_told_and_nothing_is_built_on_it),
+        T(of_one_turn_only_what_still_waits_comes_back),
+        T(many_of_one_turn_are_decided_and_forgotten),
         T(what_the_version_before_left_waiting_is_ended),
         T(the_second_half_of_a_subscription_is_not_lost),
         T(an_iq_under_way_gets_one_answer),
