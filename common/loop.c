@@ -8,10 +8,20 @@
 
 #include "log.h"
 #include "mem.h"
+#include "stats.h"
 
 /* The wheel: a slot holds the timers due in [slot * 100 - 99, slot * 100] ms, and those of later
  * revolutions. 1,024 slots are 102 s; an idle ping of 300 s is looked at three times. */
 enum { TICK_MS = 100, SLOTS = 1024, WORDS = SLOTS / 64, DEFER_ROUNDS = 16, LAST_TURNS = 1024 };
+
+static uint64_t turns, waits;
+static bool     registered;
+
+static const struct stat_row stats[] = {
+    { "loop_turns", "turns of the loop", &turns },
+    { "loop_waits", "turns that were put off a little, so that more comes together (under load)", &waits },
+    { 0 },
+};
 
 struct loop {
     uv_loop_t    uv;
@@ -24,6 +34,7 @@ struct loop {
     uint64_t     maybe[WORDS];      /* a set bit: the slot may hold something */
     uint64_t     passed;            /* every slot number up to this one was looked at */
     uint64_t     wake;              /* slot number the tick is set for; UINT64_MAX: not running */
+    struct pace  pace;
 };
 
 static void tick(uv_timer_t *handle);
@@ -60,16 +71,45 @@ static void nothing(uv_idle_t *handle)
     (void)handle;
 }
 
+/* A signal that comes meanwhile ends it. */
+static void wait_for_more(struct loop *loop)
+{
+    unsigned        us = pace_wait(&loop->pace, uv_hrtime() / 1000);
+    struct timespec time = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
+
+    turns++;
+    if (!us)
+        return;
+    waits++;
+    nanosleep(&time, NULL);
+}
+
 static void before_sleep(uv_prepare_t *handle)
 {
     struct loop *loop = handle->data;
 
     take_deferred_next(loop);
     run_deferred(loop);
-    if (list_empty(&loop->deferred) && list_empty(&loop->deferred_next))
-        uv_idle_stop(&loop->stay_awake);
-    else
+    if (!list_empty(&loop->deferred) || !list_empty(&loop->deferred_next)) {
         uv_idle_start(&loop->stay_awake, nothing);
+        return;
+    }
+    uv_idle_stop(&loop->stay_awake);
+    if (loop->pace.every_us)
+        wait_for_more(loop);
+}
+
+void loop_look_every(struct loop *loop, unsigned us)
+{
+    loop->pace.every_us = us;
+    if (!registered)
+        stats_register(stats);
+    registered = true;
+}
+
+void loop_unit(struct loop *loop)
+{
+    loop->pace.units++;
 }
 
 struct loop *loop_new(void)

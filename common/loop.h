@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "list.h"
+#include "pace.h"
 
 struct loop;
 
@@ -18,6 +19,11 @@ uv_loop_t *loop_uv(struct loop *loop);
 /* Runs until loop_stop; then what is deferred still runs (output buffers), unless it has no end. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
+
+/* Under load the loop looks for work this often, in microseconds (pace.h); 0, as it is made: it never waits. */
+void loop_look_every(struct loop *loop, unsigned us);
+/* A frame, or what one read of a connection gave, is being taken. */
+void loop_unit(struct loop *loop);
 
 /* Milliseconds of a monotonic clock, constant within one loop turn. */
 uint64_t loop_now_ms(const struct loop *loop);

@@ -175,4 +175,5 @@
     X(BOOL, archive,         true,  0, 0, "",     "keep an archive of messages")                    \
     X(INT,  archive_days,    0, 0, 36500, "days", "messages stay in the archive; 0 = for ever")     \
     X(INT,  scram_iterations, 10000, 4096, 10000000, "rounds", "of PBKDF2 for new passwords")        \
+    X(INT,  pace_us,         250, 0, 10000, "us", "between two looks of a busy daemon for work, so that more comes together; 0 = it never waits") \
     X(STR,  admin_group,     "zubr-admin", 0, 0, "group", "whose members may use the control sockets")

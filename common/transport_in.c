@@ -109,6 +109,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
     if (n == 0)
         return;
+    loop_unit(t->all->loop);
     if (n < 0 && t->ending) {
         uv_read_stop(stream);
         t->gone = true;         /* what is left to send goes out first */

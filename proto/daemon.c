@@ -269,15 +269,26 @@ void daemon_end(struct daemon *d, bool again, const char *message)
 
 /* ---- reload: a transaction; the old settings stay in memory, names borrowed from them live on ---- */
 
-static void apply_log_level(struct runtime *rt, const struct settings *old, struct ctl_reply *answer)
+static void say_applied(struct ctl_reply *answer, const char *setting)
 {
-    if (strcmp(old->server.log, rt->d.settings->server.log) == 0)
-        return;
-    log_set_level((enum log_level)log_level_parse(rt->d.settings->server.log));
     if (!answer)
         return;
     ctl_row(answer);
-    ctl_str(answer, "applied", "server.log");
+    ctl_str(answer, "applied", setting);
+}
+
+static void apply_settings(struct runtime *rt, const struct settings *old, struct ctl_reply *answer)
+{
+    const struct settings *s = rt->d.settings;
+
+    if (strcmp(old->server.log, s->server.log) != 0) {
+        log_set_level((enum log_level)log_level_parse(s->server.log));
+        say_applied(answer, "server.log");
+    }
+    if (old->server.pace_us != s->server.pace_us) {
+        loop_look_every(rt->d.loop, (unsigned)s->server.pace_us);
+        say_applied(answer, "server.pace_us");
+    }
 }
 
 enum zerr daemon_reload(struct runtime *rt, struct ctl_reply *answer)
@@ -294,7 +305,7 @@ enum zerr daemon_reload(struct runtime *rt, struct ctl_reply *answer)
     rt->outdated = xrealloc(rt->outdated, (rt->outdated_count + 1) * sizeof(*rt->outdated));
     rt->outdated[rt->outdated_count++] = old;
     rt->d.settings = fresh;
-    apply_log_level(rt, old, answer);
+    apply_settings(rt, old, answer);
     if (rt->spec->reload)
         rt->spec->reload(rt->d.self, answer);
     log_info("daemon_reloaded", "instance", rt->d.instance, NULL);
@@ -373,6 +384,7 @@ static void prepare(struct runtime *rt)
 static bool start(struct runtime *rt)
 {
     rt->d.loop = loop_new();
+    loop_look_every(rt->d.loop, (unsigned)rt->d.settings->server.pace_us);
     rt->d.arena = arena_new();
     rt->started_ms = loop_now_ms(rt->d.loop);
     rt->stop_timer = (struct timer){ .fire = stop_now, .arg = rt };

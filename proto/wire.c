@@ -56,6 +56,7 @@ static void take_frames(struct wire *w)
     ssize_t      n = 0;
 
     while (!w->down && (n = frame_decode(rest, &f)) > 0) {
+        loop_unit(w->loop);
         w->events->on_frame(w->owner, &f, w->in.bytes + (rest.p - w->in.bytes), (size_t)n);
         rest = slice_cut(rest, (size_t)n, rest.len);
     }

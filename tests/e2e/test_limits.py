@@ -131,5 +131,8 @@ def test_reload_takes_new_settings(server):
         assert server.ctl_status == 1
         assert a.ping().get("type") == "result"
         a.close()
+        conf.write_text(text + "\npace_us = 500\n")
+        assert "server.pace_us" in server.ctl("reload")
+        assert server.client("alice", resource="paced").ping().get("type") == "result"
     finally:
         conf.write_text(text)
