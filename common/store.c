@@ -277,6 +277,7 @@ struct store *store_open(struct loop *loop, const struct store_spec *spec)
     store->record = spec->record ? xstrdup(spec->record) : NULL;
     store->overlay = overlay_new();
     store->view.store = store;
+    epoch_all(store);
     store->readers_timer = (struct timer){ .fire = readers_due, .arg = store };
     store->disk_timer = (struct timer){ .fire = disk_due, .arg = store };
     pthread_mutex_init(&store->gate, NULL);

@@ -81,6 +81,13 @@ struct slice store_get(struct store_view *view, unsigned table, struct slice key
 int store_each(struct store_view *view, unsigned table, struct slice prefix, struct slice from,
                bool backwards, int (*each)(void *arg, struct slice key, struct slice value), void *arg);
 
+/* What was read of a slot's rows in one table may be kept beyond the view as long as this number stays the same: any
+ * other one says that they may have changed since. It changes when a batch that writes to the table is handed in or
+ * fails, and when the members that own slots change (store_claim, or what is recorded); while they do, and for a slot
+ * that is not ours, no call gives the same. Numbers of two stores never meet, and none is 0. Ask and read in one
+ * view. */
+uint64_t store_epoch(struct store_view *view, unsigned table, unsigned slot);
+
 /* ---- writing ---- */
 /* `owner`: the bare JID (or room) on whose behalf: when one batch of an owner fails, that owner's
  * batches already handed in behind it fail too (ZE_CONFLICT or ZE_STORE). Copied. */

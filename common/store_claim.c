@@ -22,8 +22,10 @@ static bool newer(const struct store_members *a, const struct store_members *b)
 void store_claim(struct store *store, const struct store_members *members)
 {
     pthread_mutex_lock(&store->writer.mutex);
-    if (newer(members, &store->claim))
+    if (newer(members, &store->claim)) {
         store->claim = *members;
+        epoch_all(store);
+    }
     pthread_mutex_unlock(&store->writer.mutex);
 }
 
@@ -70,16 +72,23 @@ static int record(struct store *store, MDB_txn *txn, const struct store_members 
     return rc;
 }
 
-int claim_check(struct store *store, MDB_txn *txn, struct store_members *found)
+int claim_read(const struct store *store, MDB_txn *txn, struct store_members *found)
 {
-    struct store_members own;
     MDB_val k = { sizeof(row_key), (void *)row_key }, v;
     int     rc = mdb_get(txn, store->meta, &k, &v);
 
-    *found = (struct store_members){ 0 };
+    memset(found, 0, sizeof(*found));
     if (rc == 0 && !decode(slice_of(v.mv_data, v.mv_size), found))
         return MDB_CORRUPTED;
-    if (rc != 0 && rc != MDB_NOTFOUND)
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+int claim_check(struct store *store, MDB_txn *txn, struct store_members *found)
+{
+    struct store_members own;
+    int                  rc = claim_read(store, txn, found);
+
+    if (rc != 0)
         return rc;
     pthread_mutex_lock(&store->writer.mutex);
     own = store->claim;
@@ -88,6 +97,14 @@ int claim_check(struct store *store, MDB_txn *txn, struct store_members *found)
         return 0;
     *found = own;
     return record(store, txn, &own);
+}
+
+bool claim_holds(const struct store *store, unsigned slot)
+{
+    const struct store_members *claim = &store->claim;
+
+    return !store->owner_of || claim->count == 0 ||
+           (!claim->before_count && store->owner_of(claim->keys, claim->count, slot) == store->instance);
 }
 
 /* One batch is of one owner, hence of one slot; facts of the whole environment have no owner. */

@@ -33,6 +33,8 @@ static void retire(struct store *store, struct store_batch *b)
     store->pending_bytes -= buf_len(&b->bytes);
     store->batches++;
     store->failed += b->err != ZE_OK;
+    if (b->err != ZE_OK)
+        epoch_wrote(store, b);
     if (b->err == ZE_OK && !store->recorded)
         record_make(store);
     if (b->code == MDB_PANIC)
@@ -88,6 +90,7 @@ static void hand_in(struct store *store, struct store_batch *batch)
     store->pending_bytes += buf_len(&batch->bytes);
     if (!batch->bad)
         overlay_add(store->overlay, batch);
+    epoch_wrote(store, batch);
     if (store->closing) {
         batch->err = ZE_STORE;
         writer_finished(&store->writer, batch);

@@ -186,7 +186,24 @@ void writer_stop(struct store *store);
 /* What holds in this transaction: the record, or, when that is older, what this process has claimed,
  * which is recorded then. An LMDB code. */
 int  claim_check(struct store *store, MDB_txn *txn, struct store_members *found);
+/* The record in this snapshot, all zero when there is none. An LMDB code. */
+int  claim_read(const struct store *store, MDB_txn *txn, struct store_members *found);
+/* By its own claim this process is the owner, and no change is under way. Loop's thread. */
+bool claim_holds(const struct store *store, unsigned slot);
 bool claim_allows(const struct store *store, const struct store_members *claim, const struct store_batch *b);
+
+/* ---- what may be kept of a table (store_epoch.c) ---- */
+struct epochs {
+    uint64_t all;                      /* drawn when any table may have changed */
+    uint64_t of[STORE_TABLES_MAX];     /* the same of one table */
+    size_t   looked_at;                /* the snapshot that `recorded` is of */
+    struct store_members recorded;
+};
+
+/* The batch's writes begin to be seen, or are not seen any more. */
+void epoch_wrote(struct store *store, const struct store_batch *b);
+/* Anything may have changed. */
+void epoch_all(struct store *store);
 
 struct store {
     struct loop       *loop;
@@ -217,6 +234,7 @@ struct store {
     pthread_mutex_t    gate, txn_gate;
     struct store_view  view;
     struct overlay    *overlay;
+    struct epochs      epochs;
     struct writer      writer;
     uint64_t           seq;            /* number given out last */
     uint64_t           delivered_seq;  /* number of the last callback run */

@@ -40,7 +40,8 @@ struct muc *muc_new(struct loop *loop, const struct settings *settings, struct s
     m->questions = table_new();
     m->forwarded = pending_new(loop);
     m->stored_rooms = -1;
-    m->ledgers = (struct ledger_place){ .store = store, .tables = &archive_tables_of_rooms };
+    m->ledgers.store = store;
+    m->ledgers.tables = &archive_tables_of_rooms;
     list_init(&m->all_rooms);
     list_init(&m->loose);
     list_init(&m->searches);

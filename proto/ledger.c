@@ -13,15 +13,23 @@ enum { PART_MOST = 65535 };
 
 static enum zerr read_owner_id(struct ledger *l)
 {
-    struct buf    key = { 0 };
-    struct slice  k = ledger_key_intern(&key, l->slot, 'J', l->owner);
-    struct cursor c = { store_get(l->view, l->place->tables->intern, k), false };
+    const struct ledger_known *known = ledger_known(l);
+    struct cursor              c = { .bad = false };
+    struct buf                 key = { 0 };
 
+    if (known) {
+        l->owner_id = known->owner_id;
+        return ZE_OK;
+    }
+    c.rest = store_get(l->view, l->place->tables->intern, ledger_key_intern(&key, l->slot, 'J', l->owner));
     buf_free(&key);
     if (!c.rest.p)
         return ZE_OK;
     l->owner_id = take_u32(&c);
-    return cursor_done(&c) && l->owner_id ? ZE_OK : ledger_unreadable(l, "owner id");
+    if (!cursor_done(&c) || !l->owner_id)
+        return ledger_unreadable(l, "owner id");
+    ledger_know(l);
+    return ZE_OK;
 }
 
 static enum zerr read_sum(struct ledger *l)
@@ -78,16 +86,30 @@ static uint16_t random_tie(void)
     return pool[--left] % (LEDGER_TIES / 2);
 }
 
-/* A clock set back reorders neither what one process writes nor what one owner has. */
-struct ledger_id ledger_next_id(struct ledger *l, uint64_t wanted_us)
+/* The place is behind all that the owner has: from then on its ids are. */
+static void pass_newest(struct ledger *l)
 {
     struct ledger_place *place = l->place;
-    struct ledger_id     newest = ledger_newest(l);
+    struct ledger_known *known = l->owner_id ? ledger_known(l) : NULL;
+    struct ledger_id     newest;
 
+    if (!l->owner_id || (known && known->passed && known->owner_id == l->owner_id))
+        return;
+    newest = ledger_newest(l);
     if (ledger_id_cmp(newest, (struct ledger_id){ place->last_us, place->last_tie }) > 0) {
         place->last_us = newest.time_us;
         place->last_tie = newest.tie;
     }
+    if (known && newest.time_us)       /* else perhaps it could not be read */
+        known->passed = known->owner_id == l->owner_id;
+}
+
+/* A clock set back reorders neither what one process writes nor what one owner has. */
+struct ledger_id ledger_next_id(struct ledger *l, uint64_t wanted_us)
+{
+    struct ledger_place *place = l->place;
+
+    pass_newest(l);
     if (wanted_us > place->last_us) {
         place->last_us = wanted_us;
         place->last_tie = random_tie();

@@ -107,11 +107,24 @@ struct ledger_record {
 /* Where the tables are in an environment. */
 struct ledger_tables { uint8_t intern, ledger, contact, offline, offline_sum, owner; };
 
+/* What has been read of an owner lately (ledger_known.c). Of LEDGER_KNOWN owners, those with a bare JID of at most
+ * LEDGER_KNOWN_NAME bytes; everybody else is read each time. */
+enum { LEDGER_KNOWN = 1024, LEDGER_KNOWN_NAME = 50 };
+
+struct ledger_known {
+    uint64_t epoch;                          /* of the table intern (store_epoch); 0: nobody */
+    uint32_t owner_id;
+    bool     passed;                         /* last_us, last_tie are not before any of its records */
+    uint8_t  len;
+    uint8_t  owner[LEDGER_KNOWN_NAME];
+};
+
 struct ledger_place {
     struct store               *store;
     const struct ledger_tables *tables;
     uint64_t                    last_us;     /* the id given out last in this process */
     uint16_t                    last_tie;
+    struct ledger_known         known[LEDGER_KNOWN];
 };
 
 /* One owner within one loop turn: reads what is needed once, so that several appends may go into one
@@ -140,7 +153,7 @@ struct ledger_limits {
  * later only for the offline limits. */
 enum zerr ledger_may_append(const struct ledger *l, const struct ledger_record *in);
 /* The id for a record that is about to be appended; later than all others of this owner, whatever the
- * clock did. `wanted_us`: the time. */
+ * clock did. `wanted_us`: the time. Of who has no records only l->place is looked at. */
 struct ledger_id ledger_next_id(struct ledger *l, uint64_t wanted_us);
 /* Adds one record. Of `in`: all but packing. IN: stanza.from is the peer, stanza.to the owner, bare or full;
  * OUT: the other way round. in->id is from ledger_next_id.

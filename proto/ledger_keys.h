@@ -1,6 +1,6 @@
 #pragma once
 
-/* Keys of the ledger's tables (ledger.h), for the files of the ledger only. */
+/* Keys of the ledger's tables (ledger.h) and what else its files share, for those only. */
 
 #include "ledger.h"
 
@@ -29,6 +29,11 @@ bool ledger_key_id(struct slice key, struct ledger_id *id);
  * before, buf_free after. */
 struct slice ledger_key_intern(struct buf *key, unsigned slot, char kind, struct slice rest);
 struct slice ledger_be32(uint8_t out[4], uint32_t value);
+
+/* What is known of l->owner (ledger_known.c), until the next ledger_know. NULL: nothing that may still be believed. */
+struct ledger_known *ledger_known(const struct ledger *l);
+/* l->owner_id has just been read in l->view. */
+void ledger_know(const struct ledger *l);
 
 /* Logs it; ZE_STORE. */
 enum zerr ledger_unreadable(const struct ledger *l, const char *what);
