@@ -30,6 +30,8 @@ struct folded {
     uint8_t bytes[STORE_KEY_MAX];
 };
 
+/* Most keys: kept as they are whatever is in them. */
+bool is_short_key(struct slice key);
 /* False: no way to keep such a key (empty, or too many long runs). */
 bool fold_key(struct slice key, struct folded *out);
 /* The part of the folded form that all keys with this prefix have in common. True in *exact when
@@ -42,25 +44,28 @@ bool is_folded(struct slice disk_key);
 /* ---- batches (store_batch.c) ---- */
 enum store_op_kind { OP_PUT = 1, OP_DELETE = 2, OP_ABSENT = 3, OP_VALUE = 4 };
 
-struct pending_key;
+struct pending_group;
 
 struct store_op {
-    uint8_t             kind;
-    uint8_t             table;
-    struct slice        key, value;    /* in the batch's bytes */
-    struct slice        disk_key;      /* = key, or in `folded` */
-    struct folded      *folded;        /* own; NULL: key is stored as it is */
-    struct list         link;          /* in its pending_key's ops, while pending */
-    struct pending_key *pending;
+    uint8_t               kind;
+    uint8_t               table;
+    size_t                key_at;      /* where its key begins in the batch's bytes */
+    struct slice          key, value;  /* in the batch's bytes; until it is sealed only their lengths */
+    struct slice          disk_key;    /* = key, or in `folded` */
+    struct folded        *folded;      /* own; NULL: key is stored as it is */
+    struct pending_group *group;       /* store_groups.h; NULL: not pending */
+    struct store_op      *older, *newer;   /* the pending ones of the same key beside it */
 };
+
+enum { BATCH_FEW = 4 };
 
 struct store_batch {
     /* u8 format 1, sized owner, then ops: u8 kind, u8 table, sized key[, sized value] */
     struct buf           bytes;
-    size_t               op_count, writes;
+    struct store_op     *ops;          /* `few`, or own */
+    size_t               op_count, op_room;
+    struct slice         owner;        /* in bytes; until it is sealed only its length */
     /* From store_commit on: */
-    struct store_op     *ops;
-    struct slice         owner;        /* in bytes */
     bool                 bad;          /* cannot be written at all: a table or key out of range */
     uint64_t             seq;          /* its number: order of handing in */
     enum zerr            err;          /* outcome, set by the writer */
@@ -69,9 +74,10 @@ struct store_batch {
     void                *arg;
     struct store_batch  *next;
     struct store_batch  *failed_before;   /* in its group, while the transaction is open */
+    struct store_op      few[BATCH_FEW];
 };
 
-/* Decodes the ops for overlay and writer. */
+/* Nothing is added any more: the ops get their keys and values, for overlay and writer. */
 void batch_seal(struct store_batch *b, size_t table_count);
 
 /* ---- numbers (store_numbers.c) ----
@@ -94,29 +100,39 @@ int  numbers_put(struct store *store, MDB_txn *txn, const struct decided *d);
 bool record_found(const struct store *store);
 void record_make(struct store *store);
 
-/* ---- overlay (store_overlay.c): pending writes by (table, disk key), in order ---- */
-struct pending_key {
-    struct pending_key *prev;          /* NULL: the first */
-    struct list         ops;           /* in order of handing in; the last one counts */
-    uint8_t             table, levels;
-    struct slice        key;           /* own copy behind next[] */
-    struct pending_key *next[];
-};
-
+/* ---- overlay (store_overlay.c): pending writes by (table, disk key) ---- */
 struct overlay;
 
 struct overlay *overlay_new(void);
 void            overlay_free(struct overlay **o);
-bool            overlay_empty(const struct overlay *o);
+/* A sealed batch's; it stays where it is until it is removed. */
 void            overlay_add(struct overlay *o, struct store_batch *b);
 void            overlay_remove(struct overlay *o, struct store_batch *b);
+/* The operation that counts of a key; NULL. */
 const struct store_op *overlay_get(const struct overlay *o, unsigned table, struct slice disk_key);
-/* First of the table at or behind the key; NULL. */
-struct pending_key *overlay_from(const struct overlay *o, unsigned table, struct slice disk_key);
-/* Last of the table before the key (key.p NULL: of the whole table); NULL. */
-struct pending_key *overlay_below(const struct overlay *o, unsigned table, struct slice disk_key);
-/* The one that counts. */
-const struct store_op *pending_latest(const struct pending_key *key);
+
+/* A walk in order over the pending keys of a table that begin with `prefix`. Meanwhile operations may be
+ * added, none removed. */
+struct overlay_walk {
+    const struct overlay  *overlay;
+    unsigned               table;
+    struct slice           prefix;     /* borrowed */
+    bool                   backwards;
+    struct pending_group **groups;     /* in order; `only`, or own */
+    struct pending_group  *only;
+    size_t                 group_count, group_at, key_at;
+    uint64_t               changes;    /* of the overlay, when the place was looked up */
+    const struct store_op *op;         /* one of the key it is at; NULL: at the end */
+};
+
+/* At the first key not below `from`, or backwards the last one below it (from.p NULL: the last of the
+ * table). Keys outside the prefix may not lie between them. */
+void overlay_walk(struct overlay_walk *w, const struct overlay *o, unsigned table, struct slice prefix,
+                  struct slice from, bool backwards);
+void overlay_walk_step(struct overlay_walk *w);
+void overlay_walk_end(struct overlay_walk *w);
+/* The operation that counts of the key it is at; NULL: at the end. */
+const struct store_op *overlay_walk_op(const struct overlay_walk *w);
 
 /* ---- views (store_view.c) ---- */
 struct store_view {

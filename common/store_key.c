@@ -43,19 +43,18 @@ static bool folded_add_long(struct folded *out, struct slice run)
     return folded_add(out, run.p, FOLD_KEEP) && folded_add(out, text, sizeof text);
 }
 
-/* Short keys, nearly all there are: nothing to fold whatever is in them. */
-static bool fold_short(struct slice key, struct folded *out)
+bool is_short_key(struct slice key)
 {
-    out->len = 0;
-    return key.len <= SLOT_BYTES + FOLD_ABOVE && folded_add(out, key.p, key.len);
+    return key.len > 0 && key.len <= SLOT_BYTES + FOLD_ABOVE;
 }
 
 bool fold_key(struct slice key, struct folded *out)
 {
+    out->len = 0;
     if (key.len == 0)
         return false;
-    if (fold_short(key, out))
-        return true;
+    if (is_short_key(key))
+        return folded_add(out, key.p, key.len);
     folded_add(out, key.p, SLOT_BYTES);
     for (size_t at = SLOT_BYTES; at <= key.len; at++) {
         size_t len = run_length(key, at);

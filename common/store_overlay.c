@@ -1,42 +1,24 @@
-/* The pending writes of this process, ordered by table and disk key: a skip list, so that a get, a
- * range in either direction, an insert and a removal all cost a logarithm. A key keeps all its pending
- * operations, because the latest may fail and the one before it counts again. */
+/* The pending writes of this process, in groups (store_groups.h). A range over several groups, of a whole
+ * slot or table, looks at all of them and sorts its own: these are rare.
+ *
+ * A key keeps all its pending operations, because the latest may fail and the one before it counts again. */
 
-#include "store_inner.h"
+#include "store_groups.h"
 
 #include <stdlib.h>
 
 #include "mem.h"
 
-enum { LEVELS = 16 };
-
 struct overlay {
-    struct pending_key *head;          /* LEVELS high, no key */
-    size_t              keys;
-    uint32_t            dice;
+    struct pending_groups groups;
+    uint64_t              changes;         /* counts the keys that came */
 };
-
-static struct pending_key *node_new(unsigned levels, unsigned table, struct slice key)
-{
-    size_t              links = levels * sizeof(struct pending_key *);
-    struct pending_key *node = xcalloc(1, sizeof *node + links + key.len);
-    uint8_t            *copy = (uint8_t *)node->next + links;
-
-    list_init(&node->ops);
-    node->table = (uint8_t)table;
-    node->levels = (uint8_t)levels;
-    if (key.len)
-        memcpy(copy, key.p, key.len);
-    node->key = slice_of(copy, key.len);
-    return node;
-}
 
 struct overlay *overlay_new(void)
 {
     struct overlay *o = xcalloc(1, sizeof *o);
 
-    o->head = node_new(LEVELS, 0, slice_of(NULL, 0));
-    o->dice = 0x9E3779B9;
+    groups_init(&o->groups);
     return o;
 }
 
@@ -44,140 +26,187 @@ void overlay_free(struct overlay **o)
 {
     if (!*o)
         return;
-    for (struct pending_key *node = (*o)->head, *next; node; node = next) {
-        next = node->next[0];
-        free(node);
-    }
+    groups_end(&(*o)->groups);
     free(*o);
     *o = NULL;
 }
 
-bool overlay_empty(const struct overlay *o)
-{
-    return o->keys == 0;
-}
+/* ---- operations ---- */
 
-/* xorshift: balance, not secrecy; each level half as likely as the one below. */
-static unsigned draw_levels(struct overlay *o)
+static void add(struct overlay *o, struct store_op *op)
 {
-    o->dice ^= o->dice << 13;
-    o->dice ^= o->dice >> 17;
-    o->dice ^= o->dice << 5;
-    return 1 + (unsigned)__builtin_ctz(o->dice | 1u << (LEVELS - 1));
-}
+    struct pending_group *g = group_make(&o->groups, op->table, op->disk_key);
+    size_t                place = key_place(g, op->disk_key);
 
-static int order(const struct pending_key *node, unsigned table, struct slice key)
-{
-    return node->table != table ? (int)node->table - (int)table : slice_cmp(node->key, key);
-}
-
-/* The last node before (table, key), the head if there is none; the way there in path[]. */
-static struct pending_key *find_before(const struct overlay *o, unsigned table, struct slice key,
-                                       struct pending_key *path[LEVELS])
-{
-    struct pending_key *at = o->head;
-
-    for (unsigned level = LEVELS; level-- > 0;) {
-        while (at->next[level] && order(at->next[level], table, key) < 0)
-            at = at->next[level];
-        if (path)
-            path[level] = at;
+    op->group = g;
+    if (!key_is_at(g, place, op->disk_key)) {
+        key_insert(g, place, op);
+        o->changes++;
+        return;
     }
-    return at;
-}
-
-static struct pending_key *node_get(const struct overlay *o, unsigned table, struct slice key)
-{
-    struct pending_key *node = find_before(o, table, key, NULL)->next[0];
-
-    return node && order(node, table, key) == 0 ? node : NULL;
-}
-
-static struct pending_key *node_make(struct overlay *o, unsigned table, struct slice key)
-{
-    struct pending_key *path[LEVELS];
-    struct pending_key *before = find_before(o, table, key, path);
-    struct pending_key *node = before->next[0];
-
-    if (node && order(node, table, key) == 0)
-        return node;
-    node = node_new(draw_levels(o), table, key);
-    for (unsigned level = 0; level < node->levels; level++) {
-        node->next[level] = path[level]->next[level];
-        path[level]->next[level] = node;
-    }
-    node->prev = before == o->head ? NULL : before;
-    if (node->next[0])
-        node->next[0]->prev = node;
-    o->keys++;
-    return node;
-}
-
-static void node_drop(struct overlay *o, struct pending_key *node)
-{
-    struct pending_key *path[LEVELS];
-
-    find_before(o, node->table, node->key, path);
-    for (unsigned level = 0; level < node->levels; level++)
-        path[level]->next[level] = node->next[level];
-    if (node->next[0])
-        node->next[0]->prev = node->prev;
-    o->keys--;
-    free(node);
+    struct pending_key *k = &keys_of(g)[place];
+    op->older = k->latest;
+    k->latest->newer = op;
+    k->latest = op;
 }
 
 void overlay_add(struct overlay *o, struct store_batch *b)
 {
-    for (size_t i = 0; i < b->op_count; i++) {
-        struct store_op *op = &b->ops[i];
+    for (size_t i = 0; i < b->op_count; i++)
+        if (b->ops[i].kind == OP_PUT || b->ops[i].kind == OP_DELETE)
+            add(o, &b->ops[i]);
+}
 
-        if (op->kind != OP_PUT && op->kind != OP_DELETE)
-            continue;
-        op->pending = node_make(o, op->table, op->disk_key);
-        list_append(&op->pending->ops, &op->link);
-    }
+static void remove_latest(struct overlay *o, struct store_op *op)
+{
+    struct pending_group *g = op->group;
+    size_t                place = key_count(g) == 1 ? 0 : key_place(g, op->disk_key);
+
+    if (op->older)
+        keys_of(g)[place].latest = op->older;
+    else
+        key_erase(g, place);
+    if (key_count(g) == 0)
+        group_drop(&o->groups, g);
 }
 
 void overlay_remove(struct overlay *o, struct store_batch *b)
 {
     for (size_t i = 0; i < b->op_count; i++) {
-        struct pending_key *node = b->ops[i].pending;
+        struct store_op *op = &b->ops[i];
 
-        if (!node)
+        if (!op->group)
             continue;
-        list_remove(&b->ops[i].link);
-        b->ops[i].pending = NULL;
-        if (list_empty(&node->ops))
-            node_drop(o, node);
+        if (op->newer)
+            op->newer->older = op->older;
+        else
+            remove_latest(o, op);
+        if (op->older)
+            op->older->newer = op->newer;
+        op->group = NULL;
+        op->older = op->newer = NULL;
     }
-}
-
-const struct store_op *pending_latest(const struct pending_key *key)
-{
-    return LIST_OWNER(key->ops.prev, struct store_op, link);
 }
 
 const struct store_op *overlay_get(const struct overlay *o, unsigned table, struct slice disk_key)
 {
-    struct pending_key *node = o->keys ? node_get(o, table, disk_key) : NULL;
+    const struct pending_group *g = group_of(&o->groups, table, disk_key);
+    size_t                      place = g ? key_place(g, disk_key) : 0;
 
-    return node ? pending_latest(node) : NULL;
+    return g && key_is_at(g, place, disk_key) ? keys_of(g)[place].latest : NULL;
 }
 
-struct pending_key *overlay_from(const struct overlay *o, unsigned table, struct slice disk_key)
-{
-    struct pending_key *node = o->keys ? find_before(o, table, disk_key, NULL)->next[0] : NULL;
+/* ---- walks ---- */
 
-    return node && node->table == table ? node : NULL;
+static int by_name(const void *a, const void *b)
+{
+    uint64_t left = (*(struct pending_group *const *)a)->name, right = (*(struct pending_group *const *)b)->name;
+
+    return (left > right) - (left < right);
 }
 
-struct pending_key *overlay_below(const struct overlay *o, unsigned table, struct slice disk_key)
+/* The groups of a prefix that is shorter than theirs, in order. */
+static void collect(struct overlay_walk *w)
 {
-    struct pending_key *node;
+    const struct pending_groups *all = &w->overlay->groups;
+    uint64_t                     prefix = group_name(w->table, w->prefix);
+    size_t                       most = all->count_of[w->table];
 
-    if (o->keys == 0)
-        return NULL;
-    node = disk_key.p ? find_before(o, table, disk_key, NULL)
-                      : find_before(o, table + 1, slice_of(NULL, 0), NULL);
-    return node != o->head && node->table == table ? node : NULL;
+    overlay_walk_end(w);
+    w->group_count = 0;
+    if (most == 0)
+        return;
+    w->groups = xmalloc(most * sizeof *w->groups);
+    for (size_t i = 0; i < all->bucket_count; i++)
+        for (struct pending_group *g = all->buckets[i]; g; g = g->next)
+            if (group_name_starts(g->name, prefix))
+                w->groups[w->group_count++] = g;
+    qsort(w->groups, w->group_count, sizeof *w->groups, by_name);
+}
+
+static void find_groups(struct overlay_walk *w)
+{
+    if (w->prefix.len < GROUP_KEEP) {
+        collect(w);
+        return;
+    }
+    w->only = group_of(&w->overlay->groups, w->table, w->prefix);
+    w->groups = &w->only;
+    w->group_count = w->only != NULL;
+}
+
+/* To the first key not below this one (backwards with p NULL: behind the last). */
+static void locate(struct overlay_walk *w, struct slice key)
+{
+    uint64_t name = group_name(w->table, key);
+
+    find_groups(w);
+    w->changes = w->overlay->changes;
+    w->group_at = w->backwards && !key.p ? w->group_count : 0;
+    w->key_at = 0;
+    while (w->group_at < w->group_count && w->groups[w->group_at]->name < name)
+        w->group_at++;
+    if (w->group_at < w->group_count && w->groups[w->group_at]->name == name)
+        w->key_at = key_place(w->groups[w->group_at], key);
+}
+
+static void settle(struct overlay_walk *w)
+{
+    w->op = NULL;
+    if (w->group_at < w->group_count && w->key_at == key_count(w->groups[w->group_at])) {
+        w->group_at++;
+        w->key_at = 0;
+    }
+    if (w->group_at >= w->group_count)
+        return;
+    const struct store_op *op = keys_of(w->groups[w->group_at])[w->key_at].latest;
+    if (slice_starts(op->disk_key, w->prefix))
+        w->op = op;
+}
+
+static void step_back(struct overlay_walk *w)
+{
+    if (w->key_at > 0) {
+        w->key_at--;
+    } else if (w->group_at > 0) {
+        w->group_at--;
+        w->key_at = key_count(w->groups[w->group_at]) - 1;
+    } else {
+        w->group_at = w->group_count;
+    }
+    settle(w);
+}
+
+void overlay_walk(struct overlay_walk *w, const struct overlay *o, unsigned table, struct slice prefix,
+                  struct slice from, bool backwards)
+{
+    *w = (struct overlay_walk){ .overlay = o, .table = table, .prefix = prefix, .backwards = backwards };
+    if (o->groups.count_of[table] == 0)
+        return;
+    locate(w, from);
+    (backwards ? step_back : settle)(w);
+}
+
+void overlay_walk_step(struct overlay_walk *w)
+{
+    if (w->changes != w->overlay->changes)
+        locate(w, w->op->disk_key);
+    w->key_at += !w->backwards;
+    (w->backwards ? step_back : settle)(w);
+}
+
+void overlay_walk_end(struct overlay_walk *w)
+{
+    if (w->groups != &w->only)
+        free(w->groups);
+    w->groups = NULL;
+}
+
+const struct store_op *overlay_walk_op(const struct overlay_walk *w)
+{
+    const struct store_op *op = w->op;
+
+    while (op && op->newer)
+        op = op->newer;
+    return op;
 }

@@ -104,7 +104,7 @@ struct range {
     MDB_cursor         *cursor;
     MDB_val             key, value;    /* the snapshot's next row */
     int                 rc;            /* of the cursor: 0 while it has a row */
-    struct pending_key *pending;       /* the overlay's next; NULL: no more */
+    struct overlay_walk pending;       /* at the overlay's next */
 };
 
 static bool in_range(const struct range *r, struct slice disk_key)
@@ -124,6 +124,12 @@ static bool range_end(const struct range *r, struct folded *end)
     return true;
 }
 
+static void seek_pending(struct range *r, struct slice from)
+{
+    overlay_walk(&r->pending, r->view->store->overlay, r->table, slice_of(r->start.bytes, r->start.len), from,
+                 r->backwards);
+}
+
 static void seek_forward(struct range *r, struct slice from)
 {
     struct slice at = slice_of(r->start.bytes, r->start.len);
@@ -132,7 +138,7 @@ static void seek_forward(struct range *r, struct slice from)
         at = from;
     r->key = to_mdb(at);
     r->rc = mdb_cursor_get(r->cursor, &r->key, &r->value, at.len ? MDB_SET_RANGE : MDB_FIRST);
-    r->pending = overlay_from(r->view->store->overlay, r->table, at);
+    seek_pending(r, at);
 }
 
 static void seek_backwards(struct range *r, struct slice from)
@@ -150,19 +156,12 @@ static void seek_backwards(struct range *r, struct slice from)
         r->rc = mdb_cursor_get(r->cursor, &r->key, &r->value, MDB_PREV);
     else if (r->rc == MDB_NOTFOUND)
         r->rc = mdb_cursor_get(r->cursor, &r->key, &r->value, MDB_LAST);
-    r->pending = overlay_below(r->view->store->overlay, r->table, below);
+    seek_pending(r, below);
 }
 
 static void step_snapshot(struct range *r)
 {
     r->rc = mdb_cursor_get(r->cursor, &r->key, &r->value, r->backwards ? MDB_PREV : MDB_NEXT);
-}
-
-static void step_pending(struct range *r)
-{
-    r->pending = r->backwards ? r->pending->prev : r->pending->next[0];
-    if (r->pending && r->pending->table != r->table)
-        r->pending = NULL;
 }
 
 struct row {
@@ -173,16 +172,16 @@ struct row {
 static int next_row(struct range *r, struct row *row)
 {
     for (;;) {
-        bool stored = r->rc == 0 && in_range(r, from_mdb(r->key));
-        bool pending = r->pending && in_range(r, r->pending->key);
-        int  order;
+        const struct store_op *op = overlay_walk_op(&r->pending);
+        bool                   stored = r->rc == 0 && in_range(r, from_mdb(r->key));
+        int                    order;
 
         if (r->rc != 0 && r->rc != MDB_NOTFOUND)
             return ZE_STORE;
-        if (!stored && !pending)
+        if (!stored && !op)
             return 0;
-        order = !stored ? 1 : !pending ? -1 : slice_cmp(from_mdb(r->key), r->pending->key);
-        if (r->backwards && stored && pending)
+        order = !stored ? 1 : !op ? -1 : slice_cmp(from_mdb(r->key), op->disk_key);
+        if (r->backwards && stored && op)
             order = -order;
         if (order < 0) {
             row->disk_key = from_mdb(r->key);
@@ -190,9 +189,8 @@ static int next_row(struct range *r, struct row *row)
             step_snapshot(r);
             return whole ? 1 : ZE_STORE;
         }
-        const struct store_op *op = pending_latest(r->pending);
         *row = (struct row){ op->disk_key, op->key, op->value };
-        step_pending(r);
+        overlay_walk_step(&r->pending);
         if (order == 0)
             step_snapshot(r);
         if (op->kind == OP_PUT)
@@ -234,6 +232,7 @@ int store_each(struct store_view *view, unsigned table, struct slice prefix, str
     }
     (backwards ? seek_backwards : seek_forward)(&r, slice_of(at.bytes, at.len));
     rc = walk(&r, each, arg);
+    overlay_walk_end(&r.pending);
     mdb_cursor_close(r.cursor);
     return rc;
 }
