@@ -32,6 +32,12 @@ static enum zerr read_owner_id(struct ledger *l)
     return ZE_OK;
 }
 
+enum zerr ledger_open(struct ledger *l, struct ledger_place *place, struct store_view *view, struct slice owner)
+{
+    *l = (struct ledger){ .place = place, .view = view, .owner = owner, .slot = slot_of(owner) };
+    return read_owner_id(l);
+}
+
 static enum zerr read_sum(struct ledger *l)
 {
     struct ledger_key key = ledger_key_owner(l->slot, l->owner_id);
@@ -45,12 +51,12 @@ static enum zerr read_sum(struct ledger *l)
     return cursor_done(&c) && format == LEDGER_ROW_FORMAT ? ZE_OK : ledger_unreadable(l, "offline sum");
 }
 
-enum zerr ledger_open(struct ledger *l, struct ledger_place *place, struct store_view *view, struct slice owner)
+enum zerr ledger_waiting(struct ledger *l)
 {
-    *l = (struct ledger){ .place = place, .view = view, .owner = owner, .slot = slot_of(owner) };
-    enum zerr err = read_owner_id(l);
+    enum zerr err = l->sum_known || !l->owner_id ? ZE_OK : read_sum(l);
 
-    return err || !l->owner_id ? err : read_sum(l);
+    l->sum_known = !err;
+    return err;
 }
 
 /* ---- ids ---- */
@@ -256,7 +262,9 @@ enum zerr ledger_append(struct ledger *l, struct store_batch *batch, const struc
     if (err)
         return err;
     ledger_encode(&value, in, l->owner);
-    if (in->views & LEDGER_OFFLINE && offline_full(l, limits, buf_len(&value)))
+    if (in->views & LEDGER_OFFLINE)
+        err = ledger_waiting(l);
+    if (!err && in->views & LEDGER_OFFLINE && offline_full(l, limits, buf_len(&value)))
         err = ZE_FULL;
     if (!err && !l->owner_id)
         err = intern_new(l, batch);

@@ -135,13 +135,16 @@ struct ledger {
     struct slice         owner;          /* bare JID */
     unsigned             slot;
     uint32_t             owner_id;       /* 0: this owner has no records yet */
+    bool                 sum_known;      /* ledger_waiting has been called */
     bool                 sum_expected;   /* the old sum was put into the batch as a precondition */
-    uint32_t             offline_count;  /* messages waiting, batches handed in included */
+    uint32_t             offline_count;  /* of sum_known: messages waiting, batches handed in included */
     uint64_t             offline_bytes;
 };
 
 /* ZE_STORE: a row of this owner cannot be read (logged). Nothing to close. */
 enum zerr ledger_open(struct ledger *l, struct ledger_place *place, struct store_view *view, struct slice owner);
+/* Reads how much waits (offline_count, offline_bytes), once. What changes the offline view does so by itself. ZE_STORE. */
+enum zerr ledger_waiting(struct ledger *l);
 
 /* ---- writing: the batch's owner is l->owner ---- */
 

@@ -93,7 +93,9 @@ enum zerr ledger_offline_clear(struct ledger *l, struct store_batch *batch, stru
 
     if (!l->owner_id)
         return ZE_OK;
-    int rc = ledger_each(l, l->place->tables->offline, SLICE(""), clear_row, &w);
+    int rc = ledger_waiting(l);
+    if (!rc)
+        rc = ledger_each(l, l->place->tables->offline, SLICE(""), clear_row, &w);
     if (rc < 0)
         return (enum zerr)rc;
     if (w.count)
@@ -116,6 +118,8 @@ enum zerr ledger_offline_take(struct ledger *l, struct store_batch *batch, struc
 
     if (!l->owner_id || !row.p)
         return ZE_OK;
+    if (ledger_waiting(l))
+        return ZE_STORE;
     clear_row(&w, ledger_key_slice(&key), row);
     sum_without(l, batch, w.count, w.bytes);
     return ZE_OK;
@@ -135,6 +139,8 @@ enum zerr ledger_offline_again(struct ledger *l, struct store_batch *batch, stru
         return ZE_OK;
     if (ledger_decode(stored, id, l->owner, &record) != ZE_OK)
         return ledger_unreadable(l, "record");
+    if (ledger_waiting(l))
+        return ZE_STORE;
     buf_put_slice(&value, stored);
     value.bytes[value.start + LEDGER_VIEWS_AT] = (uint8_t)(record.views | LEDGER_OFFLINE);
     store_put(batch, t->ledger, k, buf_slice(&value));

@@ -112,7 +112,7 @@ void retract_waiting(struct ledger *l, struct store_batch *batch, const struct r
 {
     struct search s = { .l = l, .r = r, .batch = batch, .arena = arena_new() };
 
-    if (l->offline_count && r->id.len)
+    if (r->id.len && !ledger_waiting(l) && l->offline_count)
         ledger_offline_each(l, (struct ledger_id){ 0 }, on_waiting, &s);
     arena_free(&s.arena);
 }

@@ -240,7 +240,7 @@ static void recall(struct passage *p)
     struct ledger      ledger;
 
     if (o && !ledger_open(&ledger, sm_ledger(&p->sm->store), view, p->owner) && ledger.owner_id &&
-        recall_some(p, o, &ledger, cold_us) && ledger.offline_count)
+        recall_some(p, o, &ledger, cold_us) && !ledger_waiting(&ledger) && ledger.offline_count)
         log_info("archive_recalled", "jid", log_slice(p->owner), "count", log_num(ledger.offline_count), NULL);
     store_view_end(&view);
     if (o)
@@ -249,10 +249,13 @@ static void recall(struct passage *p)
 
 enum zerr offline_open(struct passage *p, struct ledger *l, struct store_view **view)
 {
+    enum zerr err;
+
     if (!p->session || !p->session->asked_archive)
         recall(p);
     *view = store_view(p->sm->store.archive);
-    return ledger_open(l, sm_ledger(&p->sm->store), *view, p->owner);
+    err = ledger_open(l, sm_ledger(&p->sm->store), *view, p->owner);
+    return err ? err : ledger_waiting(l);
 }
 
 /* ---- by hand (0013 2.2) ---- */

@@ -271,6 +271,8 @@ static int verb_offline(void *self, int argc, char **argv, struct ctl_reply *r)
         return err;
     view = store_view(sm->store.archive);
     err = ledger_open(&ledger, sm_ledger(&sm->store), view, jid_slice(&jid));
+    if (!err)
+        err = ledger_waiting(&ledger);
     store_view_end(&view);
     if (err)
         return err;

@@ -80,6 +80,7 @@ static void expect_offline(struct sm_fixture *f, const char *owner, const char *
     assert_int_equal(ledger_offline_each(&l, (struct ledger_id){ 0 }, list_content, &list), 0);
     buf_put_u8(&list, 0);
     assert_string_equal((char *)list.bytes, contents);
+    assert_int_equal(ledger_waiting(&l), ZE_OK);
     assert_int_equal(l.offline_count, count);
     assert_true((l.offline_bytes == 0) == (count == 0));
     store_view_end(&l.view);
@@ -305,6 +306,36 @@ static void a_stale_sum_is_a_conflict(void **state)
     assert_int_equal(o[0].last, ZE_OK);
     assert_int_equal(o[1].last, ZE_CONFLICT);
     expect_offline(f, OWNER, "1 1 ", 2);
+}
+
+/* The sum cannot be read: nothing enters or leaves the offline view, the archive goes on. */
+static void a_damaged_sum_stops_only_what_waits(void **state)
+{
+    struct sm_fixture   *f = *state;
+    struct ledger_record waits = message("1", LEDGER_OFFLINE), kept = message("2", LEDGER_ARCHIVE);
+    struct ledger_id     first = append(f, OWNER, &waits), id = append(f, OWNER, &kept);
+    struct store_batch  *b = store_batch(SLICE(OWNER));
+    struct buf           key = { 0 };
+    struct ledger        l;
+
+    open_ledger(f, &l, OWNER);
+    store_key(&key, l.slot, SLICE("\0\0\0\1"));
+    store_put(b, A_OFFLINE_SUM, buf_slice(&key), SLICE("\1junk"));
+    buf_free(&key);
+    store_view_end(&l.view);
+    assert_int_equal(commit(f, b), ZE_OK);
+    append(f, OWNER, &kept);
+    b = store_batch(SLICE(OWNER));
+    open_ledger(f, &l, OWNER);
+    assert_int_equal(ledger_waiting(&l), ZE_STORE);
+    assert_int_equal(append_to(&l, b, &wide, &waits, &id), ZE_STORE);
+    assert_int_equal(ledger_offline_again(&l, b, id), ZE_NOT_FOUND);
+    assert_int_equal(ledger_offline_take(&l, b, first), ZE_STORE);
+    assert_int_equal(ledger_offline_clear(&l, b, first), ZE_STORE);
+    assert_true(store_batch_empty(b));
+    assert_int_equal(append_to(&l, b, &wide, &kept, &id), ZE_OK);
+    store_view_end(&l.view);
+    assert_int_equal(commit(f, b), ZE_OK);
 }
 
 static unsigned sweep(struct sm_fixture *f, unsigned most)
@@ -550,6 +581,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(equal_times_keep_their_order, sm_start, sm_end),
         cmocka_unit_test_setup_teardown(pending_messages_are_read_and_counted, sm_start, sm_end),
         cmocka_unit_test_setup_teardown(owners_of_one_slot_are_kept_apart, sm_start, sm_end),
+        cmocka_unit_test_setup_teardown(a_damaged_sum_stops_only_what_waits, sm_start, sm_end),
         cmocka_unit_test_setup_teardown(clearing_takes_what_was_delivered, sm_start, sm_end),
         cmocka_unit_test_setup_teardown(reading_goes_on_behind_a_given_message, sm_start, sm_end),
         cmocka_unit_test_setup_teardown(limits_are_told, sm_start, sm_end),

@@ -310,6 +310,7 @@ static void what_waits_stays_until_it_was_delivered(void **state)
     assert_string_equal(PAGE(.max = 10), ".");
     assert_int_equal(rows_in(f, A_LEDGER), 1);
     open_ledger(f, &l);
+    assert_int_equal(ledger_waiting(&l), ZE_OK);
     assert_int_equal(l.offline_count, 1);
     assert_int_equal(ledger_offline_take(&l, b, id), ZE_OK);
     store_view_end(&l.view);
@@ -334,6 +335,7 @@ static void expect_waiting(struct sm_fixture *f, const char *list, unsigned coun
 
     open_ledger(f, &l);
     assert_int_equal(ledger_offline_each(&l, (struct ledger_id){ 0 }, list_content, &text), 0);
+    assert_int_equal(ledger_waiting(&l), ZE_OK);
     assert_int_equal(l.offline_count, count);
     store_view_end(&l.view);
     buf_put_u8(&text, 0);

@@ -172,6 +172,7 @@ static unsigned waiting(void)
     struct ledger      l;
 
     assert_int_equal(ledger_open(&l, sm_ledger(&rig.store), view, SLICE("ben@a.org")), ZE_OK);
+    assert_int_equal(ledger_waiting(&l), ZE_OK);
     store_view_end(&view);
     return l.offline_count;
 }
