@@ -83,10 +83,10 @@ int claim_read(const struct store *store, MDB_txn *txn, struct store_members *fo
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-int claim_check(struct store *store, MDB_txn *txn, struct store_members *found)
+int claim_check(struct store *store, MDB_txn *txn, struct claim *out)
 {
-    struct store_members own;
-    int                  rc = claim_read(store, txn, found);
+    struct store_members *found = &out->members, own;
+    int                   rc = claim_read(store, txn, found);
 
     if (rc != 0)
         return rc;
@@ -107,16 +107,32 @@ bool claim_holds(const struct store *store, unsigned slot)
            (!claim->before_count && store->owner_of(claim->keys, claim->count, slot) == store->instance);
 }
 
+static bool slot_ours(const struct store *store, const struct store_members *m, unsigned slot)
+{
+    return store->owner_of(m->keys, m->count, slot) == store->instance ||
+           (m->before_count && store->owner_of(m->before, m->before_count, slot) == store->instance);
+}
+
+/* Who owns a slot costs a hash for each member, so each slot is asked for once. */
+static bool slot_ours_kept(const struct store *store, struct claim *claim, unsigned slot)
+{
+    uint64_t bit = UINT64_C(1) << slot % 64, *asked = &claim->asked[slot / 64], *ours = &claim->ours[slot / 64];
+
+    if (!(*asked & bit) && slot_ours(store, &claim->members, slot))
+        *ours |= bit;
+    *asked |= bit;
+    return *ours & bit;
+}
+
 /* One batch is of one owner, hence of one slot; facts of the whole environment have no owner. */
-bool claim_allows(const struct store *store, const struct store_members *claim, const struct store_batch *b)
+bool claim_allows(const struct store *store, struct claim *claim, const struct store_batch *b)
 {
     unsigned slot;
 
-    if (!store->owner_of || claim->count == 0 || !b->owner.len || b->op_count == 0)
+    if (!store->owner_of || claim->members.count == 0 || !b->owner.len || b->op_count == 0)
         return true;
     if (b->ops[0].key.len < 2)
         return false;
     slot = (unsigned)b->ops[0].key.p[0] << 8 | b->ops[0].key.p[1];
-    return store->owner_of(claim->keys, claim->count, slot) == store->instance ||
-           (claim->before_count && store->owner_of(claim->before, claim->before_count, slot) == store->instance);
+    return slot < CLAIM_SLOTS ? slot_ours_kept(store, claim, slot) : slot_ours(store, &claim->members, slot);
 }

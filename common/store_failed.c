@@ -55,13 +55,25 @@ void failing_told(struct store *store, const struct store_batch *b)
     pthread_mutex_unlock(&w->mutex);
 }
 
-bool owner_failed(struct store *store, const struct store_batch *failed_here, const struct store_batch *b)
+bool failed_any(struct store *store)
+{
+    struct writer *w = &store->writer;
+
+    pthread_mutex_lock(&w->mutex);
+    bool any = !list_empty(&w->failed);
+    pthread_mutex_unlock(&w->mutex);
+    return any;
+}
+
+bool owner_failed(struct store *store, bool any, const struct store_batch *failed_here, const struct store_batch *b)
 {
     struct writer *w = &store->writer;
 
     for (const struct store_batch *earlier = failed_here; earlier; earlier = earlier->failed_before)
         if (slice_eq(earlier->owner, b->owner))
             return true;
+    if (!any)
+        return false;
     pthread_mutex_lock(&w->mutex);
     const struct failed_owner *f = failing_find(w, b->owner);
     bool                  failed = f && (f->untold > 0 || b->seq <= f->until);

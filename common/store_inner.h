@@ -185,8 +185,10 @@ void failing_add(struct writer *w, struct slice owner);
 void failing_purge(struct writer *w);
 /* The owner is about to hear of it. */
 void failing_told(struct store *store, const struct store_batch *b);
-/* Has he failed before b: among those of this group (a chain by failed_before), or earlier? */
-bool owner_failed(struct store *store, const struct store_batch *failed_here, const struct store_batch *b);
+/* Has somebody failed in an earlier group? Only the thread adds to them, so that a no is good for a whole group. */
+bool failed_any(struct store *store);
+/* Has he failed before b: among those of this group (a chain by failed_before), or, when there are any, earlier? */
+bool owner_failed(struct store *store, bool any, const struct store_batch *failed_here, const struct store_batch *b);
 
 /* The thread, until `stopping` and nothing is left; `store` is its struct store. */
 void *writer_main(void *store);
@@ -199,14 +201,22 @@ bool writer_start(struct store *store);
 void writer_stop(struct store *store);
 
 /* ---- whose slots (store_claim.c) ---- */
-/* What holds in this transaction: the record, or, when that is older, what this process has claimed,
- * which is recorded then. An LMDB code. */
-int  claim_check(struct store *store, MDB_txn *txn, struct store_members *found);
+enum { CLAIM_SLOTS = 4096 };           /* what is kept for; others are asked for each time */
+
+/* What holds in one transaction. */
+struct claim {
+    struct store_members members;
+    uint64_t             asked[CLAIM_SLOTS / 64], ours[CLAIM_SLOTS / 64];   /* bit of each slot */
+};
+
+/* The record, or, when that is older, what this process has claimed, which is recorded then. `out` is all zero. An LMDB
+ * code. */
+int  claim_check(struct store *store, MDB_txn *txn, struct claim *out);
 /* The record in this snapshot, all zero when there is none. An LMDB code. */
 int  claim_read(const struct store *store, MDB_txn *txn, struct store_members *found);
 /* By its own claim this process is the owner, and no change is under way. Loop's thread. */
 bool claim_holds(const struct store *store, unsigned slot);
-bool claim_allows(const struct store *store, const struct store_members *claim, const struct store_batch *b);
+bool claim_allows(const struct store *store, struct claim *claim, const struct store_batch *b);
 
 /* ---- what may be kept of a table (store_epoch.c) ---- */
 struct epochs {
@@ -262,5 +272,6 @@ struct store {
  * transaction of its own, neither gate held. */
 int store_remap(struct store *store, size_t at_least);
 
-/* mdb_put of a row that comes at the end of a run (store_runs.c). */
-int store_put_run(MDB_txn *txn, MDB_dbi table, MDB_val *key, MDB_val *value);
+/* mdb_cursor_put of a row that comes at the end of a run (store_runs.c). `behind`: the cursor stands where MDB_SET_RANGE
+ * of this key leaves it. */
+int store_put_run(MDB_cursor *cursor, MDB_val *key, MDB_val *value, bool behind);

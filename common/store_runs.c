@@ -41,7 +41,14 @@ static size_t common_prefix(const MDB_val *a, const MDB_val *b)
     return n;
 }
 
-/* The row before is nearer to the new key than the row behind. */
+static size_t page_bytes(MDB_cursor *cursor)
+{
+    MDB_stat stat;
+
+    return mdb_stat(mdb_cursor_txn(cursor), mdb_cursor_dbi(cursor), &stat) == 0 ? stat.ms_psize : 4096;
+}
+
+/* The row before, where the cursor goes, is nearer to the new key than the row behind. */
 static bool ends_its_run(MDB_cursor *cursor, const MDB_val *key, const MDB_val *next)
 {
     MDB_val k, v;
@@ -49,39 +56,46 @@ static bool ends_its_run(MDB_cursor *cursor, const MDB_val *key, const MDB_val *
     return mdb_cursor_get(cursor, &k, &v, MDB_PREV) == 0 && common_prefix(&k, key) > common_prefix(key, next);
 }
 
+/* Both of these leave the cursor on the page, so that the search for the next key begins there. */
+static void look_before(MDB_cursor *cursor, const MDB_val *first, size_t page, struct neighbours *n)
+{
+    MDB_val k, v;
+    int     rc = mdb_cursor_get(cursor, &k, &v, MDB_GET_CURRENT);
+
+    for (; rc == 0 && share_page(first, &v, page); rc = mdb_cursor_get(cursor, &k, &v, MDB_PREV))
+        n->bytes += node_bytes(&k, &v);
+    if (rc == 0)
+        mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+}
+
 /* False: more of them than are worth moving. */
 static bool look_behind(MDB_cursor *cursor, MDB_val k, MDB_val v, size_t page, struct neighbours *n)
 {
     MDB_val first = v;
+    int     rc = 0;
 
-    do {
-        if (!share_page(&first, &v, page))
-            return true;
+    for (; rc == 0 && share_page(&first, &v, page); rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
         if (n->count++ == FOREIGN_MAX)
             return false;
         buf_put_sized(&n->foreign, slice_of(k.mv_data, k.mv_size));
         buf_put_sized(&n->foreign, slice_of(v.mv_data, v.mv_size));
         n->bytes += node_bytes(&k, &v);
-    } while (mdb_cursor_get(cursor, &k, &v, MDB_NEXT) == 0);
+    }
+    if (rc == 0)
+        mdb_cursor_get(cursor, &k, &v, MDB_PREV);
     return true;
 }
 
-static void look_before(MDB_cursor *cursor, const MDB_val *first, size_t page, struct neighbours *n)
-{
-    MDB_val k, v;
-
-    for (int rc = mdb_cursor_get(cursor, &k, &v, MDB_GET_CURRENT); rc == 0 && share_page(first, &v, page);
-         rc = mdb_cursor_get(cursor, &k, &v, MDB_PREV))
-        n->bytes += node_bytes(&k, &v);
-}
-
 /* The page of the new row would be split, and some rows of another run are in the way. */
-static bool must_make_way(MDB_cursor *cursor, const MDB_val *key, const MDB_val *value, size_t page, struct neighbours *n)
+static bool must_make_way(MDB_cursor *cursor, const MDB_val *key, const MDB_val *value, bool behind,
+                          struct neighbours *n)
 {
     MDB_val next = *key, v, again, w;
+    size_t  page;
 
-    if (mdb_cursor_get(cursor, &next, &v, MDB_SET_RANGE) != 0 || !ends_its_run(cursor, key, &next))
+    if (mdb_cursor_get(cursor, &next, &v, behind ? MDB_GET_CURRENT : MDB_SET_RANGE) != 0 || !ends_its_run(cursor, key, &next))
         return false;
+    page = page_bytes(cursor);
     look_before(cursor, &v, page, n);
     if (n->bytes == 0)
         return false;                    /* it will be the first of that page, or the page is elsewhere */
@@ -91,7 +105,7 @@ static bool must_make_way(MDB_cursor *cursor, const MDB_val *key, const MDB_val 
     return n->bytes + node_bytes(key, value) > page - PAGE_HEADER;
 }
 
-static int each_foreign(MDB_txn *txn, MDB_dbi table, const struct neighbours *n, bool back)
+static int move_foreign(MDB_cursor *cursor, const struct neighbours *n, bool back)
 {
     struct cursor c = { buf_slice(&n->foreign), false };
     int           rc = 0;
@@ -99,34 +113,24 @@ static int each_foreign(MDB_txn *txn, MDB_dbi table, const struct neighbours *n,
     while (rc == 0 && c.rest.len) {
         struct slice key = take_sized(&c), value = take_sized(&c);
         MDB_val      k = { key.len, (void *)key.p }, v = { value.len, (void *)value.p };
-        rc = back ? mdb_put(txn, table, &k, &v, 0) : mdb_del(txn, table, &k, NULL);
+        if (back)
+            rc = mdb_cursor_put(cursor, &k, &v, 0);
+        else if ((rc = mdb_cursor_get(cursor, &k, &v, MDB_SET)) == 0)
+            rc = mdb_cursor_del(cursor, 0);
     }
     return rc;
 }
 
-static size_t page_bytes(MDB_txn *txn, MDB_dbi table)
-{
-    MDB_stat stat;
-
-    return mdb_stat(txn, table, &stat) == 0 ? stat.ms_psize : 4096;
-}
-
-int store_put_run(MDB_txn *txn, MDB_dbi table, MDB_val *key, MDB_val *value)
+int store_put_run(MDB_cursor *cursor, MDB_val *key, MDB_val *value, bool behind)
 {
     struct neighbours n = { 0 };
-    MDB_cursor       *cursor;
-    int               rc = mdb_cursor_open(txn, table, &cursor);
+    bool              way = must_make_way(cursor, key, value, behind, &n);
+    int               rc = way ? move_foreign(cursor, &n, false) : 0;
 
-    if (rc != 0)
-        return rc;
-    bool way = must_make_way(cursor, key, value, page_bytes(txn, table), &n);
-    mdb_cursor_close(cursor);
-    if (way)
-        rc = each_foreign(txn, table, &n, false);
     if (rc == 0)
-        rc = mdb_put(txn, table, key, value, 0);
+        rc = mdb_cursor_put(cursor, key, value, 0);
     if (rc == 0 && way)
-        rc = each_foreign(txn, table, &n, true);
+        rc = move_foreign(cursor, &n, true);
     buf_free(&n.foreign);
     return rc;
 }

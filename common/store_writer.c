@@ -19,64 +19,116 @@ static enum zerr err_of(int code)
 
 /* ---- one transaction ---- */
 
-static int holds(struct store *store, MDB_txn *txn, const struct store_op *op, bool *holds)
-{
-    MDB_val      k = { op->disk_key.len, (void *)op->disk_key.p }, v;
-    int          rc = mdb_get(txn, store->tables[op->table], &k, &v);
-    struct slice key, value;
+/* One cursor a table for all of it: what is looked up next often lies where it stands, and LMDB then need not search
+ * from the root. */
+struct pass {
+    struct store          *store;
+    MDB_txn               *txn;
+    MDB_cursor            *cursors[STORE_TABLES_MAX];
+    const struct store_op *absent[STORE_TABLES_MAX];    /* the cursor stands at the first row behind its key; or NULL */
+    struct claim           claim;
+};
 
-    *holds = false;
-    if (rc == MDB_NOTFOUND) {
-        *holds = op->kind == OP_ABSENT;
-        return 0;
-    }
-    if (rc == 0 && op->kind == OP_VALUE)
-        *holds = unfold(op->disk_key, slice_of(v.mv_data, v.mv_size), &key, &value) &&
-                 slice_eq(key, op->key) && slice_eq(value, op->value);
+/* For anything but going on from where it stands. */
+static int cursor_of(struct pass *pass, unsigned table, MDB_cursor **out)
+{
+    MDB_cursor **cursor = &pass->cursors[table];
+    int          rc = *cursor ? 0 : mdb_cursor_open(pass->txn, pass->store->tables[table], cursor);
+
+    pass->absent[table] = NULL;
+    *out = *cursor;
     return rc;
 }
 
-static int put_row(struct store *store, unsigned table, MDB_txn *txn, MDB_val *k, MDB_val *v)
+static void cursors_close(struct pass *pass)
 {
-    return store->runs >> table & 1 ? store_put_run(txn, store->tables[table], k, v)
-                                    : mdb_put(txn, store->tables[table], k, v, 0);
+    for (size_t i = 0; i < pass->store->table_count; i++)
+        if (pass->cursors[i])
+            mdb_cursor_close(pass->cursors[i]);
 }
 
-static int write_op(struct store *store, MDB_txn *txn, const struct store_op *op)
+static int is_absent(struct pass *pass, const struct store_op *op, bool *absent)
+{
+    MDB_val     k = { op->disk_key.len, (void *)op->disk_key.p }, v;
+    MDB_cursor *cursor;
+    int         rc = cursor_of(pass, op->table, &cursor);
+
+    if (rc == 0)
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    *absent = rc == MDB_NOTFOUND || (rc == 0 && !slice_eq(slice_of(k.mv_data, k.mv_size), op->disk_key));
+    if (rc == 0 && *absent)
+        pass->absent[op->table] = op;
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int has_value(struct pass *pass, const struct store_op *op, bool *has)
+{
+    MDB_val      k = { op->disk_key.len, (void *)op->disk_key.p }, v;
+    MDB_cursor  *cursor;
+    struct slice key, value;
+    int          rc = cursor_of(pass, op->table, &cursor);
+
+    if (rc == 0)
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_SET);
+    *has = rc == 0 && unfold(op->disk_key, slice_of(v.mv_data, v.mv_size), &key, &value) &&
+           slice_eq(key, op->key) && slice_eq(value, op->value);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* `behind`: the cursor stands at the first row behind the key. */
+static int put_row(const struct store *store, const struct store_op *op, MDB_cursor *cursor, bool behind, struct slice value)
 {
     MDB_val k = { op->disk_key.len, (void *)op->disk_key.p };
-    MDB_val v = { op->value.len, (void *)op->value.p };
-    MDB_dbi table = store->tables[op->table];
+    MDB_val v = { value.len, (void *)value.p };
 
-    if (op->kind == OP_DELETE) {
-        int rc = mdb_del(txn, table, &k, NULL);
-        return rc == MDB_NOTFOUND ? 0 : rc;
-    }
+    return store->runs >> op->table & 1 ? store_put_run(cursor, &k, &v, behind) : mdb_cursor_put(cursor, &k, &v, 0);
+}
+
+static int delete_row(const struct store_op *op, MDB_cursor *cursor)
+{
+    MDB_val k = { op->disk_key.len, (void *)op->disk_key.p }, v;
+    int     rc = mdb_cursor_get(cursor, &k, &v, MDB_SET);
+
+    return rc == MDB_NOTFOUND ? 0 : rc ? rc : mdb_cursor_del(cursor, 0);
+}
+
+static int write_op(struct pass *pass, const struct store_op *op)
+{
+    const struct store_op *absent = pass->absent[op->table];
+    MDB_cursor            *cursor;
+    struct buf             row = { 0 };
+    bool                   behind = absent && slice_eq(absent->disk_key, op->disk_key);
+    int                    rc = cursor_of(pass, op->table, &cursor);
+
+    if (rc != 0)
+        return rc;
+    if (op->kind == OP_DELETE)
+        return delete_row(op, cursor);
     if (!op->folded)
-        return put_row(store, op->table, txn, &k, &v);
-    struct buf row = { 0 };
+        return put_row(pass->store, op, cursor, behind, op->value);
     buf_put_sized(&row, op->key);
     buf_put_slice(&row, op->value);
-    v = (MDB_val){ buf_len(&row), (void *)buf_slice(&row).p };
-    int rc = put_row(store, op->table, txn, &k, &v);
+    rc = put_row(pass->store, op, cursor, behind, buf_slice(&row));
     buf_free(&row);
     return rc;
 }
 
 /* Sets b->err; a code other than 0 spoils the whole transaction. */
-static int apply(struct store *store, MDB_txn *txn, struct store_batch *b)
+static int apply(struct pass *pass, struct store_batch *b)
 {
     bool yes = true;
     int  rc = 0;
 
     for (size_t i = 0; i < b->op_count && rc == 0 && yes; i++)
-        if (b->ops[i].kind == OP_ABSENT || b->ops[i].kind == OP_VALUE)
-            rc = holds(store, txn, &b->ops[i], &yes);
+        if (b->ops[i].kind == OP_ABSENT)
+            rc = is_absent(pass, &b->ops[i], &yes);
+        else if (b->ops[i].kind == OP_VALUE)
+            rc = has_value(pass, &b->ops[i], &yes);
     if (rc == 0 && !yes)
         b->err = ZE_CONFLICT;
     for (size_t i = 0; i < b->op_count && rc == 0 && yes; i++)
         if (b->ops[i].kind == OP_PUT || b->ops[i].kind == OP_DELETE)
-            rc = write_op(store, txn, &b->ops[i]);
+            rc = write_op(pass, &b->ops[i]);
     return rc;
 }
 
@@ -96,31 +148,41 @@ static int put_numbers(struct store *store, MDB_txn *txn, const struct store_bat
     return rc;
 }
 
-static int transact(struct store *store, struct store_batch *group)
+/* Each batch gets its b->err; a code other than 0 spoils the whole transaction. */
+static int apply_group(struct pass *pass, struct store_batch *group)
 {
+    struct store       *store = pass->store;
     struct store_batch *failed = NULL;
-    struct store_members claim;
-    MDB_txn *txn;
-    int      rc = mdb_txn_begin(store->env, NULL, 0, &txn);
+    bool                any = failed_any(store);
+    int                 rc = claim_check(store, pass->txn, &pass->claim);
 
-    if (rc != 0)
-        return rc;
-    rc = claim_check(store, txn, &claim);
     for (struct store_batch *b = group; b && rc == 0; b = b->next) {
-        b->err = b->bad ? ZE_STORE : owner_failed(store, failed, b) ? ZE_CONFLICT
-                 : claim_allows(store, &claim, b) ? ZE_OK : ZE_STALE;
+        b->err = b->bad ? ZE_STORE : owner_failed(store, any, failed, b) ? ZE_CONFLICT
+                 : claim_allows(store, &pass->claim, b) ? ZE_OK : ZE_STALE;
         if (b->err == ZE_OK)
-            rc = apply(store, txn, b);
+            rc = apply(pass, b);
         if (b->err != ZE_OK) {
             b->failed_before = failed;
             failed = b;
         }
     }
+    return rc;
+}
+
+static int transact(struct store *store, struct store_batch *group)
+{
+    struct pass pass = { .store = store };
+    int         rc = mdb_txn_begin(store->env, NULL, 0, &pass.txn);
+
+    if (rc != 0)
+        return rc;
+    rc = apply_group(&pass, group);
+    cursors_close(&pass);
     if (rc == 0)
-        rc = put_numbers(store, txn, group);
+        rc = put_numbers(store, pass.txn, group);
     if (rc == 0)
-        return mdb_txn_commit(txn);
-    mdb_txn_abort(txn);
+        return mdb_txn_commit(pass.txn);
+    mdb_txn_abort(pass.txn);
     return rc;
 }
 
