@@ -57,10 +57,11 @@ void overlay_add(struct overlay *o, struct store_batch *b)
             add(o, &b->ops[i]);
 }
 
+/* Mostly what goes is the first in order as well. */
 static void remove_latest(struct overlay *o, struct store_op *op)
 {
     struct pending_group *g = op->group;
-    size_t                place = key_count(g) == 1 ? 0 : key_place(g, op->disk_key);
+    size_t                place = keys_of(g)->latest == op ? 0 : key_place(g, op->disk_key);
 
     if (op->older)
         keys_of(g)[place].latest = op->older;
