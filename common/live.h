@@ -35,6 +35,8 @@ void live_clear(struct live *live);
 void live_put(struct live *live, unsigned table, struct slice key, struct slice value);
 void live_delete(struct live *live, unsigned table, struct slice key);
 void live_put_u64(struct live *live, unsigned table, uint64_t key, struct slice value);
+/* The same; cheaper where the key is above all others of the table, as a new serial is. */
+void live_append_u64(struct live *live, unsigned table, uint64_t key, struct slice value);
 void live_delete_u64(struct live *live, unsigned table, uint64_t key);
 /* What this turn has put is seen. Borrowed until the next put, delete or commit. p == NULL: none. */
 struct slice live_get(struct live *live, unsigned table, struct slice key);

@@ -33,7 +33,7 @@ void link_live_put(struct link *l, struct kept *k)
     buf_put_u64(row, k->number);
     buf_put_u8(row, (k->in_channel ? 0 : OUT_NOT_IN_CHANNEL) | (k->held ? OUT_HELD : 0));
     buf_put_slice(row, kept_bytes(k));
-    live_put_u64(l->spec.live, LINK_LIVE_OUT, k->serial, buf_slice(row));
+    live_append_u64(l->spec.live, LINK_LIVE_OUT, k->serial, buf_slice(row));
     buf_reset(row, 64 * 1024);
     k->has_row = true;
 }

@@ -45,7 +45,7 @@ static void put_open(struct waiting_rows *rows)
     if (!row)
         return;
     if (row->left)
-        live_put_u64(rows->sm->live, L_WAITING, row->serial, buf_slice(&rows->bytes));
+        live_append_u64(rows->sm->live, L_WAITING, row->serial, buf_slice(&rows->bytes));
     else
         free(row);
     rows->open = NULL;

@@ -429,6 +429,41 @@ static void keys_are_in_order_of_their_numbers(void **state)
     leave(&p);
 }
 
+static int note_order(void *arg, struct slice key, struct slice value)
+{
+    uint64_t *last = arg;
+
+    (void)value;
+    assert_true(live_key_u64(key) > *last);
+    *last = live_key_u64(key);
+    return 0;
+}
+
+/* Whatever the order: an append is a put that expects to be last. */
+static void appended_rows_are_rows(void **state)
+{
+    static const uint64_t keys[] = { 7, 300, 5, 300, 301, 6 };
+    char                  row[900] = { 0 };
+    struct place          p = enter();
+    uint64_t              last = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        live_append_u64(p.live, FIRST, keys[i], SLICE("x"));
+    live_append_u64(p.live, FIRST, 300, SLICE("again"));
+    live_commit(p.live);
+    for (uint64_t key = 1000; key < 1100; key++)
+        live_append_u64(p.live, FIRST, key, slice_of(row, sizeof(row)));
+    live_commit(p.live);
+    live_delete_u64(p.live, FIRST, 1099);
+    live_append_u64(p.live, FIRST, 1099, SLICE("again"));
+    live_each(p.live, FIRST, note_order, &last);
+    assert_int_equal(last, 1099);
+    uint8_t key[8] = { [6] = 300 >> 8, [7] = 300 & 255 };
+    assert_true(slice_is(live_get(p.live, FIRST, slice_of(key, 8)), "again"));
+    leave(&p);
+}
+
 /* ---- hooks ---- */
 
 struct state {
@@ -490,6 +525,7 @@ int main(void)
         T(it_grows_beyond_its_first_map),
         T(a_turn_sees_what_it_put),
         T(keys_are_in_order_of_their_numbers),
+        T(appended_rows_are_rows),
         T(hooks_write_once_a_turn),
     };
 
