@@ -52,6 +52,7 @@ struct live *live_open(struct loop *loop, const struct live_spec *spec)
     live->turn_end = (struct deferred){ .run = on_turn_end, .arg = live };
     live->pages_timer = (struct timer){ .fire = drop_pages, .arg = live };
     list_init(&live->before);
+    list_init(&live->last);
     list_init(&live->after);
     while (spec->tables[live->table_count])
         live->table_count++;
@@ -231,6 +232,11 @@ void live_before_commit(struct live *live, struct live_hook *hook)
     list_append(&live->before, &hook->link);
 }
 
+void live_last_before_commit(struct live *live, struct live_hook *hook)
+{
+    list_append(&live->last, &hook->link);
+}
+
 void live_after_commit(struct live *live, struct live_hook *hook)
 {
     list_append(&live->after, &hook->link);
@@ -268,8 +274,10 @@ void live_commit(struct live *live)
 {
     bool something = live->written || live->dirty;
 
-    if (something)
+    if (something) {
         run_hooks(&live->before);
+        run_hooks(&live->last);
+    }
     live->dirty = false;
     end_turn(live);
     if (something)

@@ -59,6 +59,8 @@ struct live_hook {
     void       *arg;
 };
 void live_before_commit(struct live *live, struct live_hook *hook);
+/* The same after all those: for what they put together. */
+void live_last_before_commit(struct live *live, struct live_hook *hook);
 /* `run` is called after each such commit: for what may only begin when the turn is true. */
 void live_after_commit(struct live *live, struct live_hook *hook);
 /* The next live_commit shall run the hooks, and one shall come at the end of this turn. */

@@ -22,7 +22,7 @@ struct live {
     size_t               complained;   /* up to which use the lack of it was said */
     size_t               turn_bytes;   /* this turn may take up at most */
     bool                 found, written, dirty, frozen, no_reserve;
-    struct list          before, after;  /* struct live_hook */
+    struct list          before, last, after;  /* struct live_hook */
     struct deferred      turn_end;
     struct live_figures  figures;
     struct map_pages     pages;

@@ -98,7 +98,7 @@ struct waiting_rows *waiting_rows_new(struct sm *sm)
     rows->sm = sm;
     rows->hook = (struct live_hook){ .run = before_commit, .arg = rows };
     list_init(&rows->marked);
-    live_before_commit(sm->live, &rows->hook);
+    live_last_before_commit(sm->live, &rows->hook);
     return rows;
 }
 

@@ -308,6 +308,31 @@ static void many_of_one_turn_are_decided_and_forgotten(void **state)
     assert_int_equal(waiting_rows(), 0);
 }
 
+static void say_at_the_end(void *arg)
+{
+    struct live_hook *hook = arg;
+
+    list_remove(&hook->link);
+    archive_and_say("ben@a.org", "<body>late</body>");
+}
+
+/* What is handed in by others that the end of a turn calls is a row of this turn, whoever was there first. */
+static void what_the_end_of_a_turn_hands_in_is_a_row(void **state)
+{
+    struct live_hook hook = { .run = say_at_the_end, .arg = &hook };
+
+    (void)state;
+    rig_open();
+    live_commit(rig.live);
+    live_before_commit(rig.live, &hook);
+    live_dirty(rig.live);
+    live_commit(rig.live);
+    assert_int_equal(waiting_rows(), 1);
+    wait_for(0);
+    live_commit(rig.live);
+    assert_int_equal(waiting_rows(), 0);
+}
+
 /* As the version before wrote it: the answer is ready. */
 static void put_row_of_format_2(void)
 {
@@ -596,6 +621,7 @@ int main(void)
         T(what_was_refused_is_told_and_nothing_is_built_on_it),
         T(of_one_turn_only_what_still_waits_comes_back),
         T(many_of_one_turn_are_decided_and_forgotten),
+        T(what_the_end_of_a_turn_hands_in_is_a_row),
         T(what_the_version_before_left_waiting_is_ended),
         T(the_second_half_of_a_subscription_is_not_lost),
         T(an_iq_under_way_gets_one_answer),
