@@ -14,11 +14,12 @@
  * revolutions. 1,024 slots are 102 s; an idle ping of 300 s is looked at three times. */
 enum { TICK_MS = 100, SLOTS = 1024, WORDS = SLOTS / 64, DEFER_ROUNDS = 16, LAST_TURNS = 1024 };
 
-static uint64_t turns, waits;
+static uint64_t turns, units, waits;
 static bool     registered;
 
 static const struct stat_row stats[] = {
     { "loop_turns", "turns of the loop", &turns },
+    { "loop_units", "frames and reads they took", &units },
     { "loop_waits", "turns that were put off a little, so that more comes together (under load)", &waits },
     { 0 },
 };
@@ -110,6 +111,7 @@ void loop_look_every(struct loop *loop, unsigned us)
 void loop_unit(struct loop *loop)
 {
     loop->pace.units++;
+    units++;
 }
 
 struct loop *loop_new(void)

@@ -27,6 +27,9 @@ static unsigned run(struct pace *p, uint64_t *now_us, unsigned turns, unsigned u
     return waited;
 }
 
+/* Units a turn that are enough for the rate. */
+static const unsigned often = PACE_RATE / (1000000 / TURN_US) + 1;
+
 static void a_lone_pair_waits_for_nothing(void **state)
 {
     struct pace p = { .every_us = EVERY_US };
@@ -34,7 +37,12 @@ static void a_lone_pair_waits_for_nothing(void **state)
 
     (void)state;
     assert_int_equal(run(&p, &now_us, 10000, 1), 0);
-    assert_int_equal(run(&p, &now_us, 10000, PACE_BUSY - 1), 0);
+    assert_true(often < PACE_TURN);
+    assert_int_equal(run(&p, &now_us, 10000, often), 0);     /* many turns, each of little */
+    for (int i = 0; i < 10000; i++) {
+        now_us += 200;
+        assert_int_equal(run(&p, &now_us, 1, 2 * PACE_TURN), 0);   /* more a turn, and too few turns a second */
+    }
 }
 
 static void a_busy_loop_looks_at_intervals(void **state)
@@ -43,7 +51,7 @@ static void a_busy_loop_looks_at_intervals(void **state)
     uint64_t    now_us = 1000000;
 
     (void)state;
-    run(&p, &now_us, 100, 20);
+    run(&p, &now_us, 1000, 20);
     assert_int_equal(run(&p, &now_us, 100, 20), 100 * (EVERY_US - TURN_US));
     p.units = 20;
     now_us += EVERY_US + 1;
@@ -57,9 +65,9 @@ static void one_large_turn_is_no_load(void **state)
     uint64_t    now_us = 1000000;
 
     (void)state;
-    run(&p, &now_us, 100, 1);
-    assert_int_equal(run(&p, &now_us, 1, 30), 0);
-    assert_int_equal(run(&p, &now_us, 100, 1), 0);
+    run(&p, &now_us, 1000, 1);
+    assert_int_equal(run(&p, &now_us, 1, 100), 0);
+    assert_int_equal(run(&p, &now_us, 1000, 1), 0);
 }
 
 static void after_the_load_it_waits_no_more(void **state)
@@ -68,13 +76,14 @@ static void after_the_load_it_waits_no_more(void **state)
     uint64_t    now_us = 1000000;
 
     (void)state;
-    run(&p, &now_us, 100, UINT32_MAX);
+    run(&p, &now_us, 1000, UINT32_MAX);
     assert_true(run(&p, &now_us, 1, 1) > 0);
     now_us += 1000000;
     p.units = 1;
     assert_int_equal(pace_wait(&p, now_us), 0);              /* whoever comes after a silence is served at once */
-    run(&p, &now_us, 200, 1);
-    assert_int_equal(run(&p, &now_us, 100, 1), 0);
+    run(&p, &now_us, 1000, 20);
+    run(&p, &now_us, PACE_WINDOW_US / TURN_US, 1);
+    assert_int_equal(run(&p, &now_us, 1000, 1), 0);
 }
 
 static void nothing_said_never_waits(void **state)
@@ -83,7 +92,7 @@ static void nothing_said_never_waits(void **state)
     uint64_t    now_us = 1000000;
 
     (void)state;
-    assert_int_equal(run(&p, &now_us, 100, 1000), 0);
+    assert_int_equal(run(&p, &now_us, 1000, 1000), 0);
 }
 
 int main(void)
