@@ -112,6 +112,10 @@ struct slice store_batch_bytes(const struct store_batch *b);
 uint64_t store_commit(struct store *store, struct store_batch **b, void (*done)(void *arg, enum zerr err),
                       void *arg);
 
+/* The number given last, and whether all batches handed in up to a number are decided: durable or failed. */
+uint64_t store_last(const struct store *store);
+bool     store_decided(const struct store *store, uint64_t number);
+
 /* After a restart: what became of a batch that an earlier process of this writer handed in. */
 enum store_fate { STORE_UNDECIDED, STORE_COMMITTED, STORE_REFUSED };
 enum store_fate store_fate(const struct store *store, uint64_t number);

@@ -126,6 +126,16 @@ uint64_t store_commit(struct store *store, struct store_batch **b, void (*done)(
     return store->seq;
 }
 
+uint64_t store_last(const struct store *store)
+{
+    return store->seq;
+}
+
+bool store_decided(const struct store *store, uint64_t number)
+{
+    return store->pending_batches == 0 || store->delivered_seq >= number;
+}
+
 /* ---- start and stop ---- */
 
 bool writer_start(struct store *store)

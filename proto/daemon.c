@@ -39,6 +39,24 @@ static void claim_slots(struct runtime *rt, const struct routes *routes)
         store_claim(rt->stores[i], &m);
 }
 
+static void handed_in(void *arg, struct stored_mark *mark)
+{
+    struct runtime *rt = arg;
+
+    for (size_t i = 0; i < rt->store_count; i++)
+        mark->last[i] = store_last(rt->stores[i]);
+}
+
+static bool stored(void *arg, const struct stored_mark *mark)
+{
+    struct runtime *rt = arg;
+
+    for (size_t i = 0; i < rt->store_count; i++)
+        if (!store_decided(rt->stores[i], mark->last[i]))
+            return false;
+    return true;
+}
+
 static void on_routes(void *arg, const struct routes *routes)
 {
     struct runtime *rt = arg;
@@ -175,7 +193,7 @@ static bool make_link(struct runtime *rt)
         .socket_path = path, .instance = rt->d.instance, .handlers = rt->handlers, .daemon = rt,
         .queue_bytes = rt->d.settings->limits.router_queue_bytes, .live = rt->d.live,
         .on_kept = on_kept, .on_confirmed = on_confirmed, .on_peer_back = on_peer_back,
-        .on_routes = on_routes, .on_peer_lost = on_peer_lost });
+        .on_routes = on_routes, .on_peer_lost = on_peer_lost, .handed_in = handed_in, .stored = stored });
     free(path);
     if (rt->d.link)
         make_slots(rt);

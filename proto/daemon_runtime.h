@@ -33,7 +33,7 @@ struct runtime {
     struct ctl_server        *ctl;
     const struct ctl_verb    *tables[3];    /* ours, the daemon's, NULL */
     frame_handler            *handlers[FRAME_KIND_MAX];
-    struct store             *stores[4];    /* opened by daemon_open_store */
+    struct store             *stores[LINK_STORES];    /* opened by daemon_open_store */
     size_t                    store_count;
 };
 

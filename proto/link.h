@@ -43,6 +43,10 @@ void            receipt_abandon(struct receipt **r);
 #define LINK_LIVE_TABLES "link_out", "link_mark", "link_meta", "slots"
 enum { LINK_LIVE_OUT, LINK_LIVE_MARK, LINK_LIVE_META, LINK_LIVE_SLOTS, LINK_LIVE_COUNT };
 
+/* Of each store of the daemon the number given last (store_last). */
+enum { LINK_STORES = 4 };
+struct stored_mark { uint64_t last[LINK_STORES]; };
+
 struct link_spec {
     const char          *socket_path;     /* <run>/router/<role>.sock */
     const char          *instance;        /* "sm-1" */
@@ -55,6 +59,11 @@ struct link_spec {
     struct live         *live;            /* NULL: nothing survives, each start is a new incarnation. Else an
                                              instance comes back with the incarnation, numbers, marks and
                                              kept frames of its last life, and its handles stay good */
+    /* Both or neither. What has been handed to the stores so far, and whether all of that is decided. What sm and
+     * muc send is confirmed only then: hearing it they tell a client that its message cannot be lost any more, or
+     * cross out their own row of it. */
+    void (*handed_in)(void *daemon, struct stored_mark *mark);
+    bool (*stored)(void *daemon, const struct stored_mark *mark);
     /* May be NULL. After a start with live memory, before the first connect: each kept frame, in order of
      * serial. Who needs it takes a reference; what no channel and nobody holds is forgotten. */
     void (*on_kept)(void *daemon, struct kept *k);

@@ -14,7 +14,7 @@ enum {
 
 /* ---- confirms ---- */
 
-static void say_confirm(struct link *l, struct link_peer *p)
+static void encode_confirm(struct link *l, struct link_peer *p, struct buf *out)
 {
     struct frame f = link_own_frame(l, p, FRAME_CONFIRM);
     struct buf   body = { 0 };
@@ -24,11 +24,36 @@ static void say_confirm(struct link *l, struct link_peer *p)
         buf_reset(&body, SIZE_MAX);
         more = intake_confirm(&p->in, &body);
         f.body = buf_slice(&body);
-        frame_encode(wire_out(l->wire), &f);
+        frame_encode(out, &f);
     } while (more);
     buf_free(&body);
     p->owed = p->due = false;
     p->owed_frames = p->owed_bytes = 0;
+}
+
+static bool waits_for_stores(const struct link *l, const struct link_peer *p)
+{
+    return l->spec.handed_in && (p->role == ROLE_SM || p->role == ROLE_MUC);
+}
+
+static void say_when_stored(struct link *l, struct link_peer *p)
+{
+    if (!buf_len(&p->unsaid) || !l->spec.stored(l->spec.daemon, &p->unsaid_mark))
+        return;
+    buf_put_slice(wire_out(l->wire), buf_slice(&p->unsaid));
+    buf_free(&p->unsaid);
+}
+
+/* One at a time: what is done meanwhile is the next one's. */
+static void confirm(struct link *l, struct link_peer *p)
+{
+    if (!waits_for_stores(l, p)) {
+        encode_confirm(l, p, wire_out(l->wire));
+    } else if (!buf_len(&p->unsaid)) {
+        l->spec.handed_in(l->spec.daemon, &p->unsaid_mark);
+        encode_confirm(l, p, &p->unsaid);
+        say_when_stored(l, p);
+    }
 }
 
 static void owe(struct link *l, struct link_peer *p, size_t bytes, bool due)
@@ -49,8 +74,10 @@ void link_settle(struct link *l)
         return;
     LIST_EACH(&l->peers, node) {
         struct link_peer *p = LIST_OWNER(node, struct link_peer, link);
+        if (p->up)
+            say_when_stored(l, p);
         if (p->owed && p->up && (p->due || p->talked))
-            say_confirm(l, p);
+            confirm(l, p);
         p->talked = false;
     }
 }
@@ -64,7 +91,7 @@ void link_turn_end(void *arg)
         return;
     LIST_EACH(&l->peers, node) {
         const struct link_peer *p = LIST_OWNER(node, struct link_peer, link);
-        if (p->owed && p->up)
+        if ((p->owed || buf_len(&p->unsaid)) && p->up)
             uv_timer_start(&l->confirm, link_on_confirm_timer, DUE_MS, 0);
     }
 }

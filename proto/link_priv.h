@@ -41,6 +41,8 @@ struct link_peer {
     bool           owed, due;       /* something to confirm; and not to be put off */
     bool           talked;          /* frames for it leave with the next flush */
     size_t         owed_frames, owed_bytes;
+    struct buf     unsaid;          /* a confirm, encoded, that waits for the stores */
+    struct stored_mark unsaid_mark;
 };
 
 struct link {

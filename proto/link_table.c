@@ -47,6 +47,7 @@ void link_peer_free(struct link_peer *p)
     timer_disarm(&p->away);
     channel_free(&p->out);
     intake_free(&p->in);
+    buf_free(&p->unsaid);
     free(p);
 }
 
@@ -104,6 +105,7 @@ static bool follow_instance(struct link *l, const struct route_instance *it)
         timer_disarm(&p->away);
         return channel_join(&p->out, routes_router(l->routes), it->joins);
     }
+    buf_free(&p->unsaid);                  /* it will ask */
     if (!p->absent && !timer_armed(&p->away))
         timer_arm(l->loop, &p->away, l->spec.away_ms ? (uint64_t)l->spec.away_ms : AWAY_MS);
     return false;
@@ -184,6 +186,7 @@ void link_all_cut(struct link *l)
     LIST_EACH(&l->peers, node) {
         struct link_peer *p = LIST_OWNER(node, struct link_peer, link);
         p->up = p->paused = p->talked = false;
+        buf_free(&p->unsaid);
         channel_cut(&p->out);
         timer_disarm(&p->away);
     }

@@ -15,6 +15,9 @@ import pytest
 from harness import ROOT, Server
 from load import Load
 from replay import Record
+from test_resume import managed
+from test_room_archive import configure
+from test_rooms import enter
 from world import LONG, ROUNDS, World, say, site_of
 
 CUTS = ROUNDS * 10 if LONG else 5
@@ -132,6 +135,29 @@ def history():
 
 def test_power_cuts(history):
     assert sum(cut(history, i) for i in range(CUTS)) > 0, "nothing had been acknowledged at any cut"
+
+
+@pytest.fixture
+def logs():
+    with tempfile.TemporaryDirectory(prefix="zubr-power-") as directory:
+        os.chmod(directory, 0o777)
+        yield directory
+
+
+def test_a_room_message_is_acknowledged_when_the_room_has_it_for_good(logs):
+    """muc's disk takes its time: until then nobody says that the message cannot be lost (XEP-0198 4)."""
+    env = {"LD_PRELOAD": str(RECORDER), "ZUBR_RECORD": str(logs), "ZUBR_SLOW_FLUSH": "zubr-muc:700"}
+    with Server("--insecure", env=env, build="build") as server:
+        alice = managed(server, "alice")
+        room = f"durable@muc.{server.domain}"
+        enter(alice, room, "A")
+        configure(alice, room, persistentroom=1)
+        before = alice.ask()
+        alice.write(f"<message to='{room}' type='groupchat' id='x'><body>kept</body></message>")
+        assert alice.ask() == before                # asked, it says after a while what is certain
+        alice.expect_body("kept")                   # the room says it behind its commit
+        alice.ask_until(before + 1)
+        alice.close()
 
 
 def test_a_disk_that_lies_is_found_out(history):
