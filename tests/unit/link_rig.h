@@ -60,9 +60,11 @@ RIG struct {
     uint64_t     range[2];      /* its first range */
     struct routes *routes;
     struct live   *live;        /* with rig_live */
+    uint64_t       handed, decided;     /* with rig_stores: numbers of batches */
 } t;
 
 RIG bool rig_live;              /* the link has live memory, in t.dir/live */
+RIG bool rig_stores;            /* its daemon has a store */
 
 /* ---- the daemon's side ---- */
 
@@ -320,6 +322,18 @@ RIG void remove_live(void)
         assert_int_equal(remove_tree(path), 0);
 }
 
+RIG void handed_in(void *daemon, struct stored_mark *mark)
+{
+    (void)daemon;
+    mark->last[0] = t.handed;
+}
+
+RIG bool stored(void *daemon, const struct stored_mark *mark)
+{
+    (void)daemon;
+    return t.decided >= mark->last[0];
+}
+
 RIG void start_link(void)
 {
     static const char *const tables[] = { LINK_LIVE_TABLES, NULL };
@@ -335,7 +349,7 @@ RIG void start_link(void)
         .socket_path = t.path, .instance = "c2sd-1", .handlers = handlers, .daemon = &t,
         .queue_bytes = QUEUE, .away_ms = 200, .live = t.live, .on_routes = on_routes,
         .on_peer_lost = on_peer_lost, .on_peer_back = on_peer_back, .on_confirmed = on_confirmed,
-        .on_kept = on_kept });
+        .on_kept = on_kept, .handed_in = rig_stores ? handed_in : NULL, .stored = rig_stores ? stored : NULL });
     assert_non_null(t.link);
     link_restore(t.link);
 }

@@ -144,6 +144,45 @@ static void voids_count_and_do_not_arrive(void **state)
     assert_string_equal(seen.last_body, "6");
 }
 
+static int set_up_with_stores(void **state)
+{
+    rig_stores = true;
+    int rc = set_up(state);
+    rig_stores = false;
+    return rc;
+}
+
+/* Who hears a confirm tells a client that nothing can be lost any more: what the turn handed to the stores has to be
+ * decided, and what was handed in since is not waited for. */
+static void a_confirm_waits_for_what_was_handed_to_the_stores(void **state)
+{
+    struct frame f, first = to_link(FRAME_STANZA, "1");
+
+    (void)state;
+    greet();
+    say_table();
+    t.handed = 1;
+    say(&first);
+    UNTIL(seen.stanzas == 1);
+    struct frame second = to_link(FRAME_STANZA, "2");
+    turns(20);
+    t.handed = 2;
+    say(&second);
+    UNTIL(seen.stanzas == 2);
+    turns(20);
+    while (received(&f))
+        continue;
+    assert_int_equal(t.confirm.done, 0);
+    t.decided = 1;
+    UNTIL(received(&f) || t.confirm.done == 1);
+    turns(20);
+    while (received(&f))
+        continue;
+    assert_int_equal(t.confirm.done, 1);
+    t.decided = 2;
+    UNTIL(received(&f) || t.confirm.done == 2);
+}
+
 static void receipts_confirm_out_of_order(void **state)
 {
     (void)state;
@@ -338,6 +377,7 @@ int main(void)
         WITH_LINK(seen_frames_and_gaps_are_dropped),
         WITH_LINK(a_new_life_of_the_sender_counts_anew),
         WITH_LINK(voids_count_and_do_not_arrive),
+        cmocka_unit_test_setup_teardown(a_confirm_waits_for_what_was_handed_to_the_stores, set_up_with_stores, tear_down),
         WITH_LINK(receipts_confirm_out_of_order),
         WITH_LINK(kept_frames_are_let_go_when_confirmed),
         WITH_LINK(a_wrong_confirm_does_no_harm),
