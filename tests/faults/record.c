@@ -196,11 +196,13 @@ int ftruncate(int fd, off_t length)
 /* ZUBR_SLOW_FLUSH=NAME:MS: the disk of that daemon takes so long. */
 static void take_time(void)
 {
-    const char *slow = getenv("ZUBR_SLOW_FLUSH"), *colon = slow ? strchr(slow, ':') : NULL;
-    const char *name = program_invocation_short_name;
+    const char     *slow = getenv("ZUBR_SLOW_FLUSH"), *colon = slow ? strchr(slow, ':') : NULL;
+    const char     *name = program_invocation_short_name;
+    long            ms = colon ? strtol(colon + 1, NULL, 10) : 0;
+    struct timespec time = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
 
     if (colon && strlen(name) == (size_t)(colon - slow) && strncmp(name, slow, (size_t)(colon - slow)) == 0)
-        usleep((useconds_t)atoi(colon + 1) * 1000);
+        nanosleep(&time, NULL);
 }
 
 static int flush(int fd, long which)
