@@ -78,7 +78,6 @@ static void wait_for_more(struct loop *loop)
     unsigned        us = pace_wait(&loop->pace, uv_hrtime() / 1000);
     struct timespec time = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
 
-    turns++;
     if (!us)
         return;
     waits++;
@@ -89,6 +88,7 @@ static void before_sleep(uv_prepare_t *handle)
 {
     struct loop *loop = handle->data;
 
+    turns++;
     take_deferred_next(loop);
     run_deferred(loop);
     if (!list_empty(&loop->deferred) || !list_empty(&loop->deferred_next)) {
